@@ -1,0 +1,197 @@
+"""The command line: one thin verb per job, so that ``--help`` answers before torch is awake.
+
+What a machine may rely on: ``--json`` prints one JSON object on stdout and nothing else; progress and
+warnings go to stderr; exit codes are 0 good, 1 a check failed, 2 the input was wrong (one sentence),
+130 interrupted (nothing lost).
+"""
+
+import errno
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from delineate.errors import DelineateError
+
+app = typer.Typer(
+    name="delineate",
+    help="Instance segmentation from the first label to production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="The models there are.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+
+
+class OnError(StrEnum):
+    """What broken records or pictures do."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Images = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the pictures; default: images/ beside the annotations."),
+]
+Broken = Annotated[
+    OnError, typer.Option(help="Broken records: stop with a list, or skip (leave them out).")
+]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best there is.")]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
+    print(json.dumps(result) if as_json else text)
+
+
+@app.command(epilog="Example: delineate demo --out my-demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("delineate-demo"),
+    minutes: Annotated[float, typer.Option(min=0.05, help="Time for the training.")] = 2.5,
+    seed: Annotated[int, typer.Option(min=0, help="Other scenes, other weights.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show the whole way on drawn scenes: data, training, evaluation, pictures, report."""
+    from delineate import demo as demonstration
+
+    result = demonstration.run(out, minutes=minutes, seed=seed, say=_say)
+    _show(result, as_json, demonstration.what_next(result))
+
+
+@app.command(epilog="Example: delineate train my-data --recipe mask_rcnn_nano --out run --set optim.lr=1e-3")
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder with train.json (and val.json), or one file.")],
+    recipe: Annotated[str, typer.Option(help="What to train.")] = "mask_rcnn_nano",
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/train"),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; may be repeated."),
+    ] = None,
+    images: Images = None,
+    on_error: Broken = OnError.stop,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model; the run folder gets the best checkpoint, its metrics and a report."""
+    from delineate import jobs
+
+    result = jobs.train(
+        data,
+        out,
+        recipe=recipe,
+        settings=settings or [],
+        images=images,
+        on_error=on_error.value,
+        resume=resume,
+        say=_say,
+    )
+    _show(result, as_json, jobs.train_summary(result))
+
+
+@app.command(epilog="Example: delineate evaluate run my-data/val.json")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Run folder, checkpoint, name:tag, or predictions.json.")],
+    data: Annotated[Path, typer.Argument(help="Annotations, or a folder with val.json.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for metrics.json and report.html.")
+    ] = None,
+    images: Images = None,
+    device: Device = None,
+    on_error: Broken = OnError.stop,
+    as_json: Json = False,
+) -> None:
+    """Measure a model, or a file of predictions, as COCO does."""
+    from delineate import jobs
+
+    result, table = jobs.evaluate(
+        model, data, out=out, images=images, device=device, on_error=on_error.value, say=_say
+    )
+    _show(result, as_json, table)
+
+
+@app.command(epilog="Example: delineate predict photos/ --model run --out found")
+def predict(
+    sources: Annotated[list[str], typer.Argument(help="Pictures, folders, or patterns.")],
+    model: Annotated[str, typer.Option(help="Run folder, checkpoint, or name:tag.")],
+    out: Annotated[Path, typer.Option(help="Where results are written.")] = Path("predictions"),
+    score: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Leave out what scores less.")
+    ] = 0.5,
+    overlays: Annotated[bool, typer.Option(help="Write pictures with the objects drawn.")] = True,
+    label_masks: Annotated[
+        bool, typer.Option("--label-masks", help="Write 16-bit PNGs of object numbers.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 1,
+    device: Device = None,
+    on_error: Broken = OnError.stop,
+    as_json: Json = False,
+) -> None:
+    """Find the objects in pictures: overlays, COCO results, label masks."""
+    from delineate import jobs
+
+    result = jobs.predict(
+        sources,
+        model,
+        out,
+        score=score,
+        overlays=overlays,
+        label_masks=label_masks,
+        batch_size=batch_size,
+        device=device,
+        on_error=on_error.value,
+        say=_say,
+    )
+    _show(result, as_json, jobs.predict_summary(result))
+
+
+@models_app.command("list", epilog="Example: delineate models list")
+def models_list(as_json: Json = False) -> None:
+    """List the models, and the published weights of each."""
+    from delineate import jobs
+
+    rows = jobs.list_models()
+    _show({"models": rows}, as_json, jobs.model_table(rows))
+
+
+@models_app.command("show", epilog="Example: delineate models show maskrcnn_resnet50_fpn")
+def models_show(
+    name: Annotated[str, typer.Argument(help="A name from the list, or a checkpoint.")],
+    as_json: Json = False,
+) -> None:
+    """Show what a model is made of: options, parameters, preprocessing, weights."""
+    from delineate import jobs
+
+    shown = jobs.show_model(name)
+    _show(shown, as_json, jobs.model_text(shown))
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one sentence and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except DelineateError as error:
+        _say(f"delineate: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _say("delineate: interrupted.")
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        _say(f"delineate: cannot write or read{where}: {error.strerror}; make room, or choose --out.")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
