@@ -1,0 +1,68 @@
+"""Write a file whole or not at all."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from delineate.errors import OutputError
+
+_ADVICE = {
+    errno.ENOENT: "make its folder first",
+    errno.ENOTDIR: "choose a place whose parent is a folder",
+    errno.EISDIR: "choose a name that is not a folder's",
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room in your quota",
+    errno.EFBIG: "raise the limit of file sizes",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+}
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Make `path` hold `data`, replacing what was there; see `writing_whole`.
+
+    Raises:
+        OutputError: The folder is missing or may not be written to, or the disk is full.
+    """
+    with writing_whole(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def writing_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Give a file to write, which gets the name `path` when the block ends well.
+
+    The bytes go to a new file in the same folder, to the disk, and only then get their name: who
+    reads `path`, even after a crash, finds the old content or the new. On failure nothing is left.
+
+    Raises:
+        OutputError: The folder is missing or may not be written to, or the disk is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """Say in one sentence why `path` cannot be written and what to do."""
+    advice = _ADVICE.get(error.errno or 0, "choose another place")
+    return OutputError(
+        f"{os.fspath(path)} cannot be written ({error.strerror or error}): {advice}."
+    )

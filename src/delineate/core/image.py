@@ -1,0 +1,324 @@
+"""Pixels in and out of files: the one decoder of the project, and its one encoder.
+
+Everything that reads a picture (training, evaluation, prediction, serving, labelling) reads it
+here, so the rules below hold everywhere. An image is ``(h, w, 3)`` uint8 RGB.
+
+- Orientation: the EXIF (or XMP) orientation is applied, as every viewer does. In a PNG it counts
+  where it stands before the pixels.
+- Grey and 1-bit pictures become three equal channels, palettes are looked up.
+- Alpha is dropped, not composited: the colours below it are kept. That is what OpenCV and most
+  annotation tools show, so it is what the outlines were drawn on.
+- 16 bits per channel: the high byte is kept (0..65535 becomes 0..255). The range is never stretched
+  by content, so 12-bit data in a 16-bit file stay dark until the user scales them.
+- Floats go from 0 to 1. Floats outside and 32-bit integers are an error: their range is unknown.
+- CMYK and YCbCr are converted; colour profiles are not applied.
+- Of several frames or pages the first is read.
+
+JPEG, PNG, WebP, TIFF and BMP are recognised by their first bytes, whatever the file's name. Each is
+opened by Pillow's class for that format: ``Image.open`` would try other parsers on hostile files,
+and compares with a process-wide pixel limit where here every call has its own.
+"""
+
+import contextlib
+import io
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from delineate._files import write_whole
+from delineate.core.boxes import Size
+from delineate.errors import ImageError, OutputError
+
+ImageArray = npt.NDArray[np.uint8]
+"""``(h, w, 3)`` uint8 RGB."""
+
+ImageSource = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
+"""What `read_image` takes: a path, an encoded file in memory or open, an array, a Pillow image."""
+
+MAX_PIXELS = 200_000_000
+"""Default limit on height x width; a larger picture is refused before it is decoded."""
+
+_OPENERS: dict[bytes, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
+    b"\xff\xd8\xff": JpegImagePlugin.JpegImageFile,
+    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
+    b"RIFF": WebPImagePlugin.WebPImageFile,
+    b"II*\0": TiffImagePlugin.TiffImageFile,
+    b"MM\0*": TiffImagePlugin.TiffImageFile,
+    b"II+\0": TiffImagePlugin.TiffImageFile,
+    b"MM\0+": TiffImagePlugin.TiffImageFile,
+    b"BM": BmpImagePlugin.BmpImageFile,
+}
+
+_END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
+_TAIL = 1024  # bytes at the end of a file in which the end marker is looked for
+_SLACK = 1e-3  # rounding errors that a float image may carry beyond 0 and 1
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_ITS_SIDE = (5, 6, 7, 8)
+
+_ENCODERS: dict[str, tuple[str, dict[str, int]]] = {
+    ".png": ("PNG", {"compress_level": 3}),
+    ".jpg": ("JPEG", {"quality": 92, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 92, "subsampling": 0}),
+    ".webp": ("WEBP", {"quality": 92}),
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
+    ".bmp": ("BMP", {}),
+}
+
+
+def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> ImageArray:
+    """Return the picture as ``(h, w, 3)`` uint8 RGB, upright, by the rules at the top of this file.
+
+    Args:
+        source: A path, the bytes of an encoded file, a binary file object (read to its end), a
+            Pillow image, or an array: ``(h, w)`` or ``(h, w, 1 | 3 | 4)`` in RGB order; uint8,
+            uint16, bool, or float from 0 to 1.
+        max_pixels: Largest height x width accepted.
+
+    Returns:
+        A writable array; a uint8 RGB array given is returned itself, not copied.
+
+    Raises:
+        ImageError: The source is missing, empty, no image, truncated or damaged, too large, or
+            holds values whose range is unknown.
+    """
+    if isinstance(source, np.ndarray):
+        _check_pixels(source.shape[:2], max_pixels, "the array")
+        return _from_array(source, "the array")
+    if isinstance(source, Image.Image):
+        name = str(getattr(source, "filename", "") or "the Pillow image")
+        with _decoding(name):
+            return _pixels(source, max_pixels, name)
+    with _stream(source) as (stream, name), _decoding(name):
+        return _pixels(_open(stream, name), max_pixels, name)
+
+
+def image_size(path: str | os.PathLike[str]) -> Size:
+    """Return the size `read_image` would give, from the header alone.
+
+    Raises:
+        ImageError: The file is missing, empty or no image.
+    """
+    with _stream(path) as (stream, name), _decoding(name):
+        return _upright_size(_open(stream, name))
+
+
+def stored_size(path: str | os.PathLike[str]) -> Size:
+    """Return the size in which the pixels are stored, before any orientation, by the header alone.
+
+    Raises:
+        ImageError: The file is missing, empty or no image.
+    """
+    with _stream(path) as (stream, name), _decoding(name):
+        width, height = _open(stream, name).size
+        return height, width
+
+
+def check_file(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Size:
+    """Return the size of a picture after making sure, cheaply, that the file is whole.
+
+    Reads the header and, for JPEG and PNG, looks for the end marker in the last kilobyte. Only a
+    file without the marker there (cut off, or with something appended) is decoded to find out.
+    Damage in the middle of a file is not looked for.
+
+    Raises:
+        ImageError: The file is missing, empty, no image, truncated or too large.
+    """
+    with _stream(path) as (stream, name), _decoding(name):
+        image = _open(stream, name)
+        size = _upright_size(image)
+        _check_pixels(size, max_pixels, name)
+        marker = _END_MARKERS.get(image.format or "", b"")
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+        if marker not in stream.read():
+            stream.seek(0)
+            _open(stream, name).load()
+    return size
+
+
+def write_image(path: str | os.PathLike[str], array: npt.NDArray[np.generic]) -> None:
+    """Write a picture in the format that the suffix of `path` names, whole or not at all.
+
+    Args:
+        path: Ends in .png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp. An existing file is replaced.
+        array: ``(h, w, 3)`` or ``(h, w)`` uint8; ``(h, w)`` uint16 for PNG and TIFF.
+
+    Raises:
+        ImageError: The array is no such picture.
+        OutputError: The suffix is unknown, or the place cannot be written.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in _ENCODERS:
+        raise OutputError(
+            f"{target} should end in one of {', '.join(_ENCODERS)} to name an image format: "
+            f"change the suffix {target.suffix!r}."
+        )
+    layout = (array.dtype.name, array.ndim, array.shape[2:])
+    if layout not in (("uint8", 2, ()), ("uint8", 3, (3,)), ("uint16", 2, ())) or not array.size:
+        raise ImageError(
+            f"The array for {target} is {array.shape} {array.dtype} where (h, w) or (h, w, 3) "
+            f"uint8, or (h, w) uint16 was expected: convert it first."
+        )
+    format_name, options = _ENCODERS[target.suffix.lower()]
+    encoded = io.BytesIO()
+    try:
+        Image.fromarray(array).save(encoded, format_name, **options)
+    except (OSError, ValueError, TypeError) as error:
+        raise ImageError(
+            f"{target} cannot hold {array.shape} {array.dtype} as {format_name} ({error}): "
+            f"choose another suffix."
+        ) from error
+    write_whole(target, encoded.getvalue())
+
+
+@contextlib.contextmanager
+def _stream(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
+    """Yield a seekable stream of the encoded file, and a name for it in messages."""
+    if isinstance(source, bytes):
+        yield io.BytesIO(source), "the encoded image"
+    elif isinstance(source, str | os.PathLike):
+        name = os.fspath(source)
+        with _file(name) as stream:
+            yield stream, name
+    else:
+        yield io.BytesIO(source.read()), str(getattr(source, "name", "the open file"))
+
+
+def _file(name: str) -> IO[bytes]:
+    try:
+        return open(name, "rb")
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            problem = "does not exist: check the path."
+        elif os.path.isdir(name):
+            problem = "is a folder where an image file was expected: name a file in it."
+        elif isinstance(error, PermissionError):
+            problem = "may not be read by this user: change its permissions."
+        else:
+            problem = f"cannot be opened ({error}): check the path."
+        raise ImageError(f"{name} {problem}") from error
+
+
+@contextlib.contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Turn whatever Pillow raises on broken bytes into one sentence."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name} is too large to decode: {error}") from error
+    except Exception as error:  # OSError, SyntaxError, struct.error, zlib.error, EOFError, ...
+        raise ImageError(
+            f"{name} is truncated or damaged ({error}): fetch it again or leave it out."
+        ) from error
+
+
+def _open(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
+    """Recognise the format and read the header."""
+    start = stream.read(8)
+    if not start:
+        raise ImageError(f"{name} is empty (0 bytes): fetch it again or leave it out.")
+    stream.seek(0)
+    for signature, opener in _OPENERS.items():
+        if start.startswith(signature):
+            return opener(stream)
+    raise ImageError(
+        f"{name} is no JPEG, PNG, WebP, TIFF or BMP image (it starts with {start!r}): "
+        f"convert it or leave it out."
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) to 8."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 1  # Pillow turns TIFF itself
+    try:
+        # Not image.getexif(): that of a PNG decodes the whole picture to look behind the pixels.
+        exif = Image.Image.getexif(image)
+        return int(exif.get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a damaged EXIF block does not make the picture unusable
+        return 1
+
+
+def _upright_size(image: Image.Image) -> Size:
+    width, height = image.size
+    return (width, height) if _orientation(image) in _ON_ITS_SIDE else (height, width)
+
+
+def _check_pixels(size: tuple[int, ...], max_pixels: int, name: str) -> None:
+    if math.prod(size) > max_pixels:
+        raise ImageError(
+            f"{name} has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels:,}: "
+            f"cut it into tiles, or raise max_pixels if you trust it."
+        )
+
+
+def _pixels(image: Image.Image, max_pixels: int, name: str) -> ImageArray:
+    """Decode, turn upright and convert."""
+    orientation = _orientation(image)
+    _check_pixels(_upright_size(image), max_pixels, name)
+    if orientation in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[orientation])
+    image.load()
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_array(np.asarray(image), name)
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _from_array(array: npt.NDArray[np.generic], name: str) -> ImageArray:
+    """Apply the rules for shape and value range to an array in RGB order."""
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or channels not in (1, 3, 4) or array.size == 0:
+        raise ImageError(
+            f"{name} has shape {array.shape} where (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) was "
+            f"expected: put channels last, and pass one image at a time."
+        )
+    array = array.reshape(*array.shape[:2], channels)[..., :3]
+    grey_or_colour = _to_uint8(array, name)
+    if channels == 1:
+        grey_or_colour = np.repeat(grey_or_colour, 3, axis=2)
+    return np.ascontiguousarray(grey_or_colour)
+
+
+def _to_uint8(array: npt.NDArray[np.generic], name: str) -> npt.NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array.astype(np.uint8, copy=False)
+    if array.dtype == np.uint16:
+        return (array.astype(np.uint16, copy=False) >> 8).astype(np.uint8)
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if np.issubdtype(array.dtype, np.floating):
+        unit = array.astype(np.float32)
+        if unit.min() >= -_SLACK and unit.max() <= 1 + _SLACK:  # False for NaN
+            return (np.clip(unit, 0, 1) * 255 + 0.5).astype(np.uint8)
+    raise ImageError(
+        f"{name} has {array.dtype} values from {np.min(array)} to {np.max(array)} where uint8, "
+        f"uint16, bool or floats from 0 to 1 were expected: scale it to uint8 first."
+    )

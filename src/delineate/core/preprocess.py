@@ -1,0 +1,208 @@
+"""How an image becomes a network's input: a value that travels with the weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, get_args
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from delineate.core.boxes import Size
+from delineate.core.geometry import Geometry
+from delineate.errors import DataError, ModelError, nearest
+
+ResizeRule = Literal["short_side", "factor"]
+Colour = Literal["rgb", "bgr"]
+Floats = npt.NDArray[np.float32]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocess:
+    """Normalise, resize and pad as the weights of a network were trained.
+
+    A pixel value v becomes ``(v * scale - mean) / std``; the normalised image is resized bilinearly
+    between pixel centres, without antialiasing, to the floor of its scaled sides; a batch is padded
+    with zeros at the right and at the bottom. The defaults are torchvision's
+    ``GeneralizedRCNNTransform``, whose numbers they give to 1e-6 (`_bilinear` says when).
+
+    Attributes:
+        resize: ``"short_side"``: the short side becomes `min_size`, or less where the long side
+            would exceed `max_size`. ``"factor"``: both sides are multiplied by `factor`; with 1
+            images stay as they are, which suits small images of one magnification.
+        min_size: Of the rule ``"short_side"``, in pixels.
+        max_size: Of the rule ``"short_side"``, in pixels.
+        factor: Of the rule ``"factor"``.
+        colour: Order of the channels that the network sees.
+        scale: Factor that brings 0..255 to the range of `mean` and `std`.
+        mean: Of each channel, in the order of `colour`.
+        std: Of each channel, in the order of `colour`.
+        divisor: A batch's height and width are padded to multiples of it.
+
+    Raises:
+        ModelError: A value is of the wrong kind or out of its range.
+    """
+
+    resize: ResizeRule = "short_side"
+    min_size: int = 800
+    max_size: int = 1333
+    factor: float = 1.0
+    colour: Colour = "rgb"
+    scale: float = 1 / 255
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    divisor: int = 32
+
+    def __post_init__(self) -> None:
+        for name, choices in (("resize", get_args(ResizeRule)), ("colour", get_args(Colour))):
+            if getattr(self, name) not in choices:
+                raise _wrong(name, getattr(self, name), f"one of {', '.join(choices)}")
+        for name in ("min_size", "max_size", "divisor"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise _wrong(name, getattr(self, name), "a whole number from 1 on")
+        for name in ("factor", "scale"):
+            object.__setattr__(self, name, _positive(name, getattr(self, name)))
+        object.__setattr__(self, "mean", _three("mean", self.mean))
+        object.__setattr__(self, "std", _three("std", self.std))
+        for value in self.std:
+            _positive("std", value)
+
+    def __call__(self, image: npt.NDArray[np.uint8]) -> tuple[Floats, Geometry]:
+        """Prepare one image for the network.
+
+        Args:
+            image: ``(h, w, 3)`` uint8 RGB.
+
+        Returns:
+            ``(3, h', w')`` float32, and the geometry that leads from the image to it.
+        """
+        geometry = self.geometry(_size(image))
+        planes = self.normalise(image)
+        if geometry.target != geometry.source:
+            planes = _bilinear(planes, geometry.target)
+        return planes, geometry
+
+    def geometry(self, size: Size) -> Geometry:
+        """Return the map from an image of `size` to the network's pixels."""
+        height, width = size
+        if self.resize == "short_side":
+            factor = min(self.min_size / min(size), self.max_size / max(size))
+        else:
+            factor = self.factor
+        return Geometry.resize(size, (max(int(height * factor), 1), max(int(width * factor), 1)))
+
+    def normalise(self, image: npt.NDArray[np.uint8]) -> Floats:
+        """Return a ``(h, w, 3)`` uint8 RGB image as ``(3, h, w)`` float32, its size unchanged."""
+        size = _size(image)
+        # 256 possible values: each is computed once, exactly as torchvision computes it.
+        values = (np.arange(256) * self.scale).astype(np.float32)
+        planes = np.empty((3, *size), dtype=np.float32)
+        for channel, out in enumerate(planes):
+            mean, std = np.float32(self.mean[channel]), np.float32(self.std[channel])
+            source = channel if self.colour == "rgb" else 2 - channel
+            cv2.LUT(cv2.extractChannel(image, source), (values - mean) / std, dst=out)
+        return planes
+
+    def batch(self, images: Sequence[Floats]) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Join prepared images, padded with zeros to one size.
+
+        Args:
+            images: b arrays ``(3, h_i, w_i)``.
+
+        Returns:
+            ``(b, 3, h, w)`` float32 with h and w multiples of `divisor`, and the ``(b, 2)`` heights
+            and widths that are not padding.
+
+        Raises:
+            DataError: There is no image.
+        """
+        if not images:
+            raise DataError("a batch needs at least one image, and none came: check the source.")
+        sizes = np.array([image.shape[1:] for image in images], dtype=np.int64)
+        height, width = -(-sizes.max(axis=0) // self.divisor) * self.divisor
+        joined = np.zeros((len(images), 3, height, width), dtype=np.float32)
+        for image, (h, w), out in zip(images, sizes, joined, strict=True):
+            out[:, :h, :w] = image
+        return joined, sizes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every field as a JSON value."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ModelError: A field is unknown or missing, or its value is wrong.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in record:
+            if name not in names:
+                raise ModelError(f"preprocessing has no field {name!r}: {nearest(name, names)}")
+        if missing := [name for name in names if name not in record]:
+            raise ModelError(
+                f"preprocessing must have every field, and {', '.join(missing)} came not: the "
+                "weights were saved by another version of Delineate; convert them again."
+            )
+        return cls(**record)
+
+
+def _bilinear(planes: Floats, target: Size) -> Floats:
+    """Resize ``(c, h, w)`` as torch does: half-pixel centres, no antialiasing.
+
+    torch rounds the places between pixels to float32, in its kernel for one thread as below, in
+    that for several once more in between. At sharp edges of a large image that rounding shows (up
+    to 3e-4 after normalising) and networks amplify it, so `cv2.resize`, which is exact, won't do.
+    """
+    left, right, across = _places(planes.shape[2], target[1])
+    above, below, down = _places(planes.shape[1], target[0])
+    resized = np.empty((len(planes), *target), dtype=np.float32)
+    for plane, out in zip(planes, resized, strict=True):
+        wide = plane.take(left, axis=1)
+        wide += across * (plane.take(right, axis=1) - wide)
+        wide.take(above, axis=0, out=out, mode="clip")
+        step = wide.take(below, axis=0)
+        step -= out
+        step *= down[:, None]
+        out += step
+    return resized
+
+
+def _places(side: int, target: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+    """Return, for each pixel of a resized side, the two pixels it lies between, and how far on."""
+    scale = float(np.float32(side) / np.float32(target))
+    places = np.maximum((np.arange(target) + 0.5) * scale - 0.5, 0).astype(np.float32)
+    first = np.minimum(places.astype(np.intp), side - 1)
+    return first, np.minimum(first + 1, side - 1), places - first.astype(np.float32)
+
+
+def _size(image: npt.NDArray[np.uint8]) -> Size:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise DataError(
+            f"an image must be (h, w, 3) uint8, and {image.shape} {image.dtype} came: "
+            "read it with delineate.core.image.read_image."
+        )
+    return image.shape[0], image.shape[1]
+
+
+def _three(name: str, values: Any) -> tuple[float, float, float]:  # noqa: ANN401 - JSON
+    if not isinstance(values, (tuple, list)) or len(values) != 3:
+        raise _wrong(name, values, "three numbers")
+    for value in values:
+        if type(value) not in (int, float) or not np.isfinite(value):
+            raise _wrong(name, value, "three finite numbers")
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def _positive(name: str, value: Any) -> float:  # noqa: ANN401 - JSON
+    if type(value) not in (int, float) or not 0 < value < float("inf"):
+        raise _wrong(name, value, "a finite number above 0")
+    return float(value)
+
+
+def _wrong(name: str, value: object, expected: str) -> ModelError:
+    return ModelError(f"preprocessing's {name} must be {expected}, and {value!r} came: correct it.")

@@ -1,0 +1,87 @@
+"""A file appears whole or not at all, whatever the disk says."""
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from delineate._files import write_whole
+from delineate.errors import OutputError
+
+
+def test_writes_and_replaces(tmp_path):
+    path = tmp_path / "a.bin"
+    write_whole(path, b"old and longer")
+    write_whole(str(path), b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(OutputError, match=r"a\.bin cannot be written \(No such .*make its folder"):
+        write_whole(tmp_path / "none" / "a.bin", b"x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_parent_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_bytes(b"kept")
+    with pytest.raises(OutputError, match="whose parent is a folder"):
+        write_whole(tmp_path / "file" / "a.bin", b"x")
+    assert (tmp_path / "file").read_bytes() == b"kept"
+
+
+def test_folder_in_the_way(tmp_path):
+    (tmp_path / "a.bin").mkdir()
+    with pytest.raises(OutputError, match="not a folder's"):
+        write_whole(tmp_path / "a.bin", b"x")
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.ENOSPC, "make room"), (errno.EACCES, "may write to"), (5, "another")],
+)
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_failure_keeps_the_old_file_and_no_other(tmp_path, monkeypatch, code, advice, call):
+    def fail(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    path = tmp_path / "a.bin"
+    write_whole(path, b"old")
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OutputError, match=advice):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_disk_that_is_really_full(tmp_path):
+    """A limit on the size of files fails in the same system call as a full disk."""
+    program = (
+        "import sys; from delineate._files import write_whole\n"
+        "try: write_whole(sys.argv[1], bytes(100_000))\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "a.bin")],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )
+    assert run.stdout.startswith("OutputError")
+    assert "File too large" in run.stdout
+    assert os.listdir(tmp_path) == []
+
+
+def test_interruption_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "a.bin", b"x")
+    assert os.listdir(tmp_path) == []
