@@ -1,0 +1,281 @@
+"""Look at every record of a COCO file: what is sound is kept, what is broken becomes a Problem.
+
+Nothing is repaired and nothing dropped in silence. An image that is left out takes its annotations
+with it, so an annotation is judged only if its image is kept.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from delineate.core.boxes import Size
+from delineate.core.classes import ClassMap
+from delineate.core.image import check_file, stored_size
+from delineate.data.json_file import kind
+from delineate.data.sample import ImageRecord, Problem
+from delineate.data.segmentations import Compact, compact
+from delineate.errors import DataError
+
+JsonObject = Mapping[str, Any]
+
+_THREADS = 8  # looking at files is waiting, most of all on network disks
+_ID_LIMIT = 2**63  # annotation ids are held as int64
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One sound annotation; its area is as the file states it, NaN if it does not."""
+
+    id: int
+    image_id: int
+    label: int
+    crowd: bool
+    area: float
+    segmentation: Compact
+
+
+class _Broken(Exception):
+    """A record is broken: why, and what to do about it."""
+
+    def __init__(self, why: str, fix: str) -> None:
+        super().__init__(why)
+        self.why, self.fix = why, fix
+
+    @classmethod
+    def by(cls, error: DataError) -> "_Broken":
+        """Divide a sentence of core, which ends with the remedy after a colon."""
+        why, _, fix = str(error).rpartition(": ")
+        return cls(why, fix.rstrip("."))
+
+
+# -- images ------------------------------------------------------------------------------------
+
+
+def check_images(
+    listed: Sequence[JsonObject], folders: Sequence[Path]
+) -> list[ImageRecord | Problem]:
+    """Return for each listed image its record, or what is wrong with it or its file.
+
+    Of each file the header and the end are read, not the pixels.
+
+    Args:
+        listed: The file's `images`.
+        folders: Where image files are looked for, in this order.
+    """
+    ids: set[int] = set()
+    names: dict[str, int] = {}
+
+    def on_paper(position: int) -> ImageRecord | Problem:
+        image = listed[position]
+        try:
+            record = _image_record(image, folders[0])
+            if record.image_id in ids:
+                raise _Broken(
+                    "another image of the file has the same id", "give every image its own id"
+                )
+            ids.add(record.image_id)
+            first = names.setdefault(os.path.normpath(record.name), record.image_id)
+            if first != record.image_id:
+                raise _Broken(
+                    f"its file is listed already, as image {first}",
+                    "join the two records and their annotations",
+                )
+        except _Broken as broken:
+            return _image_problem(_image_place(image, position), broken)
+        return record
+
+    def on_disk(record: ImageRecord | Problem) -> ImageRecord | Problem:
+        if isinstance(record, Problem):
+            return record
+        try:
+            return _found(record, folders)
+        except _Broken as broken:
+            return _image_problem(f"image {record.image_id} {record.name!r}", broken)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(on_disk, map(on_paper, range(len(listed)))))
+
+
+def _image_record(image: JsonObject, folder: Path) -> ImageRecord:
+    """Read what the JSON says of an image."""
+    image_id = _whole(image, "id", "an image")
+    name = image.get("file_name")
+    if not isinstance(name, str) or not name.strip():
+        raise _Broken(
+            f"expected its file's name as 'file_name', got {kind(name)}", "name its file"
+        )
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise _Broken(
+            "its file's name leads out of the folder of images",
+            "write the name relative to that folder",
+        )
+    height, width = (_whole(image, side, "an image") for side in ("height", "width"))
+    if height < 1 or width < 1:
+        raise _Broken(
+            f"the file of annotations says {width} x {height} pixels",
+            "state the picture's width and height",
+        )
+    return ImageRecord(image_id=image_id, name=name, path=folder / name, size=(height, width))
+
+
+def _found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
+    """Find an image's file and compare it with what the JSON says of it."""
+    places = [folder / record.name for folder in folders]
+    path = next((place for place in places if os.path.lexists(place)), None)
+    if path is None:
+        raise _Broken(
+            f"its file is missing in {' and in '.join(map(str, folders))}",
+            "put it there, or name the folder of the pictures with --images",
+        )
+    try:
+        size = check_file(path)
+        stored = size if size == record.size else stored_size(path)
+    except DataError as error:
+        raise _Broken.by(type(error)(str(error).replace(str(path), "its file"))) from None
+    if size == record.size:
+        return replace(record, path=path)
+    if stored == record.size:
+        raise _Broken(
+            f"the labels were drawn on the unrotated picture: it is stored with {_sides(stored)}, "
+            f"as the annotations say, but its EXIF orientation turns it to {_sides(size)}",
+            "remove the orientation from the picture, or turn the labels",
+        )
+    raise _Broken(
+        f"the annotations say {_sides(record.size)} pixels, its file has {_sides(size)}",
+        "put back the picture that the labels were drawn on, or scale the labels to this one",
+    )
+
+
+def _sides(size: Size) -> str:
+    return f"{size[1]} x {size[0]}"
+
+
+def _image_place(image: JsonObject, position: int) -> str:
+    image_id, name = image.get("id"), image.get("file_name")
+    if not isinstance(image_id, int):
+        return f"image number {position + 1} of the list" + (f" {name!r}" if name else "")
+    return f"image {image_id}" + (f" {name!r}" if isinstance(name, str) else "")
+
+
+def _image_problem(where: str, broken: _Broken) -> Problem:
+    return Problem(
+        where=where, why=broken.why, fix=broken.fix, action="the image and its annotations left out"
+    )
+
+
+# -- annotations -------------------------------------------------------------------------------
+
+
+def check_annotations(
+    listed: Sequence[JsonObject],
+    kept: Mapping[int, ImageRecord],
+    left_out: set[int],
+    classes: ClassMap,
+) -> list[Annotation | Problem]:
+    """Return for each annotation what it says, or what is wrong with it.
+
+    Args:
+        listed: The file's `annotations`.
+        kept: The sound images by their id.
+        left_out: Ids of broken images; their annotations go with them.
+        classes: The file's categories.
+    """
+    labels = {source_id: label for label, source_id in enumerate(classes.source_ids)}
+    checked: list[Annotation | Problem] = []
+    seen: set[int] = set()
+    for position, annotation in enumerate(listed):
+        owner = annotation.get("image_id")
+        if isinstance(owner, int) and owner not in kept and owner in left_out:
+            continue
+        try:
+            sound = _annotation(annotation, kept, labels)
+            if sound.id in seen:
+                raise _Broken(
+                    "another annotation has the same id", "remove it, or give it its own id"
+                )
+            seen.add(sound.id)
+            checked.append(sound)
+        except _Broken as broken:
+            where = _annotation_place(annotation, position, kept)
+            checked.append(
+                Problem(
+                    where=where, why=broken.why, fix=broken.fix, action="the annotation left out"
+                )
+            )
+    return checked
+
+
+def _annotation(
+    annotation: JsonObject, kept: Mapping[int, ImageRecord], labels: Mapping[int, int]
+) -> Annotation:
+    annotation_id = _whole(annotation, "id", "an annotation")
+    if not -_ID_LIMIT <= annotation_id < _ID_LIMIT:
+        raise _Broken("its id has more than 64 bits", "number the annotations from 1")
+    image_id = _whole(annotation, "image_id", "an annotation")
+    if image_id not in kept:
+        raise _Broken(
+            f"it belongs to image {image_id}, which the file does not list",
+            "add the image to the file's images, or remove the annotation",
+        )
+    category = _whole(annotation, "category_id", "an annotation")
+    if category not in labels:
+        raise _Broken(
+            f"its category {category} is none of the file's categories",
+            "add the category to the file, or correct the annotation",
+        )
+    crowd = annotation.get("iscrowd", 0)
+    if crowd not in (0, 1):
+        raise _Broken(f"expected 0 or 1 as 'iscrowd', got {kind(crowd)}", "correct it")
+    return Annotation(
+        id=annotation_id,
+        image_id=image_id,
+        label=labels[category],
+        crowd=bool(crowd),
+        area=_stated_area(annotation.get("area")),
+        segmentation=_segmentation(annotation, kept[image_id].size),
+    )
+
+
+def _segmentation(annotation: JsonObject, size: Size) -> Compact:
+    segmentation = annotation.get("segmentation")
+    if segmentation is None or segmentation == []:
+        raise _Broken(
+            "it has a box but no mask" if annotation.get("bbox") else "it has no mask",
+            "add its 'segmentation': outlines or RLE",
+        )
+    try:
+        return compact(segmentation, size)
+    except DataError as error:
+        raise _Broken.by(error) from None
+
+
+def _stated_area(area: object) -> float:
+    if isinstance(area, int | float) and 0 <= area <= 1e15:  # false for NaN
+        return float(area)
+    return math.nan
+
+
+def _annotation_place(
+    annotation: JsonObject, position: int, kept: Mapping[int, ImageRecord]
+) -> str:
+    annotation_id, owner = annotation.get("id"), annotation.get("image_id")
+    own = (
+        f"annotation {annotation_id}"
+        if isinstance(annotation_id, int)
+        else f"annotation number {position + 1} of the list"
+    )
+    if isinstance(owner, int) and owner in kept:
+        return f"image {owner} {kept[owner].name!r}, {own}"
+    return own
+
+
+def _whole(record: JsonObject, key: str, what: str) -> int:
+    """Return the whole number that a record must have under `key`."""
+    value = record.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise _Broken(f"{what} needs a whole number as {key!r}, got {kind(value)}", "correct it")

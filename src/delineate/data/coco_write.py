@@ -1,0 +1,171 @@
+"""Write any data set in COCO's format: compressed RLE, boxes and areas, and the pictures."""
+
+import contextlib
+import filecmp
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delineate._files import output_error, writing_whole
+from delineate.core.boxes import Boxes
+from delineate.core.image import read_image, write_image
+from delineate.core.instances import Instances
+from delineate.data.sample import Dataset
+from delineate.errors import DataError, OutputError
+
+
+def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) -> None:
+    """Write a data set that `read_coco` gives back exactly.
+
+    Annotation ids are kept if the data set has them, else annotations are numbered from 1.
+
+    Args:
+        path: The JSON file. It appears last, whole, and replaces an older one.
+        dataset: What to write. Nothing but the pictures it makes itself is decoded.
+        copy_images: Put the pictures into `images/` beside the file. False: write the JSON alone,
+            whose file names are then relative to the folder that the data set was read from.
+
+    Raises:
+        DataError: An image has no masks, or two images share a name, or two annotations an id.
+        OutputError: The folder cannot be written to, or holds another picture of the same name.
+            Pictures copied so far are removed again.
+    """
+    path = Path(path)
+    _check_names(dataset)
+    with contextlib.ExitStack() as undo:
+        for index in range(len(dataset) if copy_images else 0):
+            _put_image(dataset, index, path.parent / "images", undo)
+        with writing_whole(path) as file:
+            for line in _lines(dataset):
+                file.write(line.encode())
+        undo.pop_all()
+
+
+def xywh(boxes: Boxes) -> list[list[float]]:
+    """Return (n, 4) xyxy boxes as COCO's x, y, width, height.
+
+    Widths are in double precision, so that boxes within an image come back exactly.
+    """
+    edges = boxes.astype(np.float64)
+    rows: list[list[float]] = np.hstack([edges[:, :2], edges[:, 2:] - edges[:, :2]]).tolist()
+    return rows
+
+
+def _check_names(dataset: Dataset) -> None:
+    names: set[str] = set()
+    for record in dataset.records:
+        if record.name in names:
+            raise DataError(
+                f"{dataset.name}: expected one name for each image, but two are called "
+                f"{record.name!r}: rename one."
+            )
+        names.add(record.name)
+
+
+def _put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitStack) -> None:
+    """Copy or make one picture; `undo` learns how to remove it and its folders."""
+    source, target = dataset.records[index].path, folder / dataset.records[index].name
+    try:
+        if target.exists():
+            _check_same(dataset, index, target)
+            return
+        for missing in reversed([place for place in target.parents if not place.exists()]):
+            missing.mkdir()
+            undo.callback(_quietly, missing.rmdir)
+        undo.callback(_quietly, target.unlink)
+        if source is None:
+            write_image(target, dataset[index].image)
+        else:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise output_error(target, error) from error
+
+
+def _check_same(dataset: Dataset, index: int, target: Path) -> None:
+    """Make sure that a picture that lies there already is the one to be put there."""
+    source = dataset.records[index].path
+    if source is not None:
+        same = filecmp.cmp(source, target, shallow=False)
+    else:
+        same = np.array_equal(read_image(target), dataset[index].image)
+    if not same:
+        raise OutputError(
+            f"{target} exists and is another picture than that of {dataset.name!r}: "
+            "write to an empty folder."
+        )
+
+
+def _quietly(remove: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):
+        remove()
+
+
+def _lines(dataset: Dataset) -> Iterator[str]:
+    """Yield the JSON text, one record a line, so that no more than an image's is in memory."""
+    classes = dataset.classes
+    images = (
+        {"id": r.image_id, "file_name": r.name, "width": r.size[1], "height": r.size[0]}
+        for r in dataset.records
+    )
+    categories = (
+        {"id": source_id, "name": name}
+        for source_id, name in zip(classes.source_ids, classes.names, strict=True)
+    )
+    lists = {"images": images, "categories": categories, "annotations": _annotations(dataset)}
+    before = "{"
+    for name, records in lists.items():
+        yield f'{before}"{name}": ['
+        separator = "\n"
+        for record in records:
+            yield separator + json.dumps(record)
+            separator = ",\n"
+        yield "\n]"
+        before = ",\n"
+    yield "}\n"
+
+
+def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
+    seen: set[int] = set()
+    for index, record in enumerate(dataset.records):
+        instances = dataset.instances(index)
+        if instances.masks is None:
+            raise DataError(
+                f"{dataset.name}: expected masks, but image {record.name!r} has boxes only: "
+                "COCO needs the masks of every image."
+            )
+        ids = _ids(instances, start=len(seen) + 1)
+        columns = (
+            ids,
+            instances.labels.tolist(),
+            instances.masks.to_coco(),
+            dataset.areas(index).tolist(),
+            xywh(instances.boxes),
+            np.zeros(len(ids), bool) if instances.crowd is None else instances.crowd,
+        )
+        for id_, label, mask, area, box, crowd in zip(*columns, strict=True):
+            if id_ in seen:
+                raise DataError(
+                    f"{dataset.name}: expected ids that are used once, but annotation {id_} of "
+                    f"image {record.name!r} has that of another: number them anew (ids=None)."
+                )
+            seen.add(id_)
+            yield {
+                "id": id_,
+                "image_id": record.image_id,
+                "category_id": dataset.classes.source_id(label),
+                "segmentation": mask,
+                "area": area,
+                "bbox": box,
+                "iscrowd": int(crowd),
+            }
+
+
+def _ids(instances: Instances, start: int) -> list[int]:
+    if instances.ids is None:
+        return list(range(start, start + len(instances)))
+    ids: list[int] = instances.ids.tolist()
+    return ids

@@ -1,0 +1,263 @@
+"""Sample (one image with its instances), the Dataset protocol, and data sets made of others.
+
+Reading pixels is the expensive half of a sample, so a data set hands out its instances alone too:
+statistics, splits and evaluation never decode a picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from delineate.core.classes import ClassMap
+from delineate.core.instances import Instances
+from delineate.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One image and what is in it.
+
+    Attributes:
+        image: (height, width, 3) RGB, after EXIF orientation.
+        instances: Its truth, of the same image size.
+        image_id: The source's id of the image.
+        name: The source's name of the image, often its file name.
+
+    Raises:
+        DataError: Image and instances differ in size.
+    """
+
+    image: npt.NDArray[np.uint8]
+    instances: Instances
+    image_id: int
+    name: str
+
+    def __post_init__(self) -> None:
+        height, width = self.instances.image_size
+        if self.image.shape != (height, width, 3):
+            raise DataError(
+                f"image {self.image_id} {self.name!r}: its instances belong to an image of "
+                f"{width} x {height} pixels, but its pixels have the shape {self.image.shape} "
+                "(expected height, width, 3): give both of the same picture."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRecord:
+    """What is known of an image without reading its pixels.
+
+    Attributes:
+        image_id: The source's id, unique in its data set.
+        name: The source's name, unique in its data set.
+        path: Where the file lies; None where images are made, not read.
+        size: (height, width) after EXIF orientation.
+    """
+
+    image_id: int
+    name: str
+    path: Path | None
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A broken record of a data set.
+
+    Attributes:
+        where: The record: ``image 12 'a.jpg', annotation 7``.
+        why: What was expected and what came.
+        fix: What to do about it.
+        action: What is missing from the data set because of it.
+    """
+
+    where: str
+    why: str
+    fix: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}: {self.fix} ({self.action})"
+
+
+class Dataset(Protocol):
+    """Images with instances, addressed by position; an index beyond the last raises IndexError."""
+
+    @property
+    def name(self) -> str:
+        """A short name for reports."""
+        ...
+
+    @property
+    def classes(self) -> ClassMap:
+        """The classes that labels index."""
+        ...
+
+    @property
+    def records(self) -> Sequence[ImageRecord]:
+        """One record an image, in order."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Broken records that were left out."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """Image and instances."""
+        ...
+
+    def instances(self, index: int) -> Instances:
+        """The instances alone; no pixels are read."""
+        ...
+
+    def areas(self, index: int) -> npt.NDArray[np.float64]:
+        """(n,) size of each instance in square pixels, as the source states it, else its mask's.
+
+        Evaluation sorts objects into small, medium and large by it; COCO's stated area (of the
+        polygon) differs from the pixel count, and its published numbers are made with the former.
+        """
+        ...
+
+
+class Subset:
+    """Some images of a data set, in the order given; an index may repeat.
+
+    Args:
+        dataset: Where they come from.
+        indices: Positions in it, 0 .. len-1.
+        name: Defaults to the name of the whole.
+
+    Raises:
+        IndexError: An index lies outside the data set.
+    """
+
+    def __init__(
+        self, dataset: Dataset, indices: Sequence[int] | npt.NDArray[np.int64], name: str = ""
+    ) -> None:
+        self._dataset = dataset
+        self._indices = [int(i) for i in indices]
+        outside = [i for i in self._indices if not 0 <= i < len(dataset)]
+        if outside:
+            raise IndexError(
+                f"index {outside[0]} lies outside {dataset.name!r} with its {len(dataset)} images."
+            )
+        self.name = name or dataset.name
+        self.classes = dataset.classes
+        self.problems = tuple(dataset.problems)
+        self.records = tuple(dataset.records[i] for i in self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._dataset[self._indices[index]]
+
+    def instances(self, index: int) -> Instances:
+        """The instances of image `index`."""
+        return self._dataset.instances(self._indices[index])
+
+    def areas(self, index: int) -> npt.NDArray[np.float64]:
+        """The sizes of the instances of image `index`."""
+        return self._dataset.areas(self._indices[index])
+
+
+class Relabelled:
+    """A data set whose labels index another class table, for example a model's.
+
+    Classes are matched by name, never by position or id.
+
+    Args:
+        dataset: The data set.
+        classes: The table its labels shall index; it must hold every class of the data set.
+
+    Raises:
+        ClassMismatch: The data set has a class that `classes` lacks.
+    """
+
+    def __init__(self, dataset: Dataset, classes: ClassMap) -> None:
+        self._dataset = dataset
+        self._label = classes.match(dataset.classes)
+        self.name = dataset.name
+        self.classes = classes
+        self.problems = dataset.problems
+        self.records = dataset.records
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = self._dataset[index]
+        return Sample(
+            image=sample.image,
+            instances=self._relabel(sample.instances),
+            image_id=sample.image_id,
+            name=sample.name,
+        )
+
+    def instances(self, index: int) -> Instances:
+        """The instances of image `index`."""
+        return self._relabel(self._dataset.instances(index))
+
+    def areas(self, index: int) -> npt.NDArray[np.float64]:
+        """The sizes of the instances of image `index`."""
+        return self._dataset.areas(index)
+
+    def _relabel(self, instances: Instances) -> Instances:
+        return instances.replace(labels=self._label[instances.labels])
+
+
+class Concat:
+    """Several data sets one after another, their classes matched by name to those of the first.
+
+    Ids of different sources may coincide, so images are numbered anew, 1 .. n, and instances carry
+    no annotation ids.
+
+    Args:
+        datasets: At least one.
+        name: Defaults to the names joined by ``+``.
+
+    Raises:
+        ClassMismatch: A data set has a class that the first one lacks.
+    """
+
+    def __init__(self, datasets: Sequence[Dataset], name: str = "") -> None:
+        if not datasets:
+            raise DataError("expected at least one data set to put together, got none: name one.")
+        self.classes = datasets[0].classes
+        self._parts = [Relabelled(part, self.classes) for part in datasets]
+        self._place = [(part, i) for part in self._parts for i in range(len(part))]
+        self.name = name or "+".join(part.name for part in datasets)
+        self.problems = tuple(problem for part in datasets for problem in part.problems)
+        self.records = tuple(
+            ImageRecord(image_id=number, name=record.name, path=record.path, size=record.size)
+            for number, record in enumerate((r for p in datasets for r in p.records), start=1)
+        )
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def __getitem__(self, index: int) -> Sample:
+        part, i = self._place[index]
+        sample = part[i]
+        return Sample(
+            image=sample.image,
+            instances=sample.instances.replace(ids=None),
+            image_id=self.records[index].image_id,
+            name=sample.name,
+        )
+
+    def instances(self, index: int) -> Instances:
+        """The instances of image `index`."""
+        part, i = self._place[index]
+        return part.instances(i).replace(ids=None)
+
+    def areas(self, index: int) -> npt.NDArray[np.float64]:
+        """The sizes of the instances of image `index`."""
+        part, i = self._place[index]
+        return part.areas(i)

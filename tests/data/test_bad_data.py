@@ -1,0 +1,516 @@
+"""Planted faults: each is told in one sentence that names file and place, and nothing is written.
+
+With on_error="skip" exactly the broken record is missing afterwards, and is listed.
+"""
+
+import errno
+import json
+import math
+import os
+import re
+import shutil
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from builders import edited, tiny_coco
+from delineate.core.instances import Instances
+from delineate.data.coco import read_coco
+from delineate.data.coco_results import read_results, write_results
+from delineate.data.coco_write import write_coco
+from delineate.errors import DataError, ImageError, OutputError
+
+SECOND = "image 20 'train_01.png'"  # annotations 110, 113, 116
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
+    """Every file below a folder with its size and time of change."""
+    stats = ((p, p.stat()) for p in sorted(folder.rglob("*")))
+    return {str(p): (s.st_size, s.st_mtime_ns) for p, s in stats}
+
+
+def refused(folder: Path, path: Path, **options: object) -> str:
+    """Open a data set that cannot be opened; return the sentence."""
+    before = listing(folder)
+    with pytest.raises(DataError) as caught:
+        read_coco(path, **options)
+    assert listing(folder) == before
+    sentence = str(caught.value)
+    assert str(path) in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    return sentence
+
+
+# -- broken records ----------------------------------------------------------------------------
+
+
+@dataclass
+class Fault:
+    """A fault, where it is to be found, why, and what is missing without it."""
+
+    plant: Callable[[dict, Path], object]  # changes the file's content or its folder
+    where: str
+    why: str
+    images: list[int] = field(default_factory=lambda: [10, 20, 30, 40])
+    annotations: list[int] = field(default_factory=lambda: [110, 113, 116])
+    """Of the second image, where that is kept."""
+
+
+def on_image(why, change, where=SECOND):
+    """A fault of the second image, which takes its annotations with it."""
+    return Fault(
+        lambda content, folder: change(content["images"][1]), where, why, images=[10, 30, 40]
+    )
+
+
+def on_file(why, change):
+    """A fault of the second image's file."""
+    return Fault(
+        lambda content, folder: change(folder / "images" / "train_01.png"),
+        SECOND,
+        why,
+        images=[10, 30, 40],
+    )
+
+
+def on_annotation(why, *, where=f"{SECOND}, annotation 113", **fields):
+    """A fault of the second annotation of the second image; None removes a field."""
+
+    def change(content, folder):
+        annotation = content["annotations"][4]
+        assert annotation["id"] == 113
+        annotation.update(fields)
+        for key in [key for key, value in fields.items() if value is None]:
+            del annotation[key]
+
+    return Fault(change, where, why, annotations=[110, 116])
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def as_truncated_jpeg(path):
+    Image.open(path).save(path, "JPEG")
+    cut_off(path)
+
+
+def with_huge_header(path):
+    """30000 x 30000 by its header; the rest is the small picture."""
+    data = path.read_bytes()
+    header = b"IHDR" + struct.pack(">II", 30000, 30000) + data[24:29]
+    path.write_bytes(data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:])
+
+
+def list_twice(content, folder):
+    content["images"].append({**content["images"][1], "id": 50})
+
+
+def repeat_image_id(content, folder):
+    content["images"][2]["id"] = 20
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 30]
+
+
+def repeat_annotation(content, folder):
+    content["annotations"].append(dict(content["annotations"][4]))
+
+
+def point_to_no_image(content, folder):
+    content["annotations"][4]["image_id"] = 99
+
+
+RLE = {"size": [48, 64], "counts": [48 * 64]}
+FAULTS = {
+    "file missing": on_file("its file is missing in ", Path.unlink),
+    "file of zero bytes": on_file("its file is empty (0 bytes)", lambda p: p.write_bytes(b"")),
+    "file of text": on_file("its file is no JPEG, PNG,", lambda p: p.write_text("hello there")),
+    "file truncated": on_file("its file is truncated or damaged", cut_off),
+    "JPEG truncated": on_file("its file is truncated or damaged", as_truncated_jpeg),
+    "file 30000 x 30000 by its header": on_file(
+        "its file has 30000 x 30000 pixels, more than the limit", with_huge_header
+    ),
+    "folder instead of a file": on_file(
+        "its file is a folder where an image file", lambda p: (p.unlink(), p.mkdir())
+    ),
+    "another picture's size": on_file(
+        "the annotations say 64 x 48 pixels, its file has 63 x 48",
+        lambda p: Image.new("RGB", (63, 48)).save(p),
+    ),
+    "width and height swapped": on_image(
+        "the annotations say 48 x 64 pixels, its file has 64 x 48",
+        lambda image: image.update(width=48, height=64),
+    ),
+    "no width": on_image(
+        "needs a whole number as 'width', got nothing", lambda image: image.pop("width")
+    ),
+    "height of text": on_image(
+        "needs a whole number as 'height', got the text '48'",
+        lambda image: image.update(height="48"),
+    ),
+    "height of zero": on_image("says 64 x 0 pixels", lambda image: image.update(height=0)),
+    "no file name": on_image(
+        "its file's name as 'file_name', got nothing",
+        lambda image: image.pop("file_name"),
+        where="image 20",
+    ),
+    "file name out of the folder": on_image(
+        "leads out of the folder of images",
+        lambda image: image.update(file_name="../train_01.png"),
+        where="image 20 '../train_01.png'",
+    ),
+    "absolute file name": on_image(
+        "leads out of the folder of images",
+        lambda image: image.update(file_name="/etc/passwd"),
+        where="image 20 '/etc/passwd'",
+    ),
+    "file name with a zero byte": on_image(
+        "its file is missing in", lambda image: image.update(file_name="a\0b"), where="image 20"
+    ),
+    "image listed twice": Fault(
+        list_twice, "image 50 'train_01.png'", "its file is listed already, as image 20"
+    ),
+    "image id twice": Fault(
+        repeat_image_id,
+        "image 20 'train_02.png'",
+        "another image of the file has the same id",
+        images=[10, 20, 40],
+    ),
+    "annotation for an image that is not there": Fault(
+        point_to_no_image,
+        "annotation 113",
+        "it belongs to image 99, which the file does not list",
+        annotations=[110, 116],
+    ),
+    "annotation twice": Fault(
+        repeat_annotation, f"{SECOND}, annotation 113", "another annotation has the same id"
+    ),
+    "annotation without id": on_annotation(
+        "needs a whole number as 'id', got nothing",
+        where=f"{SECOND}, annotation number 5 of the list",
+        id=None,
+    ),
+    "annotation id of 65 bits": on_annotation(
+        "its id has more than 64 bits", where=f"{SECOND}, annotation {2**63}", id=2**63
+    ),
+    "annotation of an image id in text": on_annotation(
+        "needs a whole number as 'image_id', got the text '20'",
+        where="annotation 113",
+        image_id="20",
+    ),
+    "annotation of a list of images": on_annotation(
+        "needs a whole number as 'image_id', got a list of 1", where="annotation 113", image_id=[20]
+    ),
+    "category that the file does not define": on_annotation(
+        "its category 4 is none of the file's categories", category_id=4
+    ),
+    "category by name": on_annotation(
+        "needs a whole number as 'category_id', got the text 'disc'", category_id="disc"
+    ),
+    "crowd of text": on_annotation("expected 0 or 1 as 'iscrowd', got the text", iscrowd="no"),
+    "crowd of two": on_annotation("expected 0 or 1 as 'iscrowd', got the value 2", iscrowd=2),
+    "box without mask": on_annotation("it has a box but no mask", segmentation=None),
+    "box with an empty list": on_annotation("it has a box but no mask", segmentation=[]),
+    "neither box nor mask": on_annotation("it has no mask", segmentation=None, bbox=None),
+    "polygon of two points": on_annotation(
+        "a polygon needs at least 3 points, each with x and y, and a list of 4 numbers came",
+        segmentation=[[1, 1, 5, 5]],
+    ),
+    "polygon with NaN": on_annotation(
+        "a polygon's coordinates must be finite", segmentation=[[1, 1, 5, math.nan, 5, 5]]
+    ),
+    "RLE of another size": on_annotation(
+        "an RLE must have its image's size, 48 high and 64 wide, and it says 64 and 48",
+        segmentation={**RLE, "size": [64, 48]},
+    ),
+    "RLE that does not fill": on_annotation(
+        "an RLE's counts must add up to the 3072 pixels",
+        segmentation={**RLE, "counts": [48 * 64 - 1]},
+    ),
+    "RLE cut off": on_annotation(
+        "an RLE's counts must add up to the 3072 pixels", segmentation={**RLE, "counts": "12"}
+    ),
+    "RLE of 10^9 x 10^9": on_annotation(
+        "with at most", segmentation={"size": [10**9, 10**9], "counts": [10**18]}
+    ),
+    "mask of text": on_annotation("a segmentation must be a list of polygons", segmentation="hi"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_broken_record(tmp_path, fault):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        fault.plant(content, tmp_path)
+
+    sentence = refused(tmp_path, path)
+    assert sentence.startswith(f"{path}: 1 broken record ({fault.where}")
+    assert fault.why in sentence
+    assert sentence.endswith("pass --on-error skip to leave them out.")
+
+    dataset = read_coco(path, on_error="skip")
+    (problem,) = dataset.problems
+    assert problem.where.startswith(fault.where)
+    assert fault.why in problem.why
+    assert problem.fix
+    assert problem.fix[-1] not in ".:"
+    gone = "the annotation" if "annotation" in fault.where else "the image and its annotations"
+    assert problem.action == f"{gone} left out"
+    assert [record.image_id for record in dataset.records] == fault.images
+    for i, record in enumerate(dataset.records):
+        ids = dataset.instances(i).ids.tolist()
+        first = 92 + 9 * (record.image_id // 10)
+        if record.image_id == 20:
+            assert ids == fault.annotations
+        else:
+            assert ids == [first, first + 3, first + 6]
+
+
+def test_exif_labels_on_the_unrotated_picture(tmp_path):
+    path = tiny_coco(tmp_path)
+    file = tmp_path / "images" / "train_01.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to see it upright
+    Image.open(file).save(file, "JPEG", exif=exif)
+    sentence = refused(tmp_path, path)
+    assert (
+        f"{SECOND}: the labels were drawn on the unrotated picture: it is stored with 64 x 48, as "
+        "the annotations say, but its EXIF orientation turns it to 48 x 64" in sentence
+    )
+    with edited(path) as content:  # labels drawn on the picture as it is seen
+        content["images"][1].update(width=48, height=64)
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 20]
+    assert read_coco(path)[1].image.shape == (64, 48, 3)
+
+
+def test_many_problems_are_counted_and_five_shown(tmp_path):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        for annotation in content["annotations"][3:]:
+            annotation["category_id"] = 4
+    (tmp_path / "images" / "train_00.png").unlink()
+    sentence = refused(tmp_path, path)
+    assert sentence.startswith(f"{path}: 10 broken records (image 10 'train_00.png': its file")
+    assert sentence.count("its category 4 is none") == 4
+    assert "; and 5 more): mend them, or pass" in sentence
+    dataset = read_coco(path, on_error="skip")
+    assert len(dataset.problems) == 10
+    assert [len(dataset.instances(i)) for i in range(3)] == [0, 0, 0]
+
+
+def test_annotations_of_a_broken_image_are_no_problems_of_their_own(tmp_path):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        content["annotations"][4]["category_id"] = 4
+    (tmp_path / "images" / "train_01.png").unlink()
+    (problem,) = read_coco(path, on_error="skip").problems
+    assert problem.where == SECOND
+
+
+def test_no_picture_is_there(tmp_path):
+    path = tiny_coco(tmp_path)
+    shutil.rmtree(tmp_path / "images")
+    for on_error in ("stop", "skip"):
+        sentence = refused(tmp_path, path, on_error=on_error)
+        assert f"none of its 4 can be used (the first: {SECOND[:6]}10" in sentence
+        assert f"its file is missing in {tmp_path})" in sentence
+        assert "name the folder of the pictures with --images" in sentence
+
+
+def test_images_folder_that_is_none(tmp_path):
+    path = tiny_coco(tmp_path)
+    with pytest.raises(DataError, match=r"none: expected the folder of the pictures"):
+        read_coco(path, images=tmp_path / "none")
+
+
+def test_file_damaged_after_opening(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path))
+    file = tmp_path / "images" / "train_01.png"
+    cut_off(file)
+    with pytest.raises(ImageError, match=re.escape(f"{file} is truncated or damaged")):
+        dataset[1]
+    Image.new("RGB", (63, 48)).save(file)
+    with pytest.raises(DataError, match=rf"{SECOND}: its instances belong to .* 64 x 48"):
+        dataset[1]
+
+
+# -- files that are no COCO data set -----------------------------------------------------------
+
+NO_COCO = {
+    "a list": ([1, 2], "got a list of 2"),
+    "an empty list": ([], "got a list of 0"),
+    "results": ([{"image_id": 1, "score": 0.5}], "got COCO results (a list of predictions)"),
+    "a number": (7, "got the value 7"),
+    "labelme": ({"version": "5", "shapes": []}, "got an object with the keys version, shapes"),
+    "nothing": ({}, "got an empty object"),
+    "images in an object": (
+        {"images": {}, "annotations": [], "categories": []},
+        "expected a list as 'images', got an empty object",
+    ),
+    "annotations of null": (
+        {"images": [], "annotations": None, "categories": []},
+        "expected a list as 'annotations', got nothing",
+    ),
+    "annotations of numbers": (
+        {"images": [{}], "annotations": [{}, 3], "categories": [{}]},
+        "expected objects in 'annotations', got the value 3 at place 2",
+    ),
+    "no images": (
+        {"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]},
+        "expected at least one of 'images', got none",
+    ),
+    "no categories": (
+        {"images": [{"id": 1}], "annotations": [], "categories": []},
+        "expected at least one of 'categories', got none",
+    ),
+    "category without a name": (
+        {"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1}]},
+        "a category must have an 'id' and a 'name'",
+    ),
+    "category twice": (
+        {"images": [{}], "annotations": [], "categories": [{"id": 1, "name": "a"}] * 2},
+        "'a' comes twice",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), NO_COCO.values(), ids=NO_COCO)
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_json_that_is_not_coco(tmp_path, content, says, on_error):
+    path = tiny_coco(tmp_path)
+    path.write_text(json.dumps(content))
+    assert says in refused(tmp_path, path, on_error=on_error)
+
+
+def test_truncated_json(tmp_path):
+    path = tiny_coco(tmp_path)
+    path.write_bytes(path.read_bytes()[:500])
+    assert "the file breaks off after 500 characters" in refused(tmp_path, path)
+
+
+# -- results that do not belong ----------------------------------------------------------------
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A data set and sound results for its images 10 and 20, three each."""
+    dataset = read_coco(tiny_coco(tmp_path, 2))
+    found = [dataset.instances(i).replace(scores=np.full(3, 0.5), ids=None) for i in range(2)]
+    path = tmp_path / "predictions.json"
+    write_results(path, zip([10, 20], found, strict=True), dataset.classes)
+    assert [len(instances) for instances in read_results(path, dataset)] == [3, 3]
+    return dataset, path
+
+
+BAD_RESULTS = {
+    "unknown image": ({"image_id": 99}, "result 5: its image_id, the value 99, is none of the 2"),
+    "image in text": ({"image_id": "20"}, "result 5: its image_id, the text '20', is none"),
+    "unknown category": ({"category_id": 4}, "image 20 'train_01.png': no class has the id 4"),
+    "category in text": ({"category_id": "box"}, "expected a whole number as category_id"),
+    "no score": ({"score": None}, "result 5: expected a score from 0 to 1, got nothing"),
+    "score in percent": ({"score": 50}, "result 5: expected a score from 0 to 1, got the value 50"),
+    "score not a number": ({"score": math.nan}, "result 5: expected a score from 0 to 1"),
+    "box of three": ({"bbox": [1, 2, 3]}, "result 5: expected a 'bbox' of x, y, width and height"),
+    "box inside out": ({"bbox": [1, 2, -3, 4]}, "result 5: expected a 'bbox' of x, y, width"),
+    "box without end": ({"bbox": [1, 2, math.inf, 4]}, "result 5: expected a 'bbox' of x, y"),
+    "box of text": ({"bbox": "1 2 3 4"}, "result 5: expected a 'bbox' of x, y, width and height"),
+    "mask of another size": ({"segmentation": {**RLE, "size": [1, 2]}}, "image 20 'train_01.png'"),
+}
+
+
+@pytest.mark.parametrize(("fields", "says"), BAD_RESULTS.values(), ids=BAD_RESULTS)
+def test_bad_result(results, fields, says):
+    dataset, path = results
+    with edited(path) as content:
+        content[4].update(fields)
+    with pytest.raises(DataError) as caught:
+        read_results(path, dataset)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_results_of_which_some_have_masks(results):
+    dataset, path = results
+    with edited(path) as content:
+        del content[4]["segmentation"]
+    with pytest.raises(DataError, match="result 5: expected 'segmentation' in every result"):
+        read_results(path, dataset)
+
+
+@pytest.mark.parametrize("content", ['{"images": []}', "[1]", '[{"image_id": 10, "score": 1}]'])
+def test_other_json_than_results(results, content):
+    dataset, path = results
+    path.write_text(content)
+    with pytest.raises(DataError, match=rf"{path}: expected "):
+        read_results(path, dataset)
+
+
+# -- places that cannot be written -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_disk_full_or_forbidden_while_pictures_are_copied(tmp_path, monkeypatch, code):
+    dataset = read_coco(tiny_coco(tmp_path / "a"))
+    real, copied = shutil.copyfile, []
+
+    def copy(source, target):
+        real(source, target)
+        copied.append(target)
+        if len(copied) == 3:
+            raise OSError(code, os.strerror(code))
+
+    before = listing(tmp_path)
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    words = rf"train_02\.png cannot be written \({os.strerror(code)}"
+    with pytest.raises(OutputError, match=words):
+        write_coco(tmp_path / "b" / "train.json", dataset)
+    assert len(copied) == 3
+    assert listing(tmp_path).keys() == before.keys()
+
+
+def test_disk_full_while_the_file_is_written(tmp_path, monkeypatch):
+    dataset = read_coco(tiny_coco(tmp_path / "a"))
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = listing(tmp_path)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match=r"train\.json cannot be written \(No space"):
+        write_coco(tmp_path / "b" / "train.json", dataset)
+    with pytest.raises(OutputError, match=r"p\.json cannot be written \(No space"):
+        write_results(tmp_path / "p.json", [], dataset.classes)
+    assert listing(tmp_path).keys() == before.keys()
+
+
+def test_failure_leaves_an_older_data_set_alone(tmp_path):
+    tiny_coco(tmp_path / "b", 2)
+    before = listing(tmp_path / "b")
+    dataset = read_coco(tiny_coco(tmp_path / "a", 3, seed=0, name="other"))
+    dataset.areas = lambda _: np.zeros(1)  # breaks while the JSON is written
+    with pytest.raises(ValueError, match="zip"):
+        write_coco(tmp_path / "b" / "train.json", dataset)
+    after = listing(tmp_path / "b")
+    assert after.keys() == before.keys()
+    assert after[str(tmp_path / "b" / "train.json")] == before[str(tmp_path / "b" / "train.json")]
+
+
+def test_predictions_that_break_off_leave_the_older_file(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text("old")
+
+    def broken():
+        yield 1, Instances.empty((4, 4), scored=True)
+        raise KeyboardInterrupt
+
+    dataset = read_coco(tiny_coco(tmp_path / "a"))
+    with pytest.raises(KeyboardInterrupt):
+        write_results(path, broken(), dataset.classes)
+    assert path.read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "p.json"]

@@ -1,0 +1,103 @@
+"""Opening data folders and files, and saying what a data folder looks like."""
+
+import re
+import shutil
+
+import pytest
+
+from builders import tiny_coco
+from delineate.data.formats import FORMATS, open_dataset, open_splits
+from delineate.errors import ConfigError, DataError
+
+LAYOUT = "a data folder holds train.json, val.json"
+
+
+def test_folder_with_splits(tmp_path):
+    for name, count in (("val", 2), ("train", 3)):
+        tiny_coco(tmp_path, count, name=name)
+    (tmp_path / "licences.json").write_text("{}")
+    splits = open_splits(tmp_path)
+    assert {name: len(dataset) for name, dataset in splits.items()} == {"train": 3, "val": 2}
+    assert list(splits) == ["train", "val"]
+    assert splits["val"].name == f"{tmp_path.name}/val"
+
+
+def test_folder_with_one_file_of_another_name(tmp_path):
+    tiny_coco(tmp_path, 3, name="_annotations.coco")
+    assert {name: len(dataset) for name, dataset in open_splits(tmp_path).items()} == {"train": 3}
+    assert len(open_dataset(tmp_path)) == 3
+
+
+def test_file_is_a_training_split(tmp_path):
+    path = tiny_coco(tmp_path, 3, name="val")
+    assert {name: len(dataset) for name, dataset in open_splits(str(path)).items()} == {"train": 3}
+    assert len(open_dataset(str(path))) == 3
+
+
+def test_pictures_elsewhere(tmp_path):
+    path = tiny_coco(tmp_path / "a")
+    shutil.move(tmp_path / "a" / "images", tmp_path / "pictures")
+    assert len(open_dataset(path, images=tmp_path / "pictures")) == 4
+    assert len(open_splits(path.parent, images=tmp_path / "pictures")["train"]) == 4
+
+
+def test_format_by_name(tmp_path):
+    path = tiny_coco(tmp_path).rename(tmp_path / "labels.txt")
+    assert len(open_dataset(path, format="coco")) == 4
+    with pytest.raises(DataError, match=r"one of the formats coco, got a \.txt file"):
+        open_dataset(path)
+    with pytest.raises(ConfigError, match="no data format is called 'cocoa': did you mean 'coco'"):
+        open_dataset(path, format="cocoa")
+
+
+def test_every_format_stands_under_its_own_name():
+    assert {key: value.name for key, value in FORMATS.items()} == {"coco": "coco"}
+
+
+def test_several_splits_where_one_data_set_is_wanted(tmp_path):
+    tiny_coco(tmp_path, name="train")
+    tiny_coco(tmp_path, name="val")
+    with pytest.raises(DataError, match=r"found the splits train, val: name one .*val\.json"):
+        open_dataset(tmp_path)
+
+
+def test_folder_of_pictures_alone(tmp_path):
+    images = tiny_coco(tmp_path).parent / "images"
+    with pytest.raises(DataError, match=f"{LAYOUT}.* 4 pictures without annotations"):
+        open_splits(images)
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(DataError, match=f"{LAYOUT}.* neither annotations nor pictures"):
+        open_splits(tmp_path)
+
+
+def test_folder_of_several_unknown_files(tmp_path):
+    for name in ("a", "b"):
+        tiny_coco(tmp_path, name=name)
+    with pytest.raises(DataError, match=f"{LAYOUT}.* 2 JSON files .*name one of the files"):
+        open_splits(tmp_path)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'none'}: expected a data set")):
+        open_splits(tmp_path / "none")
+
+
+def test_picture_instead_of_annotations(tmp_path):
+    tiny_coco(tmp_path)
+    with pytest.raises(DataError, match=r"got a \.png file"):
+        open_dataset(tmp_path / "images" / "train_00.png")
+
+
+def test_unknown_choice_for_broken_records(tmp_path):
+    with pytest.raises(ConfigError, match="'stop' or 'skip', got 'ignore'"):
+        open_dataset(tiny_coco(tmp_path), on_error="ignore")
+
+
+def test_problems_are_handed_on(tmp_path):
+    path = tiny_coco(tmp_path)
+    (tmp_path / "images" / "train_01.png").unlink()
+    with pytest.raises(DataError, match="1 broken record"):
+        open_splits(path)
+    assert len(open_splits(path, on_error="skip")["train"].problems) == 1

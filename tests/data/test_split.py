@@ -1,0 +1,122 @@
+"""Splitting: nothing lost, groups whole, classes spread, always the same."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from builders import edited, tiny_coco
+from delineate.data.coco import read_coco
+from delineate.data.split import split
+from delineate.errors import ConfigError, DataError
+
+THREE = {"train": 0.6, "val": 0.2, "test": 0.2}
+
+
+def with_labels(folder, labels_of_images):
+    """A data set whose images show exactly the labels given."""
+    count = 1 + max((max(labels, default=0) for labels in labels_of_images), default=0)
+    path = tiny_coco(
+        folder, len(labels_of_images), [f"class {i}" for i in range(count)], objects=count
+    )
+    with edited(path) as content:
+        kept = []
+        for image, labels in zip(content["images"], labels_of_images, strict=True):
+            mine = [a for a in content["annotations"] if a["image_id"] == image["id"]]
+            for annotation, label in zip(mine, labels, strict=False):
+                annotation["category_id"] = 3 + 4 * label
+                kept.append(annotation)
+        content["annotations"] = kept
+    return read_coco(path)
+
+
+def ids(part):
+    return [record.image_id for record in part.records]
+
+
+def images_with(part, label):
+    return sum(label in part.instances(i).labels for i in range(len(part)))
+
+
+def test_every_image_is_in_one_part_in_its_order(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path, 10))
+    parts = split(dataset, THREE)
+    assert list(parts) == ["train", "val", "test"]
+    assert {name: len(part) for name, part in parts.items()} == {"train": 6, "val": 2, "test": 2}
+    assert sorted(i for part in parts.values() for i in ids(part)) == ids(dataset)
+    assert all(ids(part) == sorted(ids(part)) for part in parts.values())
+    assert parts["val"].name == f"{dataset.name}/val"
+
+
+def test_same_seed_same_parts_other_seed_others(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path, 20, ("disc",)))
+    first = {name: ids(part) for name, part in split(dataset, THREE, seed=3).items()}
+    again = {name: ids(part) for name, part in split(dataset, THREE, seed=3).items()}
+    other = {name: ids(part) for name, part in split(dataset, THREE, seed=4).items()}
+    assert first == again
+    assert first != other
+
+
+def test_classes_are_spread(tmp_path):
+    # 12 images with class 0, 8 of them with class 1 too, 4 with class 2 alone, 4 empty
+    dataset = with_labels(tmp_path, [[0, 1]] * 8 + [[0]] * 4 + [[2]] * 4 + [[]] * 4)
+    for seed in range(5):
+        parts = split(dataset, {"a": 0.5, "b": 0.5}, seed=seed)
+        for part in parts.values():
+            assert len(part) == 10
+            assert [images_with(part, label) for label in range(3)] == [6, 4, 2]
+
+
+def test_a_class_of_two_images_reaches_both_parts(tmp_path):
+    dataset = with_labels(tmp_path, [[0]] * 18 + [[0, 1]] * 2)
+    parts = split(dataset, {"train": 0.5, "val": 0.5})
+    assert [images_with(part, 1) for part in parts.values()] == [1, 1]
+
+
+def test_groups_stay_together(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path, 12))
+    groups = list("aaaabbbccdde")
+    for seed in range(5):
+        parts = split(dataset, {"train": 0.5, "val": 0.5}, seed=seed, groups=groups)
+        in_parts = [{groups[i // 10 - 1] for i in ids(part)} for part in parts.values()]
+        assert not in_parts[0] & in_parts[1]
+        assert in_parts[0] | in_parts[1] == set("abcde")
+        assert [len(part) for part in parts.values()] == [6, 6]  # 4 + 2 of 4, 3, 2, 2, 1
+
+
+def test_one_huge_group_leaves_no_part_empty(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path, 8))
+    parts = split(dataset, THREE, groups=[0, 0, 0, 0, 0, 0, 1, 2])
+    assert Counter(len(part) for part in parts.values()) == {6: 1, 1: 2}
+
+
+def test_more_parts_than_the_shares_would_fill(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path, 4))
+    parts = split(dataset, {"train": 0.97, "val": 0.02, "test": 0.01})
+    assert [len(part) for part in parts.values()] == [2, 1, 1]
+
+
+def test_images_without_objects_are_dealt_out_by_number(tmp_path):
+    dataset = with_labels(tmp_path, [[]] * 10)
+    assert [len(part) for part in split(dataset, THREE).values()] == [6, 2, 2]
+
+
+def test_too_few_groups(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path, 4))
+    with pytest.raises(DataError, match=r"2 separate groups .* too few for 3 parts"):
+        split(dataset, THREE, groups=[0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    "fractions", [{}, {"train": 0.8}, {"train": 1.2, "val": -0.2}, {"a": np.nan, "b": 0.5}]
+)
+def test_fractions_that_are_no_shares(tmp_path, fractions):
+    dataset = read_coco(tiny_coco(tmp_path))
+    with pytest.raises(ConfigError, match="positive fractions that sum to 1"):
+        split(dataset, fractions)
+
+
+def test_groups_of_the_wrong_length(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path))
+    with pytest.raises(ConfigError, match=r"4 images .*got 3"):
+        split(dataset, {"train": 0.5, "val": 0.5}, groups=[0, 1, 2])
