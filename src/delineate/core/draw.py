@@ -1,5 +1,6 @@
 """Pictures for people: objects drawn on their image, and many pictures on one sheet."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from delineate.core.boxes import area as box_area
 from delineate.core.classes import ClassMap, colour
 from delineate.core.image import ImageArray
 from delineate.core.instances import Instances
@@ -56,11 +58,11 @@ def overlay(
         )
     canvas = image.copy()
     shapes = [_shape(instances, i, classes) for i in range(len(instances))]
-    sizes = [shape.crop.sum() if shape.crop.size else np.inf for shape in shapes]
-    order = np.argsort(-np.array(sizes), kind="stable").tolist()
+    areas = box_area(instances.boxes) if instances.masks is None else instances.masks.areas
+    order = np.argsort(-areas, kind="stable").tolist()
     for i in order:
         _fill(canvas, shapes[i], alpha)
-    thickness = max(1, round(min(image.shape[:2]) / 320))
+    thickness = max(1, round(0.066 * min(image.shape[:2]) ** 0.5))
     for i in order:
         cv2.polylines(
             canvas,
@@ -104,21 +106,21 @@ def sheet(
     heights = [max(scaled[i].shape[0] for i in row) for row in rows]
     width = columns * (cell + gap) + gap
     paper = np.full((sum(heights) + len(rows) * (line + gap) + gap, width, 3), _PAPER, np.uint8)
-    top = gap
-    texts: list[tuple[int, int, str]] = []
+    top, places = gap, []
     for row, height in zip(rows, heights, strict=True):
         top += height
         for column, i in enumerate(row):
             h, w = scaled[i].shape[:2]
-            x, y = gap + column * (cell + gap) + (cell - w) // 2, top - h
+            middle = gap + column * (cell + gap) + cell // 2
+            x, y = middle - w // 2, top - h
             paper[y - 1 : top + 1, x - 1 : x + w + 1] = _FAINT
             paper[y:top, x : x + w] = scaled[i]
-            texts.append((x, top + line // 4, captions[i]))
+            places.append((middle, top + line // 4))
         top += line + gap
     picture = Image.fromarray(paper)
     pen, font = ImageDraw.Draw(picture), _font(max(round(line * 0.55), 8))
-    for x, y, text in texts:
-        pen.text((x, y), _shortened(text, font, cell), fill=_INK, font=font)
+    for place, caption in zip(places, captions, strict=True):
+        pen.text(place, _shortened(caption, font, cell), fill=_INK, font=font, anchor="ma")
     return np.array(picture)
 
 
@@ -156,15 +158,15 @@ def _name(
 ) -> None:
     """Put a chip with its name beside each object that has room for it, the surest first."""
     font = _font(max(11, round(0.7 * min(canvas.shape[:2]) ** 0.5)))
-    widths, heights = (instances.boxes[:, 2:] - instances.boxes[:, :2]).T
-    importance = widths * heights if instances.scores is None else instances.scores
+    areas = box_area(instances.boxes)
+    importance = areas if instances.scores is None else instances.scores
     taken: list[_Rectangle] = []
     for i in np.argsort(-importance, kind="stable").tolist():
         text = classes.name(int(instances.labels[i]))
         if instances.scores is not None:
             text += f" {instances.scores[i]:.2f}"
         chip, opacity = _chip(text, colours[i], font)
-        if chip.shape[0] * chip.shape[1] > widths[i] * heights[i]:
+        if chip.shape[0] * chip.shape[1] > areas[i]:
             continue
         place = _free_place(chip.shape[:2], instances.boxes[i].tolist(), canvas.shape[:2], taken)
         if place is not None:
@@ -208,15 +210,17 @@ def _chip(
     _, top, _, bottom = font.getbbox("Ág")
     pad = max(2, round((bottom - top) * 0.2))
     w, h = round(right - left) + 2 * pad + 2, round(bottom - top) + 2 * pad
-    rounded = Image.new("L", (w * 4, h * 4))
-    ImageDraw.Draw(rounded).rounded_rectangle((0, 0, w * 4 - 1, h * 4 - 1), pad * 6, fill=235)
     ink = Image.new("L", (w, h))
     ImageDraw.Draw(ink).text((pad + 1 - left, pad - top), text, fill=255, font=font)
     light = np.dot(background, (0.299, 0.587, 0.114)) > 130
     back = np.array(background, np.float32)
     letters = np.asarray(ink, np.float32)[..., None] / np.float32(255)
     chip = back + (np.float32(15 if light else 255) - back) * letters
-    return chip, np.asarray(rounded.reduce(4), np.float32)[..., None] / np.float32(255)
+    radius = 1.5 * pad
+    across, down = (np.abs(np.arange(side) + 0.5 - side / 2) - side / 2 + radius for side in (w, h))
+    outside = np.hypot(np.maximum(across, 0), np.maximum(down, 0)[:, None]) - radius
+    opacity = np.clip(0.5 - outside, 0, 0.92).astype(np.float32)
+    return chip, opacity[..., None]
 
 
 def _fit(image: ImageArray, cell: int) -> ImageArray:
@@ -233,9 +237,12 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wi
     text = " ".join(text.split())
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
+
+    def length(count: int) -> float:
+        return font.getlength(text[:count] + "…")
+
+    fits = bisect_right(range(len(text)), float(width), key=length)
+    return text[: max(fits - 1, 0)] + "…"
 
 
 @lru_cache(maxsize=16)

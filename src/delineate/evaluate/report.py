@@ -1,0 +1,100 @@
+"""An evaluation as text for people and as JSON for machines."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from delineate.evaluate.coco_result import ClassScore, CocoResult, IouType
+
+KINDS: dict[IouType, str] = {"segm": "masks", "bbox": "boxes"}
+
+
+def json_report(result: CocoResult) -> dict[str, Any]:
+    """Return everything but the curves: what ``--json`` prints and ``metrics.json`` holds.
+
+    Returns:
+        ``{"segm": {"AP": ...}, "bbox": {...}, "per_class": {name: {"AP", "AP50", "AR",
+        "objects"}}, "images": n, "objects": n, "predictions": n}``; -1 where undefined.
+    """
+    classes = {
+        name: {"AP": score.ap, "AP50": score.ap50, "AR": score.ar, "objects": score.truths}
+        for name, score in result.per_class.items()
+    }
+    return {
+        **result.to_json(),
+        "per_class": classes,
+        "images": result.images,
+        "objects": result.truths,
+        "predictions": result.predictions,
+    }
+
+
+def text_report(result: CocoResult, *, limit: int = 20) -> str:
+    """Return aligned tables for a terminal: the COCO numbers, then the classes.
+
+    Args:
+        result: The evaluation.
+        limit: Where there are more classes with objects, only the best and the worst are listed.
+    """
+    names = list(next(iter(result.scores.values())))
+    head = ["", *names]
+    rows = [
+        [KINDS[kind], *(number(scores[name]) for name in names)]
+        for kind, scores in result.scores.items()
+    ]
+    parts = [table([head, *rows]), f"{counts(result)} {_EXPLANATION}"]
+    if len(result.per_class) > 1:
+        parts.append(_class_table(result, limit))
+    return "\n\n".join(parts)
+
+
+_EXPLANATION = "(s, m, l: small, medium, large objects; -: no such objects)"
+
+
+def counts(result: CocoResult) -> str:
+    """Return how much was evaluated, in words."""
+    return (
+        f"{result.images:,} images, {result.truths:,} objects, {result.predictions:,} predictions"
+    )
+
+
+def without_objects(count: int) -> str:
+    """Return how many classes a table leaves out because there is nothing of them."""
+    if count == 1:
+        return "1 class without objects here is not listed"
+    return f"{count} classes without objects here are not listed"
+
+
+def number(value: float) -> str:
+    """Return a fraction with three decimals, or ``-`` where it is undefined."""
+    return "-" if value < 0 else f"{value:.3f}"
+
+
+def ranked(result: CocoResult) -> list[tuple[str, ClassScore]]:
+    """Return the classes, best AP first; those without any object last."""
+    return sorted(result.per_class.items(), key=lambda item: -item[1].ap)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Align cells in columns, the first to the left and the others to the right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = []
+    for first, *others in rows:
+        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)
+
+
+def _class_table(result: CocoResult, limit: int) -> str:
+    rows = [
+        [name, f"{score.truths:,}", number(score.ap), number(score.ap50), number(score.ar)]
+        for name, score in ranked(result)
+        if score.truths
+    ]
+    unseen = len(result.per_class) - len(rows)
+    if len(rows) > limit:
+        worst = limit // 2
+        gap = [f"... {len(rows) - limit} more", "", "", "", ""]
+        rows = [*rows[: limit - worst], gap, *rows[len(rows) - worst :]]
+    heading = ["class", "objects", "AP", "AP50", "AR"]
+    text = table([heading, *rows])
+    return text + (f"\n{without_objects(unseen)}" if unseen else "")

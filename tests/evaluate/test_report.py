@@ -1,0 +1,60 @@
+"""Text and JSON of an evaluation."""
+
+import json
+
+import pytest
+from scenes import instances, many_classes, random_pairs, result_of, square
+
+from delineate.core.classes import ClassMap
+from delineate.evaluate.report import json_report, table, text_report
+
+
+def test_table_aligns():
+    assert table([["", "AP"], ["masks", "0.5"]]) == "        AP\nmasks  0.5"
+
+
+def test_text_of_a_few_classes():
+    lines = text_report(result_of(random_pairs(0))).splitlines()
+    assert lines[0].split()[:3] == ["AP", "AP50", "AP75"]
+    assert lines[1].startswith("masks  0.")
+    assert lines[2].startswith("boxes  0.")
+    assert len(set(map(len, lines[:3]))) == 1
+    assert lines[4].startswith("12 images, ")
+    assert lines[6].split() == ["class", "objects", "AP", "AP50", "AR"]
+    assert {line.split()[0] for line in lines[7:10]} == {"cat", "dog", "owl"}
+    assert lines[10] == "1 class without objects here is not listed"
+    aps = [float(line.split()[2]) for line in lines[7:10]]
+    assert aps == sorted(aps, reverse=True)
+
+
+def test_text_of_many_classes_shows_best_and_worst():
+    text = text_report(many_classes(31), limit=4)
+    names = [line[:11].strip() for line in text.splitlines() if line.startswith(("class ", "..."))]
+    assert names == ["class", "class 00", "class 01", "... 26 more", "class 28", "class 29"]
+
+
+def test_text_of_one_class_has_no_table_of_classes():
+    thing = square((20, 30), 1, 1, 8)
+    pair = (1, instances([thing], [0]), instances([thing], [0], [0.9]))
+    text = text_report(result_of([pair], ClassMap(("nut",), (1,)), iou_types=("bbox",)))
+    assert "class" not in text
+    assert "masks" not in text
+    assert "boxes  1.000" in text
+    assert text.splitlines()[1].split()[5] == "-"  # no medium objects
+
+
+def test_text_of_nothing():
+    text = text_report(result_of([]))
+    assert text.splitlines()[1].split() == ["masks", *"-" * 12]
+    assert "4 classes without objects here are not listed" in text
+
+
+def test_json_is_cocos_and_more():
+    result = result_of(random_pairs(0))
+    content = json.loads(json.dumps(json_report(result)))
+    assert {kind: content[kind] for kind in ("segm", "bbox")} == result.to_json()
+    assert content["images"] == 12
+    assert content["objects"] == sum(c["objects"] for c in content["per_class"].values())
+    assert content["per_class"]["never seen"] == {"AP": -1, "AP50": -1, "AR": -1, "objects": 0}
+    mean = sum(content["per_class"][name]["AP"] for name in ("cat", "dog", "owl")) / 3
+    assert content["segm"]["AP"] == pytest.approx(mean)
