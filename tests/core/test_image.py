@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from delineate.core.image import check_file, image_size, read_image, write_image
+from delineate.core.image import check_file, image_size, read_image, stored_size, write_image
 from delineate.errors import ImageError, OutputError
 
 # 48 x 32 pixels in 16-pixel blocks of plain colours, so that JPEG keeps them apart.
@@ -86,6 +86,8 @@ def test_orientation_is_applied_to_pixels_and_size(tmp_path, format_name, orient
     assert np.abs(result[8::16, 8::16] - expected[8::16, 8::16]).max() < 20
     assert image_size(path) == expected.shape[:2]
     assert check_file(path) == expected.shape[:2]
+    if format_name != "TIFF":  # Pillow knows only the upright size of a TIFF
+        assert stored_size(path) == PICTURE.shape[:2]
 
 
 def test_orientation_of_a_pillow_image_is_applied_once():

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools.coco import COCO
 
 from builders import edited, segmentation, tiny_coco, tiny_scenes
+from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import read_image
 from delineate.core.instances import Instances
@@ -18,7 +19,7 @@ from delineate.core.masks import Masks
 from delineate.data import segmentations
 from delineate.data.coco import read_coco
 from delineate.data.coco_results import read_results, write_results
-from delineate.data.coco_write import write_coco, xywh
+from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
 from delineate.data.sample import Concat, Subset
 from delineate.data.synthetic import SyntheticScenes
@@ -313,13 +314,11 @@ def test_results_round_trip_is_exact(tmp_path, masks):
 
 
 @given(
-    arrays.arrays(
-        np.float32, (5, 4), elements=st.floats(0, 1e6, width=32, allow_subnormal=False)
-    )
+    arrays.arrays(np.float32, (5, 4), elements=st.floats(0, 1e6, width=32, allow_subnormal=False))
 )
 def test_boxes_in_an_image_come_back_from_xywh_exactly(corners):
     boxes = np.sort(corners.reshape(5, 2, 2), axis=1).reshape(5, 4)
-    back = np.array(xywh(boxes))
+    back = xyxy_to_xywh(boxes)
     back[:, 2:] += back[:, :2]
     np.testing.assert_array_equal(back.astype(np.float32), boxes)
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from delineate._files import writing_whole
-from delineate.core.boxes import Size, xywh_to_xyxy
+from delineate.core.boxes import Size, xywh_to_xyxy, xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
-from delineate.data.coco_write import xywh
 from delineate.data.json_file import kind, read_json
 from delineate.data.sample import Dataset
 from delineate.errors import DataError
@@ -94,7 +93,7 @@ def _results(image_id: int, instances: Instances, classes: ClassMap) -> Iterable
             f"image {image_id}: expected predictions, got instances without scores: "
             "write ground truth with write_coco."
         )
-    boxes, scores = xywh(instances.boxes), instances.scores.tolist()
+    boxes, scores = xyxy_to_xywh(instances.boxes).tolist(), instances.scores.tolist()
     for i, label in enumerate(instances.labels.tolist()):
         result: dict[str, Any] = {
             "image_id": image_id,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from delineate._files import output_error, writing_whole
-from delineate.core.boxes import Boxes
+from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.image import read_image, write_image
 from delineate.core.instances import Instances
 from delineate.data.sample import Dataset
@@ -43,16 +43,6 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
             for line in _lines(dataset):
                 file.write(line.encode())
         undo.pop_all()
-
-
-def xywh(boxes: Boxes) -> list[list[float]]:
-    """Return (n, 4) xyxy boxes as COCO's x, y, width, height.
-
-    Widths are in double precision, so that boxes within an image come back exactly.
-    """
-    edges = boxes.astype(np.float64)
-    rows: list[list[float]] = np.hstack([edges[:, :2], edges[:, 2:] - edges[:, :2]]).tolist()
-    return rows
 
 
 def _check_names(dataset: Dataset) -> None:
@@ -143,7 +133,7 @@ def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
             instances.labels.tolist(),
             instances.masks.to_coco(),
             dataset.areas(index).tolist(),
-            xywh(instances.boxes),
+            xyxy_to_xywh(instances.boxes).tolist(),
             np.zeros(len(ids), bool) if instances.crowd is None else instances.crowd,
         )
         for id_, label, mask, area, box, crowd in zip(*columns, strict=True):
