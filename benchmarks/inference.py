@@ -2,10 +2,10 @@
 
     python benchmarks/inference.py [--rounds 7] [--threads 2] [--models v1 v2]
 
-One 800 x 1066 picture, fp32, eager, from the uint8 array to COCO run-lengths of 100 objects. The two
-take turns in one process; figures are medians, the ratio is that of the medians. Peak memory is that of
-a fresh process for each. The predictors are made decisive, so that 100 objects survive as in a busy
-street; the detections of both are compared before anything is timed.
+One 800 x 1066 picture, fp32, eager, from the uint8 array to COCO run-lengths of 100 objects. The
+two take turns in one process; figures are medians, the ratio is that of the medians. Peak memory is
+that of a fresh process for each. The predictors are made decisive, so that 100 objects survive as in
+a busy street; the detections of both are compared before anything is timed.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import torch
-from machine import describe, save
 from pycocotools import mask as rle
 from torch import nn
 from torchvision.models import detection
@@ -33,6 +32,7 @@ from delineate.models.api import SegModel
 from delineate.models.fuse import optimize_for_inference
 from delineate.models.zoo import build
 from delineate.weights.torchvision import fill_model
+from machine import describe, save
 
 HEIGHT, WIDTH = 800, 1066
 MODELS = {
@@ -60,7 +60,7 @@ def picture() -> np.ndarray:
 
 
 def theirs(name: str) -> nn.Module:
-    """torchvision's model with frozen random weights that give sane activations."""
+    """Return torchvision's model with frozen random weights that give sane activations."""
     torch.manual_seed(0)
     model = MODELS[name][2](weights=None, weights_backbone=None, num_classes=91)
     if name == "v1":

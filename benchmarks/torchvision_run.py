@@ -2,10 +2,10 @@
 
     python benchmarks/torchvision_run.py DATA --minutes 20 --seed 0 --out RESULT.json
 
-The rival of `time_to_accuracy.py`, as a user of torchvision would run it: the library's defaults, its
-own transform, short side 256, AdamW with warm-up and cosine, horizontal flips, and anchors fitted to
-the data's object sizes so that it has a fair chance. The clock counts training only: snapshots are
-evaluated after the training, with pycocotools, on the whole validation split.
+The rival of `time_to_accuracy.py`, as a user of torchvision would run it: the library's defaults,
+its own transform, short side 256, AdamW with warm-up and cosine, horizontal flips, and anchors
+fitted to the data's object sizes so that it has a fair chance. The clock counts training only:
+snapshots are evaluated after the training, with pycocotools, on the whole validation split.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import describe
 from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
@@ -26,6 +25,8 @@ from pycocotools.cocoeval import COCOeval
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+from machine import describe
 
 BATCH, RATE, WARMUP = 4, 5e-4, 100
 
@@ -97,7 +98,11 @@ def train(data: Images, minutes: float, points: int) -> tuple[MaskRCNN, list[dic
     start = time.perf_counter()
     while True:
         loader = torch.utils.data.DataLoader(
-            data, BATCH, shuffle=True, drop_last=True, collate_fn=lambda b: tuple(zip(*b, strict=True))
+            data,
+            BATCH,
+            shuffle=True,
+            drop_last=True,
+            collate_fn=lambda b: tuple(zip(*b, strict=True)),
         )
         for images, targets in loader:
             done = (time.perf_counter() - start) / 60 / minutes
@@ -159,7 +164,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     machine = describe("torch", "torchvision", "pycocotools")
-    model, snapshots = train(Images(options.data / "train.json", True), options.minutes, options.points)
+    images = Images(options.data / "train.json", True)
+    model, snapshots = train(images, options.minutes, options.points)
     curve = []
     for snapshot in snapshots:
         model.load_state_dict(snapshot.pop("state"))

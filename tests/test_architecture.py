@@ -143,10 +143,12 @@ def test_forbidden_calls_stay_out() -> None:
                 names = [a.name for a in node.names] + [getattr(node, "module", "") or ""]
                 if {"pickle", "dill", "joblib", "marshal"} & {n.split(".")[0] for n in names}:
                     wrong.append(f"{path}:{node.lineno} imports a pickling module")
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in {"eval", "exec"}:
-                    wrong.append(f"{path}:{node.lineno} calls {node.func.id}")
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            if called in {"eval", "exec"}:
+                wrong.append(f"{path}:{node.lineno} calls {called}")
+            if called == "torch.load":
                 keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
                 if keywords.get("weights_only") != "True":
                     wrong.append(f"{path}:{node.lineno} calls torch.load without weights_only=True")

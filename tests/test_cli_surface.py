@@ -1,4 +1,4 @@
-"""The command line's verbs and flags are frozen: change this table on purpose, with the changelog."""
+"""Verbs and flags are frozen: change this table on purpose, and the changelog with it."""
 
 import os
 import subprocess

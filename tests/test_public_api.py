@@ -5,11 +5,33 @@ import sys
 
 import delineate
 
-PUBLIC = """
-ClassMap CocoMetric Dataset DelineateError Geometry InputError Instances Masks Predictor Preprocess
-Sample SyntheticScenes TrainConfig build fit list_models load open_dataset open_splits overlay
-read_image save_model split with_value write_image
-""".split()
+PUBLIC = [
+    "ClassMap",
+    "CocoMetric",
+    "Dataset",
+    "DelineateError",
+    "Geometry",
+    "InputError",
+    "Instances",
+    "Masks",
+    "Predictor",
+    "Preprocess",
+    "Sample",
+    "SyntheticScenes",
+    "TrainConfig",
+    "build",
+    "fit",
+    "list_models",
+    "load",
+    "open_dataset",
+    "open_splits",
+    "overlay",
+    "read_image",
+    "save_model",
+    "split",
+    "with_value",
+    "write_image",
+]
 
 
 def test_the_names_are_these() -> None:

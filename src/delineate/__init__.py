@@ -60,7 +60,7 @@ _HOME = {
     "with_value": "train.config",
     "write_image": "core.image",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 __version__ = "0.1.0"
 
 

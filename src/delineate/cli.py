@@ -1,8 +1,8 @@
 """The command line: one thin verb per job, so that ``--help`` answers before torch is awake.
 
-What a machine may rely on: ``--json`` prints one JSON object on stdout and nothing else; progress and
-warnings go to stderr; exit codes are 0 good, 1 a check failed, 2 the input was wrong (one sentence),
-130 interrupted (nothing lost).
+What a machine may rely on: ``--json`` prints one JSON object on stdout and nothing else; progress
+and warnings go to stderr; exit codes are 0 good, 1 a check failed, 2 the input was wrong (one
+sentence), 130 interrupted (nothing lost).
 """
 
 import errno
@@ -43,7 +43,7 @@ Images = Annotated[
 Broken = Annotated[
     OnError, typer.Option(help="Broken records: stop with a list, or skip (leave them out).")
 ]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best there is.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best.")]
 
 
 def _say(line: str) -> None:
@@ -56,21 +56,24 @@ def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
 
 @app.command(epilog="Example: delineate demo --out my-demo")
 def demo(
-    out: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("delineate-demo"),
+    out: Annotated[Path, typer.Option(help="Where all is written.")] = Path("delineate-demo"),
     minutes: Annotated[float, typer.Option(min=0.05, help="Time for the training.")] = 2.5,
     seed: Annotated[int, typer.Option(min=0, help="Other scenes, other weights.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Show the whole way on drawn scenes: data, training, evaluation, pictures, report."""
+    """Show the whole way on drawn scenes.
+
+    Data, training, evaluation, pictures and a report, without a download.
+    """
     from delineate import demo as demonstration
 
     result = demonstration.run(out, minutes=minutes, seed=seed, say=_say)
     _show(result, as_json, demonstration.what_next(result))
 
 
-@app.command(epilog="Example: delineate train my-data --recipe mask_rcnn_nano --out run --set optim.lr=1e-3")
+@app.command(epilog="Example: delineate train my-data --out run --set optim.lr=1e-3")
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder with train.json (and val.json), or one file.")],
+    data: Annotated[Path, typer.Argument(help="Folder with train.json, val.json; or a file.")],
     recipe: Annotated[str, typer.Option(help="What to train.")] = "mask_rcnn_nano",
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/train"),
     settings: Annotated[
@@ -82,7 +85,10 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a model; the run folder gets the best checkpoint, its metrics and a report."""
+    """Train a model on your data.
+
+    The run folder gets the best checkpoint, its metrics and a report.
+    """
     from delineate import jobs
 
     result = jobs.train(
@@ -100,7 +106,9 @@ def train(
 
 @app.command(epilog="Example: delineate evaluate run my-data/val.json")
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Run folder, checkpoint, name:tag, or predictions.json.")],
+    model: Annotated[
+        str, typer.Argument(help="Run folder, checkpoint, name:tag, or predictions.json.")
+    ],
     data: Annotated[Path, typer.Argument(help="Annotations, or a folder with val.json.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder for metrics.json and report.html.")
@@ -110,7 +118,10 @@ def evaluate(
     on_error: Broken = OnError.stop,
     as_json: Json = False,
 ) -> None:
-    """Measure a model, or a file of predictions, as COCO does."""
+    """Measure a model as COCO does.
+
+    A file of predictions in COCO's result format is measured, too.
+    """
     from delineate import jobs
 
     result, table = jobs.evaluate(
@@ -136,7 +147,10 @@ def predict(
     on_error: Broken = OnError.stop,
     as_json: Json = False,
 ) -> None:
-    """Find the objects in pictures: overlays, COCO results, label masks."""
+    """Find the objects in pictures.
+
+    Writes overlays, COCO results and, where asked for, label masks.
+    """
     from delineate import jobs
 
     result = jobs.predict(
@@ -189,7 +203,7 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         where = f" {error.filename}" if error.filename else ""
-        _say(f"delineate: cannot write or read{where}: {error.strerror}; make room, or choose --out.")
+        _say(f"delineate: cannot use{where}: {error.strerror}; choose another place with --out.")
         sys.exit(2)
 
 

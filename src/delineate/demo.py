@@ -1,4 +1,4 @@
-"""`delineate demo`: the whole way on drawn scenes, with the very jobs a user's own data would run."""
+"""`delineate demo`: the whole way on drawn scenes, by the jobs a user's own data would run."""
 
 import json
 import time
@@ -60,13 +60,14 @@ def what_next(result: dict[str, Any]) -> str:
     """Return the closing words: what is where, and the same with the user's own pictures."""
     segm = result["segm"]
     return f"""
-Done in {result["minutes"]} minutes: mask AP {segm["AP"]:.3f}, AP50 {segm["AP50"]:.3f} on held-out scenes.
+Done in {result["minutes"]} minutes. On scenes the model had never seen:
+mask AP {segm["AP"]:.3f}, AP50 {segm["AP50"]:.3f}.
 
   pictures   {result["overlays"]}
   report     {result["report"]}
   model      {result["run"]}/best.safetensors
 
-Now with your own pictures, labelled in COCO's format (train.json, val.json and images/ in one folder):
+Now with your own pictures, labelled in COCO's format (train.json, val.json, images/):
 
   delineate train my-data --recipe mask_rcnn_nano --out my-run
   delineate evaluate my-run my-data/val.json

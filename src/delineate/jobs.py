@@ -1,7 +1,7 @@
 """What each verb of the command line does, as a function: the rooms joined into whole jobs.
 
-Importing this module is cheap; a job imports the rooms it needs when it runs, so that asking for help or
-for a list of models never waits for torch.
+Importing this module is cheap; a job imports the rooms it needs when it runs, so that asking for
+help never waits for torch.
 """
 
 import json
@@ -109,7 +109,8 @@ def train_summary(result: dict[str, Any]) -> str:
     """Return the closing words of a training."""
     lines = [f"model   {result['checkpoint']}"]
     if (segm := result.get("segm")) is not None:
-        lines.append(f"masks   AP {segm['AP']:.3f}  AP50 {segm['AP50']:.3f}  AP75 {segm['AP75']:.3f}")
+        measures = "  ".join(f"{name} {segm[name]:.3f}" for name in ("AP", "AP50", "AP75"))
+        lines.append(f"masks   {measures}")
     report = Path(result["run"]) / "report.html"
     if report.exists():
         lines.append(f"report  {report}")
@@ -185,7 +186,7 @@ def _measure(
 
     loaded = load(model)
     dataset = Relabelled(dataset, loaded.classes)
-    predictor = Predictor(loaded, device=device)
+    predictor = Predictor(loaded, device=device or _best_device())
     metric, gallery = CocoMetric(loaded.classes), Gallery(loaded.classes)
     for index in _progress(len(dataset), "evaluate"):
         sample = dataset[index]
@@ -201,6 +202,12 @@ def _measure(
         title = f"{Path(model).name} on {dataset.name}"
         write_report(out / "report.html", result, title=title, gallery=gallery)
     return result.to_json(), text_report(result)
+
+
+def _best_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _progress(count: int, what: str) -> Iterator[int]:
@@ -251,7 +258,9 @@ def predict(
 
     pictures = list(find_images(sources))
     loaded = load(model)
-    predictor = Predictor(loaded, device=device, score_threshold=score, batch_size=batch_size)
+    predictor = Predictor(
+        loaded, device=device or _best_device(), score_threshold=score, batch_size=batch_size
+    )
     make_folder(out)
     writers: list[Writer] = [CocoResultsWriter(out / "predictions.json", loaded.classes)]
     if overlays:

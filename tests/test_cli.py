@@ -1,0 +1,143 @@
+"""The verbs, end to end on small data, as a user and as a machine calls them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from builders import tiny_coco
+from delineate.cli import main
+
+SMALL = [
+    *("--set", "augment.crop=64"),
+    *("--set", "batch_size=2"),
+    *("--set", "model.slim_widths=[16,16,16,16,16]"),
+    *("--set", "model.fpn_channels=16"),
+    *("--set", "model.rpn_post_nms_train=32"),
+]
+
+
+def call(arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["delineate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A data folder and a run of a few steps on it."""
+    data = tmp_path_factory.mktemp("data")
+    tiny_coco(data, images=6)
+    tiny_coco(data, images=3, name="val", seed=5)
+    run = data.parent / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        call(["train", data, "--out", run, "--set", "budget.steps=4", *SMALL], patch)
+    return data, run
+
+
+def test_a_run_folder_holds_what_is_promised(trained):
+    _, run = trained
+    names = {"config.yaml", "metrics.jsonl", "best.safetensors", "last", "metrics.json"}
+    assert names | {"report.html"} <= {p.name for p in run.iterdir()}
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics) >= {"segm", "bbox"}
+
+
+def test_evaluate_prints_one_json_object(trained, tmp_path, monkeypatch, capfd):
+    data, run = trained
+    capfd.readouterr()
+    out = tmp_path / "out"
+    call(["evaluate", run, data / "val.json", "--out", out, "--json"], monkeypatch)
+    result = json.loads(capfd.readouterr().out)
+    names = "AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl".split()
+    assert list(result["segm"]) == names
+    assert list(result["bbox"]) == names
+    assert json.loads((out / "metrics.json").read_text()) == result
+    assert (out / "report.html").is_file()
+
+
+def test_predictions_evaluate_as_the_model_does(trained, tmp_path, monkeypatch, capfd):
+    """`predict`, then `evaluate` on its file, gives the model's own mask AP."""
+    data, run = trained
+    call(["predict", data / "images", "--model", run, "--out", tmp_path, "--score", 0], monkeypatch)
+    entries = json.loads((tmp_path / "predictions.json").read_text())
+    assert entries, "the model finds nothing at all: the test shows nothing"
+    images = json.loads((data / "val.json").read_text())["images"]
+    ids = {image["file_name"]: image["id"] for image in images}
+    mine = [e | {"image_id": ids[e["file_name"]]} for e in entries if e["file_name"] in ids]
+    (tmp_path / "val_predictions.json").write_text(json.dumps(mine))
+    scores = []
+    for what in (run, tmp_path / "val_predictions.json"):
+        capfd.readouterr()
+        call(["evaluate", what, data / "val.json", "--json"], monkeypatch)
+        scores.append(json.loads(capfd.readouterr().out)["segm"]["AP50"])
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+
+
+def test_label_masks_are_written_when_asked_for(trained, tmp_path, monkeypatch):
+    data, run = trained
+    picture = sorted((data / "images").iterdir())[0]
+    words = ["--out", tmp_path, "--label-masks", "--no-overlays"]
+    call(["predict", picture, "--model", run, *words], monkeypatch)
+    assert [p.suffix for p in (tmp_path / "label_masks").iterdir()] == [".png"]
+    assert not (tmp_path / "overlays").exists()
+
+
+def test_models_list_and_show(trained, monkeypatch, capfd):
+    _, run = trained
+    capfd.readouterr()
+    call(["models", "list", "--json"], monkeypatch)
+    rows = json.loads(capfd.readouterr().out)["models"]
+    assert "maskrcnn_resnet50_fpn" in [row["name"] for row in rows]
+    call(["models", "show", "maskrcnn_nano", "--json"], monkeypatch)
+    assert json.loads(capfd.readouterr().out)["parameters"] > 1e6
+    call(["models", "show", run], monkeypatch)
+    assert "disc" in capfd.readouterr().out
+
+
+def test_a_second_run_in_the_same_folder_is_refused(trained, monkeypatch, capfd):
+    data, run = trained
+    monkeypatch.setattr(sys, "argv", ["delineate", "train", str(data), "--out", str(run)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "--resume" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_exits_130_and_loses_nothing(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    tiny_coco(data, images=6)
+    run = tmp_path / "run"
+    words = ["train", str(data), "--out", str(run), "--set", "budget.steps=100000", *SMALL]
+    command = [sys.executable, "-m", "delineate.cli", *words]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    log = run / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert "Traceback" not in err
+    assert "--resume" in err
+    assert list((run / "last").iterdir())
+
+
+@pytest.mark.slow
+def test_the_demo_learns(tmp_path):
+    """`delineate demo` within five minutes on two cores: mask AP50 of at least 0.80."""
+    out = tmp_path / "demo"
+    command = [sys.executable, "-m", "delineate.cli", "demo", "--out", str(out), "--json"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    assert result["segm"]["AP50"] >= 0.80
+    assert len(list((out / "test" / "overlays").iterdir())) == 40
