@@ -4,8 +4,8 @@
 
 One 800 x 1066 picture, fp32, eager, from the uint8 array to COCO run-lengths of 100 objects. The
 two take turns in one process; figures are medians, the ratio is that of the medians. Peak memory is
-that of a fresh process for each. The predictors are made decisive, so that 100 objects survive as in
-a busy street; the detections of both are compared before anything is timed.
+that of a fresh process for each. The predictors are made decisive, so that 100 objects survive as
+in a busy street; the detections of both are compared before anything is timed.
 """
 
 import argparse

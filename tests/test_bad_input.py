@@ -1,4 +1,4 @@
-"""Bad input at the command line: one sentence, exit code 2, no stack trace, nothing half-written."""
+"""Bad input at the command line: one sentence, exit code 2, nothing half-written."""
 
 import os
 import shutil

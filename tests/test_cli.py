@@ -13,6 +13,11 @@ import pytest
 from builders import tiny_coco
 from delineate.cli import main
 
+# fmt: off
+MEASURES = [
+    "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
+]
+# fmt: on
 SMALL = [
     *("--set", "augment.crop=64"),
     *("--set", "batch_size=2"),
@@ -55,9 +60,8 @@ def test_evaluate_prints_one_json_object(trained, tmp_path, monkeypatch, capfd):
     out = tmp_path / "out"
     call(["evaluate", run, data / "val.json", "--out", out, "--json"], monkeypatch)
     result = json.loads(capfd.readouterr().out)
-    names = "AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl".split()
-    assert list(result["segm"]) == names
-    assert list(result["bbox"]) == names
+    assert list(result["segm"]) == MEASURES
+    assert list(result["bbox"]) == MEASURES
     assert json.loads((out / "metrics.json").read_text()) == result
     assert (out / "report.html").is_file()
 

@@ -1,0 +1,133 @@
+"""Mask AP over training time: torchvision's Mask R-CNN and ours, side by side from random weights.
+
+    python benchmarks/time_to_accuracy.py DATA --minutes 20 --seeds 2 --threads 1
+
+For each seed the two train at the same moment, each on `--threads` threads of the same machine, for
+the same wall-clock time: whatever else the machine does slows both. torchvision's clock counts its
+training only, ours its validations too. Writes ``results/time_to_accuracy.json`` and ``.png``.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+from machine import RESULTS, describe, save
+
+mpl.use("agg")
+from matplotlib import pyplot as plt
+
+COLOURS = {"torchvision": "#b5501b", "delineate": "#0b6bcb"}
+
+
+def start(command: list[str], threads: int, log: Path) -> subprocess.Popen[bytes]:
+    """Start a run with its own number of threads; what it says goes to `log`."""
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY="PASSIVE")
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+
+
+def ours(run: Path) -> list[dict[str, float]]:
+    """Return the curve of a run folder of ours."""
+    curve = []
+    for line in (run / "metrics.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        if "segm" in record:
+            segm = record["segm"]
+            point = {name: segm[name] for name in ("AP", "AP50", "AP75")}
+            curve.append({"minutes": record["seconds"] / 60, "step": record["step"], **point})
+    return curve
+
+
+def pair(data: Path, minutes: float, seed: int, threads: int, folder: Path) -> dict[str, Any]:
+    """Train both for one seed; return their curves."""
+    rival, run = folder / f"torchvision_{seed}.json", folder / f"delineate_{seed}"
+    here = Path(__file__).parent
+    theirs = [sys.executable, str(here / "torchvision_run.py"), str(data), "--minutes"]
+    theirs += [str(minutes), "--seed", str(seed), "--points", "4", "--out", str(rival)]
+    mine = [sys.executable, "-m", "delineate.cli", "train", str(data), "--recipe"]
+    mine += ["mask_rcnn_nano", "--out", str(run), "--set", f"budget.minutes={minutes}"]
+    mine += ["--set", f"seed={seed}"]
+    children = [
+        start(theirs, threads, folder / f"torchvision_{seed}.log"),
+        start(mine, threads, folder / f"delineate_{seed}.log"),
+    ]
+    for child in children:
+        if child.wait():
+            raise SystemExit(f"a run failed; its log is in {folder}")
+    return {
+        "seed": seed,
+        "torchvision": json.loads(rival.read_text())["curve"],
+        "delineate": ours(run),
+    }
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """When each of ours passed torchvision's final AP, as a share of torchvision's time."""
+    rows = []
+    for run in runs:
+        final = run["torchvision"][-1]
+        passed = next((p["minutes"] for p in run["delineate"] if p["AP"] > final["AP"]), None)
+        rows.append(
+            {
+                "torchvision_final": {k: round(final[k], 4) for k in ("AP", "AP50")},
+                "delineate_final": {k: round(run["delineate"][-1][k], 4) for k in ("AP", "AP50")},
+                "passed_after_minutes": passed,
+                "share_of_torchvision_time": passed and passed / final["minutes"],
+            }
+        )
+    return {"runs": rows}
+
+
+def draw(runs: list[dict[str, Any]], path: Path) -> None:
+    """Draw AP over minutes."""
+    figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    for name, colour in COLOURS.items():
+        for number, run in enumerate(runs):
+            points = [(0.0, 0.0), *((p["minutes"], p["AP"]) for p in run[name])]
+            label = name if number == 0 else None
+            axes.plot(*zip(*points, strict=True), "o-", color=colour, ms=3.5, label=label)
+    axes.set(xlabel="minutes of training", ylabel="mask AP on the validation split", xlim=(0, None))
+    axes.set_ylim(0, None)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    """Run the pairs one after the other, writing after each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="folder for the runs themselves")
+    options = parser.parse_args()
+    machine = describe("torch", "torchvision", "pycocotools", "hotcoco")
+    folder = options.keep or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = []
+    for seed in range(options.seeds):
+        runs.append(pair(options.data, options.minutes, seed, options.threads, folder))
+        result = {
+            "data": options.data.name,
+            "minutes": options.minutes,
+            "threads_each": options.threads,
+            "machine": machine,
+            **summary(runs),
+            "curves": runs,
+        }
+        print(save("time_to_accuracy", result))
+        draw(runs, RESULTS / "time_to_accuracy.png")
+        print(json.dumps(summary(runs), indent=1), flush=True)
+
+
+if __name__ == "__main__":
+    main()
