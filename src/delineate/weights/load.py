@@ -1,0 +1,118 @@
+"""Get a model with its weights: by published name, from a file, or from the folder of a run."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from delineate._download import cache_folder, fetch
+from delineate.errors import ModelError, nearest
+from delineate.models.api import SegModel
+from delineate.models.mask_rcnn.model import MaskRCNN
+from delineate.models.zoo import MODELS, build
+from delineate.weights.file import load_model, save_model
+from delineate.weights.hub import WEIGHTS, Published, find, tags
+from delineate.weights.torch_file import load_torch_file
+from delineate.weights.torchvision import fill_backbone, fill_model
+
+BEST = "best.safetensors"
+FOREIGN_SUFFIXES = {".pth", ".pt", ".pkl", ".ckpt", ".bin"}
+
+
+def load(spec: str | Path) -> SegModel:
+    """Return a model with weights, on the CPU and in evaluation mode.
+
+    Args:
+        spec: ``name:tag`` of published weights, such as ``maskrcnn_resnet50_fpn:coco_v1`` (fetched
+            and converted once, then kept in the cache); a ``.safetensors`` file; or the folder of a
+            run, whose best checkpoint is taken.
+
+    Raises:
+        ModelError: Nothing is known by that name, or the file is no checkpoint of ours.
+        DownloadError: Published weights cannot be fetched.
+        OutputError: The cache cannot be written.
+    """
+    path = Path(spec)
+    if path.is_dir():
+        return _from_run(path)
+    if path.suffix in FOREIGN_SUFFIXES:
+        raise ModelError(
+            f"expected a .safetensors file, got {path}: published weights of other programs are "
+            f"loaded by their `name:tag` for now, for example {next(iter(WEIGHTS))!r}."
+        )
+    if path.suffix == ".safetensors":
+        return load_model(path)
+    if ":" in str(spec):
+        return _published(str(spec))
+    raise ModelError(_no_weights(str(spec)))
+
+
+def load_backbone(model: MaskRCNN, spec: str) -> None:
+    """Give the backbone of `model` published weights, as a start for training.
+
+    Args:
+        model: A model with one of our own ResNets as backbone.
+        spec: ``name:tag`` of the same ResNet, such as ``resnet50:imagenet1k_v1``.
+
+    Raises:
+        ModelError: There are no such weights, or they are those of another backbone.
+        DownloadError: They cannot be fetched.
+        OutputError: The cache cannot be written.
+    """
+    record = find(spec)
+    name = spec.partition(":")[0]
+    if name != model.config.backbone:
+        raise ModelError(
+            f"expected weights of the backbone {model.config.backbone!r}, got {spec!r}: choose one "
+            f"of {', '.join(tags(model.config.backbone)) or 'none (there are no others)'}."
+        )
+    fill_backbone(model, _fetched(record))
+
+
+def _from_run(folder: Path) -> SegModel:
+    best = folder / BEST
+    if not best.is_file():
+        raise ModelError(
+            f"expected a run with {BEST} in the folder {folder}, which has none: choose the folder "
+            "that `delineate train --out` made, or a .safetensors file."
+        )
+    return load_model(best)
+
+
+def _published(spec: str) -> SegModel:
+    """Return published weights from the cache, after fetching and converting them if need be."""
+    record = find(spec)
+    name, _, tag = spec.partition(":")
+    if record.classes is None:
+        raise ModelError(
+            f"{spec!r} are weights of a backbone, from which a training can start: choose a whole "
+            f"model, for example {next(iter(WEIGHTS))!r}."
+        )
+    converted = cache_folder() / f"{name}-{tag}-{record.sha256}.safetensors"
+    if not converted.is_file():
+        model = build(name, classes=record.classes)
+        assert isinstance(model, MaskRCNN)
+        fill_model(model, _fetched(record), record.layout)
+        save_model(model, converted, name=spec, licence=record.licence, source=record.source)
+    return load_model(converted)
+
+
+def _fetched(record: Published) -> dict[str, Tensor]:
+    """Fetch and read a file, which may be a tenth larger than published: sizes are rounded."""
+    limit = int(1.1 * record.mebibytes * 2**20)
+    return load_torch_file(fetch(record.url, sha256=record.sha256, max_bytes=limit))
+
+
+def _no_weights(name: str) -> str:
+    """Return the sentence for a name without a tag, or for no name at all."""
+    if known := tags(name):
+        return f"expected a model with weights, got {name!r} alone: choose {', '.join(known)}."
+    if name in MODELS:
+        return (
+            f"no weights are published for {name!r}: train it and load the run's folder, or choose "
+            f"one of {', '.join(spec for spec in WEIGHTS if WEIGHTS[spec].classes)}."
+        )
+    choices = [*WEIGHTS, *MODELS]
+    return (
+        f"expected a checkpoint, a run's folder or a `name:tag`, got {name!r}, which is none of "
+        f"them: {nearest(name, choices)}"
+    )
