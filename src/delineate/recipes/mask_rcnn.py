@@ -1,0 +1,104 @@
+"""Mask R-CNN: what we actually run.
+
+A recipe is a function that returns a full `TrainConfig`; a variant calls another recipe and
+replaces what differs. Nothing is inherited and nothing is looked up elsewhere: what you read is
+what runs.
+
+    delineate train my-data --recipe mask_rcnn_nano --out run --set budget.minutes=30
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+
+from delineate.errors import ConfigError, nearest
+from delineate.models.zoo import MODELS
+from delineate.train.config import (
+    AugmentConfig,
+    BudgetConfig,
+    DataConfig,
+    EmaConfig,
+    OptimConfig,
+    TrainConfig,
+)
+
+
+def mask_rcnn_nano() -> TrainConfig:
+    """Small and dense objects, from random weights, on a laptop's CPU.
+
+    The scale of the images and the anchors are fitted to the objects; the schedule follows the
+    clock and ends, validation included, within its minutes.
+
+    Command: ``delineate train nuclei_dsb2018 --recipe mask_rcnn_nano --out run``
+    Hardware: 2 CPU cores.
+    Hours: 0.3
+    """
+    entry = MODELS["maskrcnn_nano"]
+    return TrainConfig(
+        model=entry.config,
+        preprocess=entry.preprocess,
+        image_scale="auto",
+        augment=AugmentConfig(
+            crop=256, scale=(0.5, 1.5), vertical_flip=0.5, quarter_turns=True
+        ),
+        optim=OptimConfig(lr=2e-3, weight_decay=0.05),
+        budget=BudgetConfig(minutes=18),
+        ema=EmaConfig(decay=0.998),
+        batch_size=8,
+    )
+
+
+def mask_rcnn_resnet18() -> TrainConfig:
+    """Photographs on one small GPU: ResNet-18 from ImageNet, feature pyramid, images of 512 pixels.
+
+    Command: ``delineate train DATA --recipe mask_rcnn_resnet18 --out run``
+    Hardware: one GPU with 8 GB.
+    """
+    entry = MODELS["maskrcnn_resnet18_fpn"]
+    return TrainConfig(
+        model=entry.config,
+        preprocess=replace(entry.preprocess, min_size=512, max_size=853),
+        start="resnet18:imagenet1k_v1",
+        optim=OptimConfig(lr=2e-4, backbone_lr_factor=0.5),
+        budget=BudgetConfig(epochs=24),
+        batch_size=8,
+    )
+
+
+def mask_rcnn_resnet50() -> TrainConfig:
+    """Photographs on one GPU: ResNet-50 from ImageNet, feature pyramid, images of 800 pixels.
+
+    Command: ``delineate train DATA --recipe mask_rcnn_resnet50 --out run``
+    Hardware: one GPU with 24 GB.
+    """
+    entry = MODELS["maskrcnn_resnet50_fpn"]
+    return replace(
+        mask_rcnn_resnet18(),
+        model=entry.config,
+        preprocess=entry.preprocess,
+        start="resnet50:imagenet1k_v1",
+        optim=OptimConfig(lr=1e-4, backbone_lr_factor=0.5),
+        augment=AugmentConfig(crop=None, scale=(0.8, 1.0)),
+        data=DataConfig(group_by_size=True),
+    )
+
+
+RECIPES: MappingProxyType[str, Callable[[], TrainConfig]] = MappingProxyType(
+    {
+        "mask_rcnn_nano": mask_rcnn_nano,
+        "mask_rcnn_resnet18": mask_rcnn_resnet18,
+        "mask_rcnn_resnet50": mask_rcnn_resnet50,
+    }
+)
+"""Name -> recipe."""
+
+
+def recipe_by_name(name: str) -> TrainConfig:
+    """Return the config of a recipe.
+
+    Raises:
+        ConfigError: There is no recipe of that name.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"unknown recipe {name!r}: {nearest(name, RECIPES)}")
+    return RECIPES[name]()

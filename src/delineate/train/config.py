@@ -1,0 +1,346 @@
+"""Everything that defines a training run, as one frozen value; and its way from and to text.
+
+A recipe builds a `TrainConfig` in Python, ``--set optim.lr=1e-4`` edits it through `with_settings`,
+a run folder keeps it as ``config.yaml``. The dataclasses below are the only definition: text is
+checked against them strictly (an unknown key or a value of the wrong kind is an error that names
+the option), and relations between fields are checked in ``__post_init__`` however the object was
+made.
+
+The value ``"auto"`` is legal where a field says so; `delineate.train.resolve` replaces it once,
+from the model and the data, before anything else looks at the config.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from delineate.core.preprocess import Preprocess
+from delineate.errors import ConfigError
+from delineate.models.mask_rcnn.config import MaskRCNNConfig
+from delineate.train import yaml_text
+
+Auto = Literal["auto"]
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """How samples are read."""
+
+    workers: Annotated[int, Field(ge=0)] | Auto = "auto"
+    """Processes that read and transform images beside the training; 0 does it in between."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the training images held out when the data have no validation split of their own."""
+    group_by_size: bool = False
+    """Batch images of similar shape together, which saves padding when whole images are used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentConfig:
+    """How training samples are changed; sizes are pixels after the model's own resize."""
+
+    crop: Count | Auto | None = "auto"
+    """Side of the square training crops; null trains on whole images."""
+    scale: tuple[Positive, Positive] = (0.7, 1.4)
+    """Smallest and largest random zoom around the size the model sees when it predicts."""
+    flip: Share = 0.5
+    """Probability of a left-right flip."""
+    vertical_flip: Share = 0.0
+    """Probability of an upside-down flip; for pictures without an up."""
+    quarter_turns: bool = False
+    """Turn by a random multiple of 90 degrees; for pictures without an up."""
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Largest rotation in degrees, either way."""
+    brightness: NotNegative = 0.2
+    """Largest relative change of brightness."""
+    contrast: NotNegative = 0.2
+    """Largest relative change of contrast."""
+    saturation: NotNegative = 0.2
+    """Largest relative change of saturation."""
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02
+    """Largest shift of the hue, in turns of the colour circle."""
+
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        if low > high:
+            raise ConfigError(
+                f"augment.scale should be (smallest, largest), not {self.scale}: swap the two."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimConfig:
+    """The optimizer and the course of its learning rate."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or stochastic gradient descent with momentum."""
+    lr: Positive = 1e-3
+    """Learning rate at the top of the schedule."""
+    weight_decay: NotNegative = 0.05
+    """Weight decay of matrices and kernels; norms and biases have none."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of SGD; the first beta of AdamW."""
+    backbone_lr_factor: Positive = 1.0
+    """The backbone learns at this multiple of the learning rate."""
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    """Course of the learning rate over the budget, after the warm-up."""
+    warmup_steps: Annotated[int, Field(ge=0)] | Auto = "auto"
+    """Steps in which the learning rate rises linearly from nearly zero."""
+    milestones: tuple[Share, ...] = (0.67, 0.89)
+    """Schedule "step": shares of the budget after which the learning rate drops."""
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Schedule "step": factor of each drop."""
+    final_fraction: Share = 0.01
+    """Schedule "cosine": share of the learning rate left at the end."""
+    clip_norm: Positive | None = 10.0
+    """Largest norm of the gradient of all weights together; null does not clip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetConfig:
+    """How long to train: exactly one of the three."""
+
+    steps: Count | None = None
+    """Optimizer steps: a fully repeatable run."""
+    epochs: Positive | None = None
+    """Passes over the training set: a fully repeatable run."""
+    minutes: Positive | None = None
+    """Wall-clock minutes, validation included; the schedule follows the clock."""
+
+    def __post_init__(self) -> None:
+        given = [f.name for f in fields(self) if getattr(self, f.name) is not None]
+        if len(given) != 1:
+            raise ConfigError(
+                f"budget needs exactly one of steps, epochs, minutes, but has "
+                f"{' and '.join(given) or 'none'}: set one, and leave the others null."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmaConfig:
+    """The running average of the weights that is validated and kept."""
+
+    decay: Annotated[float, Field(ge=0, lt=1)] | None = 0.999
+    """Decay a step, reached gradually as min(decay, (1 + t) / (10 + t)); null keeps no average."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """Everything that defines a run, apart from the data themselves."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    model: MaskRCNNConfig
+    """The network."""
+    preprocess: Preprocess
+    """How an image becomes the network's input, in training and ever after."""
+    start: str | None = None
+    """Weights to begin with: name:tag of a backbone or a model, a file, a run; null is random."""
+    image_scale: Literal["auto", "preprocess"] = "preprocess"
+    """Scale images so that small objects have enough pixels, or as `preprocess` says."""
+    anchors: Literal["auto", "model"] = "auto"
+    """Fit the anchor sizes to the boxes of the training set, or keep the model's."""
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    budget: BudgetConfig
+    ema: EmaConfig = field(default_factory=EmaConfig)
+    batch_size: Count = 8
+    """Images in a forward and backward pass."""
+    accumulate: Count = 1
+    """Passes whose gradients are averaged into one optimizer step."""
+    precision: Precision | Auto = "auto"
+    """Arithmetic of the training step; validation is always in 32 bit."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the weights, of the order of the images and of every random change."""
+    validate_every: Annotated[float, Field(gt=0, le=1)] | Auto = "auto"
+    """Share of the budget between two validations."""
+    checkpoint_minutes: Positive = 2.0
+    """Minutes between two checkpoints of everything needed to resume."""
+    checkpoint_steps: Count | None = None
+    """Steps between two checkpoints, in addition to the minutes."""
+    log_every: Count = 20
+    """Steps summed up in one line of metrics.jsonl."""
+
+
+def to_dict(config: TrainConfig) -> dict[str, Any]:
+    """Return the config as JSON-compatible nested dictionaries."""
+    values: dict[str, Any] = json.loads(_adapter().dump_json(config, warnings=False))
+    return values
+
+
+def from_dict(values: Mapping[str, Any]) -> TrainConfig:
+    """Build a config from nested dictionaries, checking every name and value.
+
+    Raises:
+        ConfigError: A key is unknown, or a value is of the wrong kind or out of range.
+    """
+    try:
+        # As JSON a list may stand for a tuple; apart from that, nothing is converted.
+        return _adapter().validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from None
+    except TypeError as error:
+        raise ConfigError(f"a config holds only text, numbers, lists and null: {error}.") from None
+
+
+def to_yaml(config: TrainConfig) -> str:
+    """Return the config as YAML text that `from_yaml` reads back to an equal object."""
+    return yaml_text.write(to_dict(config))
+
+
+def from_yaml(text: str) -> TrainConfig:
+    """Read a whole config from YAML text; a field that is missing has its default.
+
+    Raises:
+        ConfigError: The text is not YAML, a key is unknown, or a value does not fit.
+    """
+    values = yaml_text.read(text)
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"a config is a YAML mapping of options (model, data, optim, ...), not {values!r}."
+        )
+    return from_dict(values)
+
+
+def with_value(config: TrainConfig, path: str, value: object) -> TrainConfig:
+    """Return a copy of `config` in which one option has another value.
+
+    Args:
+        config: The config to start from; it stays as it is.
+        path: Dotted name of an option or a section, for example ``optim.lr``.
+        value: The value, or its text as on a command line: ``"1e-4"``, ``"[0.5, 2]"``, ``"null"``.
+
+    Raises:
+        ConfigError: No such option (the sentence names the nearest), or the value does not fit.
+    """
+    return _changed(config, [(path, value)])
+
+
+def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
+    """Return a copy of `config` with changes as `--set` takes them; together they must fit.
+
+    Args:
+        config: The config to start from.
+        settings: Texts ``path=value``, applied in order; see `with_value`.
+
+    Raises:
+        ConfigError: A text has no ``=``, there is no such option, or a value does not fit.
+    """
+    changes = []
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"a setting should be option=value, but is {setting!r}.")
+        changes.append((path.strip(), value))
+    return _changed(config, changes)
+
+
+def known_paths(*, leaves: bool = False) -> list[str]:
+    """Return the dotted names of all options and, unless only `leaves` are wanted, all sections."""
+    hints = _hints()
+    return [path for path in hints if not (leaves and _sections(hints[path]))]
+
+
+def _changed(config: TrainConfig, changes: Iterable[tuple[str, object]]) -> TrainConfig:
+    values, hints = to_dict(config), _hints()
+    for path, value in changes:
+        if path not in hints:
+            raise ConfigError(_unknown(path))
+        *parents, name = path.split(".")
+        section = values
+        for parent in parents:
+            section = section[parent]
+        if parents == ["budget"]:
+            section.clear()  # naming one kind of budget takes back the others
+        section[name] = _read(value, hints[path]) if isinstance(value, str) else value
+        if _sections(hints[path]):
+            values = to_dict(from_dict(values))  # fills in what the new section leaves out
+    return from_dict(values)
+
+
+def _read(text: str, hint: object) -> object:
+    """Return what a text means for an option: free text stays text, whatever it looks like."""
+    value = yaml_text.read(text)
+    return text if str in _alternatives(hint) and value is not None else value
+
+
+@cache
+def _hints() -> dict[str, object]:
+    """Return the type of every option and section, by dotted name."""
+    return dict(_walk(TrainConfig, ""))
+
+
+def _walk(cls: type, prefix: str) -> Iterator[tuple[str, object]]:
+    hints = get_type_hints(cls)
+    for item in fields(cls):
+        yield prefix + item.name, hints[item.name]
+        for section in _sections(hints[item.name]):
+            yield from _walk(section, f"{prefix}{item.name}.")
+
+
+def _sections(hint: object) -> list[type]:
+    return [kind for kind in _alternatives(hint) if isinstance(kind, type) and is_dataclass(kind)]
+
+
+def _alternatives(hint: object) -> tuple[Any, ...]:
+    is_union = get_origin(hint) in (Union, UnionType)
+    return get_args(hint) if is_union else (hint,)
+
+
+@cache
+def _adapter() -> TypeAdapter[TrainConfig]:
+    return TypeAdapter(TrainConfig)
+
+
+def _unknown(path: str) -> str:
+    """Name the options that may have been meant: those of the same last name, else similar ones."""
+    known = known_paths(leaves=True)
+    same = [option for option in known if option.split(".")[-1] == path.split(".")[-1]]
+    close = same or difflib.get_close_matches(path, known, n=3)
+    if close:
+        return f"unknown option {path!r}: did you mean {' or '.join(close)}?"
+    names = ", ".join(item.name for item in fields(TrainConfig))
+    return f"unknown option {path!r}: choose one of {names}."
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say the first thing that is wrong; a union's branches report one after the other."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    path = _option(first["loc"])
+    if first["type"] == "unexpected_keyword_argument":
+        unknown = ".".join(str(part) for part in first["loc"])
+        return _unknown(unknown)
+    if first["type"] == "missing":
+        short = isinstance(first["loc"][-1], int)
+        return (
+            f"option {path} {'has too few values' if short else 'is missing: it has no default'}."
+        )
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    wanted = [
+        p["msg"].removeprefix("Input should be ") for p in problems if _option(p["loc"]) == path
+    ]
+    return f"option {path} should be {', or '.join(wanted)}, but is {first['input']!r}."
+
+
+def _option(location: tuple[int | str, ...]) -> str:
+    """Return the part of pydantic's location that is an option's name."""
+    known, path = set(known_paths()), ""
+    for part in location:
+        longer = f"{path}.{part}" if path else str(part)
+        if longer not in known:
+            break
+        path = longer
+    return path or "config"

@@ -1,0 +1,313 @@
+"""The training loop, from data to a run folder, in one file to be read from top to bottom.
+
+A run folder holds ``config.yaml`` (resolved), ``metrics.jsonl``, ``best.safetensors`` (the weights
+that were best on the validation split), ``last/`` (everything to resume) and, at the end,
+``metrics.json``.
+
+A run whose budget is in steps or epochs depends on its config and data alone: killed and resumed at
+any moment, it ends on one CPU with the same weights bit for bit. A budget in minutes follows the
+clock.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from delineate._files import write_whole
+from delineate.data.loader import Loader
+from delineate.data.sample import Dataset, Relabelled, Sample
+from delineate.data.split import split
+from delineate.errors import ConfigError, DataError
+from delineate.evaluate.coco import CocoMetric
+from delineate.models.api import SegModel
+from delineate.train import checkpoint
+from delineate.train.budget import Budget
+from delineate.train.checkpoint import Checkpoint, Origin, Position
+from delineate.train.config import TrainConfig, from_dict, to_dict, to_yaml
+from delineate.train.folder import BEST, CONFIG, LINES, finish, offer, open_folder
+from delineate.train.log import JsonLines, Sink, StepEvent, ValidationEvent
+from delineate.train.optim import learning_rate
+from delineate.train.resolve import resolve
+from delineate.train.step import Learner
+from delineate.train.stop import Stop
+from delineate.transforms.presets import training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitResult:
+    """What came out of a run."""
+
+    run: Path
+    """The run folder."""
+    best: Path
+    """The checkpoint to use."""
+    metrics: dict[str, Any]
+    """Content of ``metrics.json``: COCO's measures of the best checkpoint, its step and minutes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """The parts of a run in progress; only `position` and the learner's weights change."""
+
+    config: TrainConfig
+    val: Dataset | None
+    out: Path
+    origin: Origin
+    learner: Learner
+    loader: Loader
+    budget: Budget
+    position: Position
+    sinks: list[Sink] = field(default_factory=list)
+
+    def save(self) -> None:
+        """Write ``last/``."""
+        state = Checkpoint(
+            position=self.position,
+            origin=self.origin,
+            scaler=self.learner.scaler(),
+            tensors=self.learner.tensors(),
+        )
+        checkpoint.save(checkpoint.file_in(self.out), state)
+
+    def note(self, text: str) -> None:
+        """Tell people a sentence."""
+        for sink in self.sinks:
+            sink.note(text)
+
+
+def fit(
+    config: TrainConfig,
+    train: Dataset,
+    val: Dataset | None,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    sinks: Sequence[Sink] = (),
+    device: str = "auto",
+) -> FitResult:
+    """Train a model.
+
+    Args:
+        config: What to do; every "auto" is resolved first.
+        train: The training set; its classes become the model's.
+        val: The validation split. Without one, `DataConfig.val_fraction` of `train` is held out.
+        out: The run folder; it must not hold a run yet, unless `resume`.
+        resume: Go on from ``out/last``. A run that was not begun yet is begun, a finished one is
+            returned as it is.
+        sinks: Who else is told what happens; ``metrics.jsonl`` is always written.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        ConfigError: An option does not fit, or `out` holds another run.
+        DataError: There is nothing to learn from.
+        ClassMismatch: The validation split has classes that the training set lacks.
+        OutputError: The run folder cannot be written.
+        TrainingDiverged: The loss became infinite or not a number.
+        KeyboardInterrupt: The user stopped the run; ``last/`` has everything up to the last step.
+    """
+    accelerator = _accelerator(device)
+    config = from_dict(to_dict(config))  # checks what a recipe or a script put in
+    train, val = _splits(config, train, val)
+    config = resolve(config, train, accelerator=accelerator)
+    gpus = [torch.cuda.current_device()] if accelerator == "cuda" else []
+    with torch.random.fork_rng(gpus), contextlib.ExitStack() as stack:
+        run = _begin(config, train, val, Path(out), accelerator, resume=resume)
+        lines = JsonLines(run.out / LINES, every=config.log_every, until=run.position.seconds)
+        run.sinks.extend([lines, *sinks])
+        for sink in run.sinks:
+            stack.callback(sink.close)
+        verb = f"resuming after step {run.position.step}" if run.position.step else "training"
+        run.note(
+            f"{verb}: {len(train)} images, {len(val or ())} for validation, "
+            f"{len(train.classes)} classes, on {run.learner.fabric.device}, in {out}"
+        )
+        with Stop() as stop:
+            _learn(run, stop)
+    return FitResult(run=run.out, best=run.out / BEST, metrics=finish(run.out))
+
+
+def _begin(
+    config: TrainConfig,
+    train: Dataset,
+    val: Dataset | None,
+    out: Path,
+    accelerator: str,
+    *,
+    resume: bool,
+) -> Run:
+    """Put a run together: at its start, or as its last checkpoint left it."""
+    origin = Origin.of(config, {"train": train} if val is None else {"train": train, "val": val})
+    earlier = open_folder(out, origin, resume=resume)
+    torch.manual_seed(config.seed)
+    start = config.start if earlier is None else None
+    learner = Learner(config, train.classes, accelerator=accelerator, start=start)
+    if earlier is not None:
+        learner.restore(earlier.tensors, earlier.scaler)
+    loader = _loader(config, train)
+    run = Run(
+        config=config,
+        val=val,
+        out=out,
+        origin=origin,
+        learner=learner,
+        loader=loader,
+        budget=Budget.of(config, batches_per_epoch=loader.batches_per_epoch),
+        position=earlier.position if earlier else Position(),
+    )
+    write_whole(out / CONFIG, to_yaml(config).encode())
+    if earlier is None:
+        run.save()
+    return run
+
+
+def _learn(run: Run, stop: Stop) -> None:
+    """Step and validate until the budget is used up or the user says stop."""
+    config, position = run.config, run.position
+    batches = _batches(run)
+    saved = time.monotonic()
+    started = saved - position.seconds
+    while not stop.requested:
+        position.seconds = time.monotonic() - started
+        progress = run.budget.progress(position)
+        if run.budget.validation_is_due(position, progress):
+            _validate(run, progress, stop)
+            saved = time.monotonic()
+            continue
+        if progress >= 1:
+            return
+        rate = learning_rate(config.optim, position.step, progress)
+        samples = list(islice(batches, config.accumulate))
+        losses = run.learner.step(samples, number=position.step, rate=rate)
+        epoch = position.step * config.accumulate // run.loader.batches_per_epoch
+        position.step += 1
+        position.step_seconds = time.monotonic() - started - position.seconds
+        position.seconds += position.step_seconds
+        event = StepEvent(
+            step=position.step,
+            epoch=epoch,
+            progress=run.budget.progress(position),
+            seconds=position.seconds,
+            images=sum(map(len, samples)),
+            lr=rate,
+            losses=losses,
+        )
+        for sink in run.sinks:
+            sink.step(event)
+        by_clock = time.monotonic() - saved >= 60 * config.checkpoint_minutes
+        by_count = config.checkpoint_steps and position.step % config.checkpoint_steps == 0
+        if by_clock or by_count:
+            run.save()
+            saved = time.monotonic()
+    run.save()
+    run.note(f"stopped after step {position.step}; nothing is lost: --resume goes on in {run.out}")
+    raise KeyboardInterrupt
+
+
+def _validate(run: Run, progress: float, stop: Stop) -> None:
+    """Measure the weights, keep them if they are the best so far, and write ``last/``."""
+    began, position = time.monotonic(), run.position
+    metrics: dict[str, Any] = {}
+    if run.val is not None:
+        metrics = measure(run.learner.measured, run.val, lambda: stop.requested)
+    if stop.requested:
+        return  # after a resume the validation is due again
+    facts = {"step": position.step, "minutes": round(position.seconds / 60, 3)}
+    is_best = offer(run.out, run.learner.measured, metrics, facts)
+    position.validated = progress
+    position.validation_seconds = time.monotonic() - began
+    position.seconds += position.validation_seconds
+    position.validation_ended = position.seconds
+    if metrics:
+        event = ValidationEvent(
+            step=position.step, seconds=position.seconds, metrics=metrics, best=is_best
+        )
+        for sink in run.sinks:
+            sink.validation(event)
+    run.save()
+    position.validation_seconds = time.monotonic() - began  # now with the writing
+
+
+def measure(
+    model: SegModel, dataset: Dataset, interrupted: Callable[[], bool] = lambda: False
+) -> dict[str, dict[str, float]]:
+    """Return COCO's measures of a model's masks and boxes, looking at one image at a time.
+
+    Args:
+        model: Evaluated in 32 bit, as it will be used.
+        dataset: Of the model's classes, in the model's order.
+        interrupted: Asked before every image; when it says yes, the rest is left out.
+    """
+    metric = CocoMetric(model.classes)
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for index in range(len(dataset)):
+            if interrupted():
+                break
+            sample = dataset[index]
+            images, sizes, where = model.prepare([sample.image])
+            [found] = model.to_instances(model(images, sizes), where)
+            metric.update(
+                sample.instances, found, image_id=sample.image_id, areas=dataset.areas(index)
+            )
+    model.train(was_training)
+    return metric.compute().to_json()
+
+
+def _accelerator(device: str) -> str:
+    """Return the accelerator that a device's name means on this machine."""
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    if device == "auto":
+        return "cuda" if here["cuda"] else "cpu"
+    if not here.get(device):
+        names = " or ".join(name for name in here if here[name])
+        raise ConfigError(f"device should be auto or, on this machine, {names}, but is {device!r}.")
+    return device
+
+
+def _splits(
+    config: TrainConfig, train: Dataset, val: Dataset | None
+) -> tuple[Dataset, Dataset | None]:
+    """Return the two splits, with the classes of the first."""
+    if val is not None:
+        if not len(val):
+            raise DataError(
+                f"the validation split {val.name!r} should have images, but has none: add some, or "
+                "leave the split out, and a part of the training images is held out."
+            )
+        return train, Relabelled(val, train.classes)
+    held_out = config.data.val_fraction
+    if not held_out or not len(train):
+        return train, None
+    parts = split(train, {"train": 1 - held_out, "val": held_out}, seed=config.seed)
+    return parts["train"], parts["val"]
+
+
+def _loader(config: TrainConfig, train: Dataset) -> Loader:
+    assert config.data.workers != "auto"
+    options = asdict(config.augment)
+    side = options.pop("crop")
+    crop = None if side is None else (side, side)
+    return Loader(
+        train,
+        training(preprocess=config.preprocess, crop=crop, **options),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        workers=config.data.workers,
+        group_by_size=config.data.group_by_size,
+    )
+
+
+def _batches(run: Run) -> Iterator[list[Sample]]:
+    """Yield batch after batch, from the position on, without end."""
+    done = run.position.step * run.config.accumulate
+    epoch, start = divmod(done, run.loader.batches_per_epoch)
+    while True:
+        yield from run.loader.batches(epoch, start)
+        epoch, start = epoch + 1, 0

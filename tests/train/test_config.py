@@ -1,0 +1,179 @@
+"""The config as text: strict, helpful, and back again without loss."""
+
+import dataclasses
+import json
+
+import pytest
+from tiny_run import tiny_config
+
+from delineate.errors import ConfigError
+from delineate.train.config import (
+    AugmentConfig,
+    BudgetConfig,
+    OptimConfig,
+    TrainConfig,
+    from_dict,
+    from_yaml,
+    known_paths,
+    to_dict,
+    to_yaml,
+    with_settings,
+    with_value,
+)
+
+
+@pytest.fixture
+def config() -> TrainConfig:
+    return tiny_config()
+
+
+def test_yaml_gives_back_an_equal_config(config):
+    config = dataclasses.replace(config, optim=OptimConfig(lr=1e-05, clip_norm=None))
+    assert from_yaml(to_yaml(config)) == config
+
+
+def test_yaml_keeps_lists_on_one_line(config):
+    assert "  scale: [0.7, 1.4]\n" in to_yaml(config)
+
+
+def test_dictionary_is_plain_json(config):
+    assert json.loads(json.dumps(to_dict(config))) == to_dict(config)
+
+
+def test_missing_fields_of_yaml_have_their_defaults(config):
+    values = to_dict(config)
+    del values["optim"], values["seed"]
+    assert from_dict(values).optim == OptimConfig()
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [
+        ("optim.lr", "1e-4", 1e-4),
+        ("optim.lr", "3", 3.0),
+        ("optim.clip_norm", "null", None),
+        ("optim.name", "sgd", "sgd"),
+        ("optim.milestones", "[0.5, 0.75]", (0.5, 0.75)),
+        ("augment.quarter_turns", "true", True),
+        ("data.workers", "auto", "auto"),
+        ("model.anchor_sizes", "[[8], [16.5], [32], [64]]", ((8,), (16.5,), (32,), (64,))),
+        ("model.backbone", "resnet18", "resnet18"),
+        ("start", "18", "18"),
+        ("preprocess.min_size", "320", 320),
+        ("seed", 7, 7),
+    ],
+)
+def test_with_value_reads_text_as_the_option_wants_it(config, path, text, value):
+    found = with_value(config, path, text)
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_with_value_leaves_the_original_alone(config):
+    with_value(config, "optim.lr", "0.5")
+    assert config.optim.lr == 2e-3
+
+
+def test_with_value_sets_a_section(config):
+    assert with_value(config, "augment", "{crop: 96, flip: 0}").augment == AugmentConfig(
+        crop=96, flip=0
+    )
+
+
+def test_naming_one_budget_takes_back_the_other(config):
+    assert with_value(config, "budget.minutes", "18").budget == BudgetConfig(minutes=18)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "sentence"),
+    [
+        ("optim.lrr", "1", r"unknown option 'optim\.lrr': did you mean .*optim\.lr or"),
+        ("lr", "1", r"unknown option 'lr': did you mean optim\.lr\?"),
+        ("zzz", "1", r"unknown option 'zzz': choose one of model, preprocess, "),
+        ("optim.lr", "fast", r"option optim\.lr should be a valid number, but is 'fast'"),
+        ("optim.lr", "-1", r"option optim\.lr should be greater than 0, but is -1"),
+        ("optim.lr", ".nan", r"option optim\.lr should be a finite number"),
+        ("optim.name", "adam", r"option optim\.name should be 'adamw' or 'sgd', but is 'adam'"),
+        ("batch_size", "1.5", r"option batch_size should be a valid integer.*1\.5"),
+        ("batch_size", "true", r"option batch_size should be a valid integer.*True"),
+        ("data.workers", "many", r"option data\.workers should be .*, or 'auto', but is 'many'"),
+        ("augment.scale", "[2, 1]", r"augment\.scale should be \(smallest, largest\)"),
+        ("augment.scale", "[1]", r"option augment\.scale has too few values"),
+        ("optim", "5", r"option optim should be an object, but is 5"),
+        ("budget.minutes", "null", r"budget needs exactly one"),
+        ("budget", "{steps: 1, minutes: 2}", r"exactly one .*has steps and minutes"),
+        ("optim", "{lrr: 1}", r"unknown option 'optim\.lrr'"),
+        ("optim.milestones", "[1", r"expected YAML"),
+        ("model.anchor_sizes", "[[8]]", r"anchor_sizes"),
+    ],
+)
+def test_with_value_says_what_is_wrong(config, path, text, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        with_value(config, path, text)
+
+
+def test_settings_are_checked_together(config):
+    """Each of these alone would contradict the rest."""
+    changed = with_settings(
+        config,
+        [
+            "model.neck=none",
+            "model.backbone_strides=[16]",
+            "model.anchor_sizes=[[8, 16]]",
+            "seed=1",
+        ],
+    )
+    assert (changed.model.neck, changed.model.backbone_strides, changed.seed) == ("none", (16,), 1)
+
+
+def test_a_section_can_be_set_and_then_changed(config):
+    changed = with_settings(config, ["optim={lr: 0.5}", "optim.name=sgd"])
+    assert changed.optim == OptimConfig(lr=0.5, name="sgd")
+
+
+def test_a_setting_needs_an_equals_sign(config):
+    with pytest.raises(ConfigError, match="option=value, but is"):
+        with_settings(config, ["optim.lr"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "a YAML mapping"),
+        ("[1, 2]", "a YAML mapping"),
+        ("a: [", "expected YAML"),
+        ("seed: 1\nseed: 2\n", "seed comes twice"),
+        ("seed: 1\n", "option model is missing"),
+        ("x: !!python/object/apply:os.system [ls]", "expected YAML"),
+    ],
+)
+def test_yaml_that_is_no_config(text, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        from_yaml(text)
+
+
+def test_every_field_has_its_sentence():
+    """A string stands after each field of each section, for the reader and for a form."""
+    import ast
+    import inspect
+
+    from delineate.train import config as module
+
+    missing = []
+    for cls in ast.parse(inspect.getsource(module)).body:
+        if isinstance(cls, ast.ClassDef) and cls.name.endswith("Config"):
+            for field, after in zip(cls.body, [*cls.body[1:], None], strict=True):
+                is_section = (
+                    ast.unparse(field).split(":")[-1].strip().split(" ")[0].endswith("Config")
+                )
+                is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                if isinstance(field, ast.AnnAssign) and not is_section and not is_text:
+                    missing.append(f"{cls.name}.{ast.unparse(field.target)}")
+    assert not missing
+
+
+def test_known_paths_are_leaves_and_sections():
+    assert {"optim", "optim.lr", "model.backbone", "seed"} <= set(known_paths())
+    assert "optim" not in known_paths(leaves=True)

@@ -1,0 +1,156 @@
+"""What "auto" becomes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_run import scenes, tiny_config
+
+from delineate.core.instances import Instances
+from delineate.core.preprocess import Preprocess
+from delineate.data.sample import Subset
+from delineate.data.synthetic import SyntheticScenes
+from delineate.errors import ConfigError, DataError
+from delineate.models.mask_rcnn.config import MaskRCNNConfig
+from delineate.train.config import (
+    AugmentConfig,
+    BudgetConfig,
+    DataConfig,
+    OptimConfig,
+    to_yaml,
+    with_value,
+)
+from delineate.train.resolve import fit_anchors, object_sides, resolve
+
+AS_IS = Preprocess(resize="factor")
+FPN = MaskRCNNConfig(backbone_strides=(4, 8, 16, 32), fpn_extra_level=True)
+
+
+class Boxes(Subset):
+    """The pictures of a data set with other boxes."""
+
+    def __init__(self, boxes, crowd=None):
+        super().__init__(scenes(len(boxes)), range(len(boxes)))
+        self._boxes, self._crowd = boxes, crowd
+
+    def instances(self, index):
+        boxes = np.array(self._boxes[index], dtype=np.float32).reshape(-1, 4)
+        return Instances(
+            image_size=(64, 64),
+            boxes=boxes,
+            labels=np.zeros(len(boxes), dtype=np.int64),
+            crowd=None if self._crowd is None else np.array(self._crowd[index]),
+        )
+
+
+def test_sides_are_roots_of_areas_in_the_networks_pixels():
+    data = Boxes([[[0, 0, 4, 9]], [[0, 0, 10, 10], [1, 1, 2, 2]]])
+    assert object_sides(data, AS_IS).tolist() == [6, 10, 1]
+    assert object_sides(data, Preprocess(resize="factor", factor=2.0)).tolist() == [12, 20, 2]
+    doubled = Preprocess(min_size=128, max_size=999)
+    assert object_sides(data, doubled).tolist() == [12, 20, 2]
+
+
+def test_crowds_are_no_objects():
+    data = Boxes([[[0, 0, 4, 9], [0, 0, 64, 64]]], crowd=[[False, True]])
+    assert object_sides(data, AS_IS).tolist() == [6]
+    with pytest.raises(DataError, match="none of its 1 images has any"):
+        object_sides(Boxes([[[0, 0, 4, 9]]], crowd=[[True]]), AS_IS)
+
+
+def test_a_single_object_in_thousands_of_images_is_found(monkeypatch):
+    monkeypatch.setattr("delineate.train.resolve._LOOKED_AT", 2)
+    boxes = [[]] * 5
+    boxes[3] = [[0, 0, 4, 9]]
+    assert object_sides(Boxes(boxes), AS_IS).tolist() == [6]
+
+
+def test_anchors_are_quantiles_of_large_objects():
+    sides = np.arange(100, 601, dtype=np.float64)
+    assert fit_anchors(sides, FPN) == ((150,), (250,), (350,), (450,), (550,))
+
+
+def test_anchors_of_small_objects_keep_to_their_strides():
+    assert fit_anchors(np.full(9, 10.0), FPN) == ((10,), (16,), (32,), (64,), (128,))
+
+
+def test_anchors_of_equal_objects_keep_a_distance():
+    model = FPN.replace(backbone_strides=(4, 8), anchor_sizes=((1,), (2,), (3,)))
+    assert fit_anchors(np.full(9, 100.0), model) == ((100,), (120,), (144,))
+
+
+def test_anchors_of_one_level_with_several_sizes():
+    model = MaskRCNNConfig(neck="none", backbone_strides=(16,), anchor_sizes=((1, 2),))
+    assert fit_anchors(np.array([100.0, 200, 300, 400]), model) == ((175.0, 325.0),)
+
+
+def auto():
+    return tiny_config(
+        augment=AugmentConfig(),
+        data=DataConfig(),
+        optim=OptimConfig(),
+        validate_every="auto",
+    )
+
+
+def test_everything_is_resolved_once():
+    config = resolve(auto(), scenes(), accelerator="cpu")
+    assert "auto" not in to_yaml(config)
+    assert resolve(config, scenes(), accelerator="cpu") == config
+
+
+def test_what_was_chosen_stays():
+    config = replace(tiny_config(), anchors="model", precision="bf16-mixed")
+    assert resolve(config, scenes(), accelerator="cpu") == config
+
+
+@pytest.mark.parametrize(
+    ("size", "crop"), [((40, 40), 64), ((100, 144), 128), ((256, 256), 256), ((2000, 3000), 512)]
+)
+def test_crop_is_as_large_as_the_middle_image(size, crop):
+    config = resolve(auto(), SyntheticScenes(3, size=size), accelerator="cpu")
+    assert config.augment.crop == crop
+
+
+def test_null_crop_stays():
+    config = with_value(auto(), "augment.crop", None)
+    assert resolve(config, scenes(), accelerator="cpu").augment.crop is None
+
+
+@pytest.mark.parametrize(
+    ("budget", "images", "steps"),
+    [
+        (BudgetConfig(steps=1000), 6, 20),  # at least
+        (BudgetConfig(steps=1000), 100, 50),  # an epoch of batches of two
+        (BudgetConfig(steps=300), 100, 30),  # a tenth of the budget
+        (BudgetConfig(epochs=4), 100, 20),  # likewise
+        (BudgetConfig(minutes=1), 100, 50),
+    ],
+)
+def test_warm_up_is_an_epoch_within_bounds(budget, images, steps):
+    config = replace(auto(), budget=budget)
+    assert resolve(config, scenes(images), accelerator="cpu").optim.warmup_steps == steps
+
+
+def test_precision_follows_the_accelerator(monkeypatch):
+    config = auto()
+    assert resolve(config, scenes(), accelerator="cpu").precision == "32-true"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert resolve(config, scenes(), accelerator="cuda").precision == "bf16-mixed"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    assert resolve(config, scenes(), accelerator="cuda").precision == "16-mixed"
+
+
+def test_half_precision_needs_a_gpu():
+    with pytest.raises(ConfigError, match="needs a CUDA device"):
+        resolve(replace(auto(), precision="16-mixed"), scenes(), accelerator="cpu")
+
+
+def test_workers_leave_cores_to_the_training(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(16), raising=False)
+    assert resolve(auto(), scenes(), accelerator="cpu").data.workers == 4
+    assert resolve(auto(), scenes(), accelerator="cuda").data.workers == 8
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(2), raising=False)
+    assert resolve(auto(), scenes(), accelerator="cpu").data.workers == 0
+    assert resolve(auto(), scenes(), accelerator="cuda").data.workers == 1

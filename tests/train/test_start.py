@@ -1,0 +1,93 @@
+"""A new model begins with the weights of another."""
+
+import pytest
+import torch
+from tiny_run import run, scenes, tiny_config
+
+from delineate.core.classes import ClassMap
+from delineate.errors import ModelError
+from delineate.models.zoo import build
+from delineate.train import checkpoint, start
+from delineate.train.loop import fit
+from delineate.train.start import give_start
+from delineate.weights.file import save_model
+from delineate.weights.load import load
+
+CONFIG = tiny_config().model
+
+
+def model(seed: int, names, **changes):
+    torch.manual_seed(seed)
+    return build(CONFIG, classes=ClassMap.from_names(names), **changes)
+
+
+def equal(first, second) -> set[str]:
+    other = second.state_dict()
+    return {n for n, t in first.state_dict().items() if torch.equal(t, other[n])}
+
+
+def test_the_same_classes_take_over_everything(tmp_path):
+    donor, new = model(0, ["cat", "dog"]), model(1, ["cat", "dog"])
+    save_model(donor, tmp_path / "a.safetensors")
+    give_start(new, str(tmp_path / "a.safetensors"))
+    assert equal(new, donor) == set(donor.state_dict())
+
+
+@pytest.mark.parametrize("names", [["cat"], ["cow", "pig"], ["dog", "cat"]])
+def test_other_classes_leave_their_layers_random(tmp_path, names):
+    donor, new, before = model(0, ["cat", "dog"]), model(1, names), model(1, names)
+    save_model(donor, tmp_path / "a.safetensors")
+    give_start(new, str(tmp_path / "a.safetensors"))
+    mine, start, end = new.state_dict(), before.state_dict(), donor.state_dict()
+    larger = model(0, ["a", "b", "c"]).state_dict()
+    heads = {name for name in end if end[name].shape != larger[name].shape}
+    assert len(heads) >= 2
+    assert [n for n in heads if not torch.equal(mine[n], start[n])] == []
+    assert [n for n in end.keys() - heads if not torch.equal(mine[n], end[n])] == []
+
+
+def test_another_network_is_refused_and_nothing_changed(tmp_path):
+    save_model(model(0, ["cat"], fpn_channels=32), tmp_path / "a.safetensors")
+    new, before = model(1, ["cat"]), model(1, ["cat"])
+    with pytest.raises(ModelError, match="should be of the network to be trained"):
+        give_start(new, str(tmp_path / "a.safetensors"))
+    assert equal(new, before) == set(before.state_dict())
+
+
+def test_unknown_weights(tmp_path):
+    with pytest.raises(ModelError):
+        give_start(model(0, ["cat"]), "nothing")
+
+
+def test_a_backbone_by_name_goes_to_the_backbone(monkeypatch):
+    given = []
+    monkeypatch.setattr(start, "load_backbone", lambda model, spec: given.append(spec))
+    give_start(model(0, ["cat"]), "resnet18:imagenet1k_v1")
+    assert given == ["resnet18:imagenet1k_v1"]
+
+
+def test_unknown_weights_leave_a_folder_for_the_next_attempt(tmp_path):
+    with pytest.raises(ModelError):
+        fit(tiny_config(start="nothing"), scenes(), scenes(2), tmp_path, device="cpu")
+    fit(tiny_config(), scenes(), scenes(2), tmp_path, device="cpu")
+
+
+def test_a_run_begins_where_another_ended(tmp_path):
+    run(tmp_path / "first", 2)
+    config = tiny_config(start=str(tmp_path / "first"), checkpoint_steps=1)
+
+    class Enough(Exception):
+        pass
+
+    class Stop:
+        def note(self, text):
+            raise Enough
+
+        def close(self):
+            pass
+
+    with pytest.raises(Enough):
+        fit(config, scenes(), scenes(2), tmp_path / "second", sinks=[Stop()], device="cpu")
+    tensors = checkpoint.load(checkpoint.file_in(tmp_path / "second")).tensors
+    for name, tensor in load(tmp_path / "first").state_dict().items():
+        assert torch.equal(tensors[f"model/{name}"], tensor), name
