@@ -1,0 +1,216 @@
+"""The contract of every model: the same verbs for every family, and no mode switch.
+
+    images, sizes, where = model.prepare(pictures)      # numpy uint8 -> one padded batch
+    raw = model(images, sizes)                          # tensors on the device, small: see BoxMasks
+    instances = model.to_instances(raw, where)          # numpy, pixels of the original pictures
+    losses = model.losses(images, sizes, targets)       # names -> scalars; their sum is minimised
+
+Tensors of boxes are float32 xyxy in pixels of the network's input; sizes are (height, width).
+Labels are 0..C-1: a background class, where a family has one, exists inside its head only.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from delineate.core.boxes import area
+from delineate.core.classes import ClassMap
+from delineate.core.decode import PasteRule, paste
+from delineate.core.geometry import Geometry
+from delineate.core.instances import Instances
+from delineate.core.masks import Masks
+from delineate.core.preprocess import Preprocess
+
+
+class FeatureSpec(NamedTuple):
+    """What a backbone or neck returns: one feature map a stride, finest first."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class BoxMasks(NamedTuple):
+    """Detections of a batch whose masks live in their boxes, ordered by image, best first."""
+
+    image: Tensor
+    """``(k,)`` int64, which image of the batch."""
+    boxes: Tensor
+    """``(k, 4)`` float32 xyxy in pixels of the network's input, inside the unpadded image."""
+    scores: Tensor
+    """``(k,)`` float32 in 0..1."""
+    labels: Tensor
+    """``(k,)`` int64, 0..C-1."""
+    masks: Tensor
+    """``(k, m, m)`` float32 probabilities of the predicted class, spread over the box."""
+
+
+class MaskCrops(NamedTuple):
+    """True masks of one image, each only around its object."""
+
+    crops: tuple[Tensor, ...]
+    """uint8 0/1 ``(h_i, w_i)``, with at least one pixel of zeros around the object except where it
+    touches the border of the image: outside its crop a mask continues as the crop's border does."""
+    origins: Tensor
+    """``(n, 2)`` int64, (x0, y0) of each crop in the image."""
+
+
+class Target(NamedTuple):
+    """Truth of one image, for `SegModel.losses`."""
+
+    boxes: Tensor
+    """``(n, 4)`` float32 xyxy in pixels of the network's input."""
+    labels: Tensor
+    """``(n,)`` int64, 0..C-1."""
+    masks: MaskCrops | None
+    """None trains the boxes only."""
+
+    @classmethod
+    def from_instances(cls, instances: Instances) -> Self:
+        """Turn the truth of an image, at the size the network sees, into tensors.
+
+        Crowd regions are left out, because they are no examples of an object, and so are boxes
+        without area, because nothing can be predicted for them.
+        """
+        keep = area(instances.boxes) > 0
+        if instances.crowd is not None:
+            keep &= ~instances.crowd
+        instances = instances[keep]
+        return cls(
+            boxes=torch.from_numpy(np.array(instances.boxes, dtype=np.float32)),
+            labels=torch.from_numpy(np.array(instances.labels, dtype=np.int64)),
+            masks=None if instances.masks is None else _mask_crops(instances.masks),
+        )
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return a copy whose tensors are on ``device``."""
+        masks = self.masks
+        if masks is not None:
+            crops = tuple(crop.to(device, non_blocking=True) for crop in masks.crops)
+            masks = MaskCrops(crops, masks.origins.to(device, non_blocking=True))
+        boxes = self.boxes.to(device, non_blocking=True)
+        return type(self)(boxes, self.labels.to(device, non_blocking=True), masks)
+
+
+class Config(Protocol):
+    """Frozen dataclass of plain values from which a network can be built again."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values as JSON has them."""
+
+
+class SegModel(nn.Module):
+    """Base of all models.
+
+    Args:
+        config: All choices that make the network.
+        classes: Table of the classes that labels 0..C-1 stand for.
+        preprocess: How an image must come in; travels with the weights.
+    """
+
+    family: ClassVar[str]
+    """Name of the family, one of `delineate.models.zoo.FAMILIES`."""
+
+    def __init__(self, config: Config, classes: ClassMap, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = classes
+        self.preprocess = preprocess
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    def prepare(self, images: Sequence[np.ndarray]) -> tuple[Tensor, Tensor, list[Geometry]]:
+        """Turn images into the arguments of `forward`, on the model's device.
+
+        Args:
+            images: uint8 RGB ``(h, w, 3)`` of any sizes, at least one.
+
+        Returns:
+            The padded batch ``(b, 3, H, W)``, the valid sizes ``(b, 2)`` and, for `to_instances`,
+            the geometry that took each image to the network's input.
+
+        Raises:
+            DataError: There are no images, or one is none.
+        """
+        prepared = [self.preprocess(image) for image in images]
+        batch, sizes = self.preprocess.batch([array for array, _ in prepared])
+        where = [geometry for _, geometry in prepared]
+        device = self.device
+        return torch.from_numpy(batch).to(device), torch.from_numpy(sizes).to(device), where
+
+    def forward(self, images: Tensor, sizes: Tensor) -> tuple[Tensor, ...]:
+        """Detect; the result, a named tuple of the family, is small and stays on the device.
+
+        Args:
+            images: ``(b, 3, H, W)`` float32, normalised, zero-padded right and below.
+            sizes: ``(b, 2)`` int64 (height, width) without the padding.
+        """
+        raise NotImplementedError
+
+    def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Return named scalar losses whose sum is minimised.
+
+        Args:
+            images: See `forward`.
+            sizes: See `forward`.
+            targets: One an image, on the same device; may be empty.
+        """
+        raise NotImplementedError
+
+    def to_instances(self, raw: tuple[Tensor, ...], where: Sequence[Geometry]) -> list[Instances]:
+        """Turn the result of `forward` into one `Instances` an image, in its original pixels.
+
+        Args:
+            raw: Result of `forward`.
+            where: The geometries that `prepare` returned.
+        """
+        raise NotImplementedError
+
+
+def box_masks_to_instances(
+    raw: BoxMasks, where: Sequence[Geometry], *, rule: PasteRule
+) -> list[Instances]:
+    """Paste masks that live in their boxes into the original images.
+
+    Args:
+        raw: Detections of a batch.
+        where: How each original image became the network's input.
+        rule: How a mask is spread over its box, see `delineate.core.decode.paste`.
+    """
+    image, boxes, scores, labels, masks = (part.detach().cpu().numpy() for part in raw)
+    results = []
+    for number, geometry in enumerate(where):
+        here = image == number
+        size = geometry.source
+        original = geometry.inverse().boxes(boxes[here]).astype(np.float32)
+        limit = np.array([size[1], size[0], size[1], size[0]], dtype=np.float32)
+        original = np.clip(original, 0, limit)
+        results.append(
+            Instances(
+                image_size=size,
+                boxes=original,
+                labels=labels[here],
+                scores=scores[here].astype(np.float32),
+                masks=paste(masks[here].astype(np.float32), original, size, rule=rule),
+            )
+        )
+    return results
+
+
+def _mask_crops(masks: Masks) -> MaskCrops:
+    """Cut every mask out with the margin of zeros that `MaskCrops` promises."""
+    height, width = masks.size
+    crops, origins = [], np.zeros((len(masks), 2), dtype=np.int64)
+    for number in range(len(masks)):
+        crop, (x0, y0) = masks.crop(number)
+        left, top = int(x0 > 0), int(y0 > 0)
+        right, bottom = int(x0 + crop.shape[1] < width), int(y0 + crop.shape[0] < height)
+        padded = np.pad(crop.astype(np.uint8), ((top, bottom), (left, right)))
+        crops.append(torch.from_numpy(padded))
+        origins[number] = x0 - left, y0 - top
+    return MaskCrops(tuple(crops), torch.from_numpy(origins))

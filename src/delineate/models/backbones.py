@@ -1,0 +1,57 @@
+"""Which backbone a name means: our own ResNets, or any model of timm."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import nn
+
+from delineate.errors import ModelError, nearest
+from delineate.models.resnet import RESNETS, BasicBlock, ResNet
+from delineate.models.timm_backbone import TimmBackbone
+
+
+def build_backbone(
+    name: str,
+    *,
+    strides: Sequence[int],
+    norm: Literal["batch", "frozen"],
+    eps: float,
+    stride_in_1x1: bool,
+    slim_widths: Sequence[int],
+    slim_depths: Sequence[int],
+) -> nn.Module:
+    """Return a backbone with random weights; it has `features`, a `FeatureSpec`.
+
+    Args:
+        name: ``resnet18`` to ``resnet152``; ``slim``, a small ResNet of basic blocks; or
+            ``timm/NAME`` for any model of timm.
+        strides: Which feature maps to return.
+        norm: Trained batch norm, or one whose statistics are constants.
+        eps: Of the norm; of our own ResNets only.
+        stride_in_1x1: See `delineate.models.resnet.Bottleneck`.
+        slim_widths: For ``slim``: channels of the stem and of each stage.
+        slim_depths: For ``slim``: blocks of each stage.
+
+    Raises:
+        ModelError: The name is unknown.
+    """
+    if name.startswith("timm/"):
+        return TimmBackbone(
+            name.removeprefix("timm/"), strides=strides, frozen_norm=norm == "frozen"
+        )
+    if name == "slim":
+        return ResNet(
+            BasicBlock,
+            slim_depths,
+            widths=slim_widths,
+            small_stem=True,
+            strides=strides,
+            norm=norm,
+            eps=eps,
+        )
+    if name not in RESNETS:
+        raise ModelError(
+            f"expected a backbone, got {name!r}: {nearest(name, [*RESNETS, 'slim', 'timm/vgg16'])}"
+        )
+    block, depths = RESNETS[name]
+    return ResNet(block, depths, strides=strides, norm=norm, eps=eps, stride_in_1x1=stride_in_1x1)

@@ -1,0 +1,136 @@
+"""Every choice that makes one Mask R-CNN, as plain values."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from delineate.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskRCNNConfig:
+    """Plain values from which a `MaskRCNN` is built; the defaults are torchvision's first model.
+
+    Sizes are in pixels of the network's input. A value for training and one for detection are
+    told apart by ``_train``.
+
+    Raises:
+        ConfigError: Two values contradict one another.
+    """
+
+    # Backbone; see delineate.models.backbones.build_backbone
+    backbone: str = "resnet50"
+    backbone_norm: Literal["batch", "frozen"] = "frozen"
+    backbone_norm_eps: float = 1e-5
+    backbone_strides: tuple[int, ...] = (4, 8, 16, 32)
+    stride_in_1x1: bool = False
+    slim_widths: tuple[int, ...] = (24, 32, 64, 128, 192)
+    slim_depths: tuple[int, ...] = (2, 2, 2, 2)
+
+    # Neck: a feature pyramid, or none (C4: the RoI head is the backbone's last stage)
+    neck: Literal["fpn", "none"] = "fpn"
+    fpn_channels: int = 256
+    fpn_norm: Literal["none", "batch"] = "none"
+    fpn_extra_level: bool = True
+
+    # Region proposals; anchors have one tuple of sizes a level
+    anchor_sizes: tuple[tuple[float, ...], ...] = ((32,), (64,), (128,), (256,), (512,))
+    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    anchor_rounding: bool = True
+    anchor_spacing: Literal["stride", "grid"] = "grid"
+    rpn_convs: int = 1
+    rpn_match_high: float = 0.7
+    rpn_match_low: float = 0.3
+    rpn_samples: int = 256
+    rpn_positive_fraction: float = 0.5
+    rpn_pre_nms: int = 1000
+    rpn_pre_nms_train: int = 2000
+    rpn_post_nms: int = 1000
+    rpn_post_nms_train: int = 2000
+    rpn_nms_iou: float = 0.7
+
+    # Regions of interest
+    background: Literal["first", "last"] = "first"
+    roi_aligned: bool = False
+    roi_sampling_ratio: int = 2
+    roi_canonical_size: float = 224
+    roi_match_iou: float = 0.5
+    roi_samples: int = 512
+    roi_positive_fraction: float = 0.25
+
+    # Box head
+    box_pool_size: int = 7
+    box_convs: int = 0
+    box_conv_channels: int = 256
+    box_norm: Literal["none", "batch"] = "none"
+    box_fcs: int = 2
+    box_fc_width: int = 1024
+    box_class_agnostic: bool = False
+
+    # Mask head
+    mask_pool_size: int = 14
+    mask_convs: int = 4
+    mask_channels: int = 256
+    mask_norm: Literal["none", "batch"] = "none"
+
+    # Detections
+    score_threshold: float = 0.05
+    nms_iou: float = 0.5
+    detections_per_image: int = 100
+    paste_rule: Literal["integer", "half_pixel"] = "integer"
+
+    def __post_init__(self) -> None:
+        levels = len(self.backbone_strides) + (self.neck == "fpn" and self.fpn_extra_level)
+        if len(self.anchor_sizes) != levels:
+            raise ConfigError(
+                f"expected `anchor_sizes` to have {levels} tuples, one for each level of features, "
+                f"got {len(self.anchor_sizes)}: change it, `backbone_strides` or `fpn_extra_level`."
+            )
+        if len({len(sizes) for sizes in self.anchor_sizes}) != 1:
+            raise ConfigError(
+                "expected `anchor_sizes` to have equally many sizes on each level, got "
+                f"{[len(sizes) for sizes in self.anchor_sizes]}: one head serves all levels."
+            )
+        if self.neck == "none" and self.backbone_strides != (16,):
+            raise ConfigError(
+                "expected `backbone_strides` to be (16,) where `neck` is 'none' (C4), got "
+                f"{self.backbone_strides}: set both."
+            )
+
+    @property
+    def anchors_per_cell(self) -> int:
+        """Anchors at each position of each level."""
+        return len(self.anchor_sizes[0]) * len(self.anchor_ratios)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values as JSON has them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, object]) -> Self:
+        """Build from `to_json`'s result, or from part of it.
+
+        Raises:
+            ConfigError: There is a key that is no option.
+        """
+        return cls().replace(**{key: _tuples(value) for key, value in values.items()})
+
+    def replace(self, **changes: object) -> Self:
+        """Return a copy with other values.
+
+        Raises:
+            ConfigError: A name is no option.
+        """
+        known = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            if name not in known:
+                raise ConfigError(
+                    f"expected an option of Mask R-CNN, got {name!r}: {nearest(name, known)}"
+                )
+        return dataclasses.replace(self, **changes)
+
+
+def _tuples(value: object) -> object:
+    """Turn the lists of JSON into tuples, at any depth."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,188 @@
+"""ResNet (He et al., 2016): the backbones that published detection weights are made for.
+
+Parameter names are torchvision's (``conv1``, ``bn1``, ``layer1.0.conv1``, ``downsample.0``), to
+which those of detectron2 and YOLACT map one to one. Every other backbone comes from timm.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from delineate.models.api import FeatureSpec
+from delineate.models.layers import FrozenBatchNorm2d, Norm, norm_layer
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut (ResNet-18 and 34)."""
+
+    expansion = 1
+
+    def __init__(
+        self, inputs: int, width: int, stride: int, norm: Norm, eps: float, stride_in_1x1: bool
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
+        self.bn1 = norm_layer(norm, width, eps)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = norm_layer(norm, width, eps)
+        self.downsample = _shortcut(inputs, width, stride, norm, eps)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, inputs, h, w)`` to ``(b, width, h / stride, w / stride)``."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        out += x if self.downsample is None else self.downsample(x)
+        return self.relu(out)
+
+
+class Bottleneck(nn.Module):
+    """1x1 down, 3x3, 1x1 up and a shortcut (ResNet-50 and deeper).
+
+    The stride sits in the 3x3 convolution (torchvision), or, with ``stride_in_1x1``, in the first
+    1x1 as in the original paper and the weights of MSRA that detectron2 uses.
+    """
+
+    expansion = 4
+
+    def __init__(
+        self, inputs: int, width: int, stride: int, norm: Norm, eps: float, stride_in_1x1: bool
+    ) -> None:
+        super().__init__()
+        first, second = (stride, 1) if stride_in_1x1 else (1, stride)
+        outputs = width * self.expansion
+        self.conv1 = nn.Conv2d(inputs, width, 1, first, bias=False)
+        self.bn1 = norm_layer(norm, width, eps)
+        self.conv2 = nn.Conv2d(width, width, 3, second, 1, bias=False)
+        self.bn2 = norm_layer(norm, width, eps)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = norm_layer(norm, outputs, eps)
+        self.downsample = _shortcut(inputs, outputs, stride, norm, eps)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, inputs, h, w)`` to ``(b, 4 * width, h / stride, w / stride)``."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        out += x if self.downsample is None else self.downsample(x)
+        return self.relu(out)
+
+
+Block = type[BasicBlock] | type[Bottleneck]
+
+RESNETS: dict[str, tuple[Block, tuple[int, int, int, int]]] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+    "resnet101": (Bottleneck, (3, 4, 23, 3)),
+    "resnet152": (Bottleneck, (3, 8, 36, 3)),
+}
+"""Name -> block and number of blocks in each of the four stages."""
+
+
+class ResNet(nn.Module):
+    """Stem and up to four stages; returns the maps of the wanted strides, finest first.
+
+    Args:
+        block: `BasicBlock` or `Bottleneck`.
+        depths: Blocks a stage.
+        strides: Which maps to return, of 4, 8, 16, 32. Stages beyond the last are not built.
+        widths: Width of the stem's output, then of each stage (before expansion).
+        small_stem: Stem of one 3x3 convolution, and the first stage strides in place of the max
+            pooling: for small objects and small networks. Otherwise the original 7x7 and pooling.
+        norm: Normalisation after every convolution.
+        eps: Of the normalisation. Torchvision's first Mask R-CNN weights need 0.
+        stride_in_1x1: See `Bottleneck`.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        depths: Sequence[int],
+        *,
+        strides: Sequence[int] = (4, 8, 16, 32),
+        widths: Sequence[int] = (64, 64, 128, 256, 512),
+        small_stem: bool = False,
+        norm: Norm = "frozen",
+        eps: float = 1e-5,
+        stride_in_1x1: bool = False,
+    ) -> None:
+        super().__init__()
+        stem, *stage_widths = widths
+        kernel = 3 if small_stem else 7
+        self.conv1 = nn.Conv2d(3, stem, kernel, 2, kernel // 2, bias=False)
+        self.bn1 = norm_layer(norm, stem, eps)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.Identity() if small_stem else nn.MaxPool2d(3, 2, 1)
+        self._stages: dict[int, str] = {}
+        channels = []
+        inputs = stem
+        for number, (width, depth) in enumerate(zip(stage_widths, depths, strict=True), start=1):
+            stride = 2 ** (number + 1)
+            if stride > max(strides):
+                break
+            step = 1 if number == 1 and not small_stem else 2
+            stage = residual_stage(
+                block, inputs, width, depth, step, norm=norm, eps=eps, stride_in_1x1=stride_in_1x1
+            )
+            self.add_module(f"layer{number}", stage)
+            self._stages[stride] = f"layer{number}"
+            inputs = width * block.expansion
+            if stride in strides:
+                channels.append(inputs)
+        self.features = FeatureSpec(channels=tuple(channels), strides=tuple(strides))
+        initialise(self)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Map images ``(b, 3, h, w)`` to one ``(b, channels, h / stride, w / stride)`` a stride."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        maps = []
+        for stride, name in self._stages.items():
+            x = self.get_submodule(name)(x)
+            if stride in self.features.strides:
+                maps.append(x)
+        return maps
+
+
+def residual_stage(
+    block: Block,
+    inputs: int,
+    width: int,
+    depth: int,
+    stride: int,
+    *,
+    norm: Norm,
+    eps: float,
+    stride_in_1x1: bool,
+) -> nn.Sequential:
+    """Return ``depth`` residual blocks, the first of which strides."""
+    blocks = [block(inputs, width, stride, norm, eps, stride_in_1x1)]
+    for _ in range(1, depth):
+        blocks.append(block(width * block.expansion, width, 1, norm, eps, stride_in_1x1))
+    return nn.Sequential(*blocks)
+
+
+def initialise(module: nn.Module) -> None:
+    """Set random weights that keep activations in range at any depth.
+
+    With frozen norms nothing rescales the sum of shortcut and branch, which would double its
+    variance in every block: there each branch starts at a quarter.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(layer, BasicBlock | Bottleneck):
+            last = layer.bn3 if isinstance(layer, Bottleneck) else layer.bn2
+            if isinstance(last, FrozenBatchNorm2d):
+                nn.init.constant_(last.weight, 0.25)
+
+
+def _shortcut(
+    inputs: int, outputs: int, stride: int, norm: Norm, eps: float
+) -> nn.Sequential | None:
+    """Return the projection a shortcut needs where the shape changes, or None."""
+    if stride == 1 and inputs == outputs:
+        return None
+    conv = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+    return nn.Sequential(conv, norm_layer(norm, outputs, eps))

@@ -1,0 +1,35 @@
+"""Losses of two-stage detectors, in float32, defined for no examples as well."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def smooth_l1(predicted: Tensor, target: Tensor, *, beta: float, examples: int) -> Tensor:
+    """Return the summed smooth L1 distance divided by the number of examples.
+
+    Args:
+        predicted: ``(positives, 4)`` deltas of the positive examples.
+        target: ``(positives, 4)``.
+        beta: Below this distance the loss is quadratic (Girshick, Fast R-CNN, 2015).
+        examples: Positives and negatives together; dividing by all of them keeps the weight of
+            one object the same whether it has many positives or few.
+    """
+    loss = F.smooth_l1_loss(predicted.float(), target, beta=beta, reduction="sum")
+    return loss / max(examples, 1)
+
+
+def binary(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the mean binary cross-entropy; 0, with a gradient of 0, where there are no examples.
+
+    Args:
+        logits: Any shape.
+        target: Same shape, probabilities in 0..1.
+    """
+    loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="sum")
+    return loss / max(logits.numel(), 1)
+
+
+def classes(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the mean cross-entropy of ``logits (n, k)`` to ``target (n,)``; 0 where n is 0."""
+    loss = F.cross_entropy(logits.float(), target, reduction="sum")
+    return loss / max(len(target), 1)

@@ -1,0 +1,240 @@
+"""One battery that every model passes by standing in the table of the zoo."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from delineate.core.instances import Instances
+from delineate.core.masks import Masks
+from delineate.core.preprocess import Preprocess
+from delineate.models.api import BoxMasks, SegModel, Target
+from delineate.models.fuse import optimize_for_inference
+from delineate.models.zoo import FAMILIES, MODELS, build
+
+CLASSES = 3
+PARAMETERS = {
+    "maskrcnn_nano": 3_092_563,
+    "maskrcnn_resnet101_fpn": 62_873_063,
+    "maskrcnn_resnet18_fpn": 30_907_879,
+    "maskrcnn_resnet50_c4": 35_109_411,
+    "maskrcnn_resnet50_fpn": 43_933_159,
+    "maskrcnn_resnet50_fpn_v2": 45_891_175,
+    "maskrcnn_vgg16_fpn": 34_668_647,
+}
+SMALL = {
+    "rpn_pre_nms": 60,
+    "rpn_pre_nms_train": 60,
+    "rpn_post_nms": 12,
+    "rpn_post_nms_train": 24,
+    "roi_samples": 12,
+    "rpn_samples": 4096,  # all anchors, so that every level learns
+    "detections_per_image": 5,
+    "score_threshold": 0.0,
+}
+LOSSES = {"rpn_objectness", "rpn_box", "class", "box", "mask"}
+SIZE = (64, 96)
+
+
+def make(name: str, seed: int) -> SegModel:
+    """Build a model whose random weights spread scores and boxes: no two are nearly equal."""
+    torch.manual_seed(seed)
+    own_size = Preprocess(resize="factor")
+    model = build(name, classes=CLASSES, preprocess=own_size, **SMALL)
+    with torch.no_grad():
+        for layer in (model.rpn.objectness, model.roi_heads.box_predictor.scores):
+            layer.weight *= 30
+        model.rpn.deltas.weight *= 10
+    return model
+
+
+@pytest.fixture(scope="module", params=sorted(MODELS))
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name) -> SegModel:
+    return make(name, seed=0)
+
+
+@pytest.fixture(autouse=True)
+def unchanged(model: SegModel) -> Iterator[None]:
+    """Start in evaluation mode without gradients, and put back what a test changes."""
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    model.eval().zero_grad()
+    yield
+    model.load_state_dict(state)
+
+
+def pictures(*sizes: tuple[int, int], seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+
+
+def batch(count: int = 2) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(1)
+    images = torch.randn(count, 3, *SIZE, generator=random)
+    return images, torch.tensor([SIZE] * count)
+
+
+def truth(*boxes: tuple[int, int, int, int], size: tuple[int, int] = SIZE) -> Target:
+    bitmaps = np.zeros((len(boxes), *size), dtype=bool)
+    for bitmap, (x0, y0, x1, y1) in zip(bitmaps, boxes, strict=True):
+        bitmap[y0:y1, x0:x1] = True
+        bitmap[y0, x0] = False
+    masks = Masks.from_bitmaps(bitmaps, size)
+    labels = np.arange(len(boxes)) % CLASSES
+    return Target.from_instances(
+        Instances(image_size=size, boxes=masks.boxes(), labels=labels, masks=masks)
+    )
+
+
+def detect(model: SegModel, images: Tensor, sizes: Tensor) -> BoxMasks:
+    with torch.inference_mode():
+        return model(images, sizes)
+
+
+def test_detections_are_what_the_contract_says(model):
+    images, sizes = batch()
+    sizes = sizes - torch.tensor([[0, 0], [14, 16]])
+    found = detect(model, images, sizes)
+    count = len(found.image)
+    assert 2 <= count <= 2 * SMALL["detections_per_image"]
+    assert found.image.dtype == found.labels.dtype == torch.int64
+    assert found.boxes.dtype == found.scores.dtype == found.masks.dtype == torch.float32
+    assert found.boxes.shape == (count, 4)
+    assert found.labels.shape == found.scores.shape == (count,)
+    assert found.masks.shape == (count, *[found.masks.shape[-1]] * 2)
+    assert (found.image.diff() >= 0).all()
+    assert set(found.image.tolist()) == {0, 1}
+    assert ((found.labels >= 0) & (found.labels < CLASSES)).all()
+    for values in (found.scores, found.masks):
+        assert ((values >= 0) & (values <= 1)).all()
+    for number in (0, 1):
+        assert (found.scores[found.image == number].diff() <= 0).all()
+    height, width = sizes[found.image].unbind(1)
+    x0, y0, x1, y1 = found.boxes.unbind(1)
+    assert ((x0 >= 0) & (x0 < x1) & (x1 <= width) & (y0 >= 0) & (y0 < y1) & (y1 <= height)).all()
+
+
+def test_losses_train_every_parameter(model):
+    model.train()
+    targets = [truth((4, 4, 40, 40), (50, 10, 90, 60), (0, 0, 96, 64)), truth((20, 20, 50, 50))]
+    losses = model.losses(*batch(), targets)
+    assert set(losses) == LOSSES
+    assert all(loss.shape == () and loss.isfinite() and loss > 0 for loss in losses.values())
+    sum(losses.values()).backward()
+    left_out = [name for name, p in model.named_parameters() if p.grad is None]
+    broken = [name for name, p in model.named_parameters() if not p.grad.isfinite().all()]
+    dead = [name for name, p in model.named_parameters() if not p.grad.any()]
+    assert (left_out, broken, dead) == ([], [], [])
+
+
+def test_the_first_loss_is_that_of_knowing_nothing(model):
+    fresh = build(model.config, classes=CLASSES, **SMALL).train()
+    losses = fresh.losses(*batch(), [truth((4, 4, 40, 40)), truth((20, 20, 50, 50))])
+    assert losses["rpn_objectness"] < 1.0  # log 2 = 0.69 for a fair coin
+    assert losses["class"] < 2.5  # one of three classes, or, more probably, background
+    assert losses["mask"] < 1.0
+
+
+def test_images_without_objects_train_too(model):
+    model.train()
+    losses = model.losses(*batch(), [truth(), truth()])
+    assert set(losses) == LOSSES
+    assert (losses["rpn_box"], losses["box"], losses["mask"]) == (0, 0, 0)
+    sum(losses.values()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_chance_comes_from_the_seed_alone(model):
+    targets = [truth((4, 4, 40, 40)), truth((20, 20, 50, 50))]
+    results = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            losses = model.losses(*batch(), targets)
+        results.append({name: loss.item() for name, loss in losses.items()})
+    assert results[0] == results[1]
+    assert results[0] != results[2]
+
+
+def test_odd_sizes_go_in_and_come_back(model):
+    sizes = [(33, 71), (90, 47), (1, 1)]
+    images, valid, where = model.prepare(pictures(*sizes))
+    assert valid.tolist() == [list(size) for size in sizes]
+    results = model.to_instances(detect(model, images, valid), where)
+    assert [result.image_size for result in results] == sizes
+    assert len(results[0]) > 0
+    for result in results:
+        assert len(result.masks) == len(result)
+        assert len(result) <= SMALL["detections_per_image"]
+        assert (result.boxes >= 0).all()
+        assert (result.boxes[:, 2:] <= np.array(result.image_size[::-1])).all()
+
+
+def test_a_batch_gives_what_its_images_give_alone(model):
+    images, sizes = batch()
+    together = detect(model, images, sizes)
+    for number in (0, 1):
+        alone = detect(model, images[number : number + 1], sizes[number : number + 1])
+        here = together.image == number
+        for got, expected in zip(alone[1:], together[1:], strict=True):
+            torch.testing.assert_close(got, expected[here], rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_found_is_an_empty_result(model):
+    heads = model.roi_heads
+    with torch.no_grad():
+        heads.box_predictor.scores.bias[heads.background] += 1e4
+    images, sizes, where = model.prepare(pictures(SIZE))
+    found = detect(model, images, sizes)
+    assert [len(part) for part in found] == [0] * len(found)
+    (instances,) = model.to_instances(found, where)
+    assert len(instances) == len(instances.masks) == len(instances.scores) == 0
+
+
+def test_a_model_is_its_state_dict_config_classes_and_preprocess(model):
+    config_class, model_class = FAMILIES[model.family]
+    config = config_class.from_json(json.loads(json.dumps(model.config.to_json())))
+    copied = model_class(config, model.classes, model.preprocess).eval()
+    copied.load_state_dict(model.state_dict())
+    for got, expected in zip(detect(copied, *batch()), detect(model, *batch()), strict=True):
+        assert torch.equal(got, expected)
+
+
+def test_builds_without_memory(model):
+    _, model_class = FAMILIES[model.family]
+    with torch.device("meta"):
+        skeleton = model_class(model.config, model.classes, model.preprocess)
+    shapes = {key: value.shape for key, value in model.state_dict().items()}
+    assert {key: value.shape for key, value in skeleton.state_dict().items()} == shapes
+    assert all(value.is_meta for value in skeleton.state_dict().values())
+
+
+def test_inference_copy_detects_the_same(model):
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_var.uniform_(0.8, 1.2, generator=torch.Generator().manual_seed(2))
+    expected = detect(model, *batch())
+    got = detect(optimize_for_inference(model), *batch())
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_mixed_precision_keeps_boxes_in_float32(model):
+    model.train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = model.losses(*batch(), [truth((4, 4, 40, 40)), truth((20, 20, 50, 50))])
+        found = detect(model.eval(), *batch())
+    assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+    assert found.boxes.dtype == found.scores.dtype == found.masks.dtype == torch.float32
+
+
+def test_number_of_parameters(name, model):
+    assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name]

@@ -1,0 +1,46 @@
+"""Losses, by hand and for no examples."""
+
+import math
+
+import pytest
+import torch
+
+from delineate.ops.losses import binary, classes, smooth_l1
+
+
+def test_smooth_l1_is_quadratic_then_linear():
+    predicted = torch.tensor([[0.05, 0.5, 0.0, 0.0]])
+    loss = smooth_l1(predicted, torch.zeros(1, 4), beta=0.1, examples=4)
+    assert loss.item() == pytest.approx((0.5 * 0.05**2 / 0.1 + (0.5 - 0.05)) / 4)
+
+
+def test_binary_is_a_mean():
+    loss = binary(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 0.0]))
+    assert loss.item() == pytest.approx((math.log(2) + math.log1p(math.exp(2))) / 2)
+
+
+def test_classes_is_a_mean():
+    loss = classes(torch.zeros(2, 4), torch.tensor([0, 3]))
+    assert loss.item() == pytest.approx(math.log(4))
+
+
+def test_no_examples_give_zero_with_a_gradient():
+    logits = torch.zeros(0, 4, requires_grad=True)
+    total = (
+        smooth_l1(logits, torch.zeros(0, 4), beta=0.1, examples=0)
+        + binary(logits, torch.zeros(0, 4))
+        + classes(logits, torch.zeros(0, dtype=torch.int64))
+    )
+    total.backward()
+    assert total.item() == 0
+    assert logits.grad is not None
+
+
+def test_half_precision_comes_out_as_float32():
+    logits = torch.full((1, 4), 300.0, dtype=torch.float16)
+    losses = [
+        smooth_l1(logits, torch.zeros(1, 4), beta=0.1, examples=1),
+        binary(logits, torch.zeros(1, 4)),
+        classes(logits, torch.zeros(1, dtype=torch.int64)),
+    ]
+    assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses)
