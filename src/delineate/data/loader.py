@@ -1,0 +1,197 @@
+"""Loader: batches of transformed samples, the same for any number of worker processes.
+
+Sample `i` of epoch `e` depends on `(seed, e, i)` alone, and the order on `(seed, e)`, so a run can
+be taken up at any batch of any epoch without replaying what came before.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils import data as torch_data
+
+from delineate.data.sample import Dataset, Sample
+from delineate.errors import ConfigError, DelineateError
+
+Task = tuple[int, int]
+"""Epoch and index of a sample."""
+Fetched = list[Sample | DelineateError]
+"""A batch, an error standing in for each sample that could not be read."""
+
+
+class Loader:
+    """Batches of a data set, epoch by epoch.
+
+    An epoch holds every sample once, in `batches_per_epoch` batches whose sizes differ by one at
+    most: nothing is dropped, and there is no small batch at the end.
+
+    Args:
+        dataset: With workers, it and `transform` are sent to each of them (pickled).
+        transform: (sample, generator) to sample; None leaves samples as they are.
+        batch_size: Most samples in a batch.
+        seed: From 0 on.
+        workers: Processes that read and transform ahead, kept from epoch to epoch; with 0 it
+            happens in between, in this process. Workers import the script that starts them, so it
+            needs its ``if __name__ == "__main__":``.
+        shuffle: Draw a new order for each epoch; else the data set's own.
+        group_by_size: Put images of similar height and width into one batch, which saves padding.
+
+    Raises:
+        ConfigError: A number makes no sense.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        transform: Callable[[Sample, np.random.Generator], Sample] | None = None,
+        *,
+        batch_size: int,
+        seed: int,
+        workers: int = 0,
+        shuffle: bool = True,
+        group_by_size: bool = False,
+    ) -> None:
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("seed", seed, 0),
+            ("workers", workers, 0),
+        ):
+            if value < least:
+                raise ConfigError(f"{name} should be at least {least}, but is {value}: change it.")
+        self._dataset = dataset
+        self._samples = _Samples(dataset, transform, seed)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._workers = workers
+        self._shuffle = shuffle
+        self._group_by_size = group_by_size
+        self._agenda = _Agenda()
+        self._processes: torch_data.DataLoader[Any] | None = None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches of any epoch."""
+        return -(-len(self._dataset) // self._batch_size)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[list[Sample]]:
+        """Yield the batches of `epoch` from batch `start` on; those before it are not read.
+
+        Of a loader with workers, only the epoch asked for last goes on.
+
+        Raises:
+            DelineateError: A sample could not be read, whichever process read it.
+        """
+        tasks = [[(epoch, int(index)) for index in batch] for batch in self.plan(epoch)[start:]]
+        fetched = self._from_workers(tasks) if self._workers else map(self._samples.fetch, tasks)
+        for batch in fetched:
+            yield [_sample_of(item) for item in batch]
+
+    def plan(self, epoch: int) -> list[npt.NDArray[np.int64]]:
+        """The indices of each batch of `epoch`."""
+        count = len(self._dataset)
+        if not count:
+            return []
+        # The stream of the sample that does not exist: no sample of this epoch shares it.
+        rng = np.random.default_rng([self._seed, epoch, count])
+        order = rng.permutation(count) if self._shuffle else np.arange(count)
+        if self._group_by_size:
+            order = order[np.argsort(self._size_classes()[order], kind="stable")]
+        batches = np.array_split(order, self.batches_per_epoch)
+        if self._group_by_size and self._shuffle:
+            return [batches[i] for i in rng.permutation(len(batches))]
+        return batches
+
+    def _size_classes(self) -> npt.NDArray[np.int64]:
+        """(n,) one number for all images whose sides differ by less than about a fifth."""
+        sizes = np.array([record.size for record in self._dataset.records], np.float64)
+        height, width = np.rint(4 * np.log2(sizes)).astype(np.int64).T
+        classes: npt.NDArray[np.int64] = 1000 * height + width
+        return classes
+
+    def _from_workers(self, tasks: list[list[Task]]) -> Iterator[Fetched]:
+        if self._processes is None:
+            self._processes = torch_data.DataLoader(
+                self._samples,
+                batch_sampler=self._agenda,
+                num_workers=self._workers,
+                persistent_workers=True,
+                collate_fn=_as_is,
+                worker_init_fn=_settle,
+                multiprocessing_context=_context(),
+                generator=torch.Generator(),  # else each epoch would draw from torch's own
+            )
+        self._agenda.tasks = tasks
+        fetched = iter(self._processes)
+        for _ in tasks:
+            if self._agenda.tasks is not tasks:
+                raise RuntimeError("another epoch of this loader was begun: use a loader for each.")
+            yield next(fetched)
+
+
+class _Samples(torch_data.Dataset[Sample | DelineateError]):
+    """Reads and transforms samples, in this process or another."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        transform: Callable[[Sample, np.random.Generator], Sample] | None,
+        seed: int,
+    ) -> None:
+        self._dataset = dataset
+        self._transform = transform
+        self._seed = seed
+
+    def __getitem__(self, task: Task) -> Sample | DelineateError:
+        epoch, index = task
+        try:
+            sample = self._dataset[index]
+            if self._transform is None:
+                return sample
+            return self._transform(sample, np.random.default_rng([self._seed, epoch, index]))
+        except DelineateError as error:  # raised where the batch arrives, without torch's wrapping
+            return error
+
+    def fetch(self, tasks: Sequence[Task]) -> Fetched:
+        """Read a whole batch."""
+        return [self[task] for task in tasks]
+
+
+class _Agenda(torch_data.Sampler[list[Task]]):
+    """Hands torch's loader the batches of whichever epoch is due."""
+
+    def __init__(self) -> None:
+        self.tasks: list[list[Task]] = []
+
+    def __iter__(self) -> Iterator[list[Task]]:
+        return iter(self.tasks)
+
+
+def _sample_of(item: Sample | DelineateError) -> Sample:
+    if isinstance(item, DelineateError):
+        raise item
+    return item
+
+
+def _as_is(batch: Fetched) -> Fetched:
+    return batch
+
+
+def _settle(worker: int) -> None:
+    """Make a new worker use one core, and leave Ctrl-C to the process that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """How workers start: never by forking this process, whose threads a fork would leave behind."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # torch is imported once for all workers
+    return context
