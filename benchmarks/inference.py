@@ -10,19 +10,21 @@ in a busy street; the detections of both are compared before anything is timed.
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from pycocotools import mask as rle
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.models import detection
 from torchvision.models.detection._utils import overwrite_eps
@@ -60,13 +62,12 @@ def picture() -> np.ndarray:
 
 
 def theirs(name: str) -> nn.Module:
-    """Return torchvision's model with frozen random weights that give sane activations."""
+    """Return torchvision's model; v1 with frozen norms of eps 0, as its published weights have."""
     torch.manual_seed(0)
     model = MODELS[name][2](weights=None, weights_backbone=None, num_classes=91)
     if name == "v1":
         _freeze(model)
         overwrite_eps(model, 0.0)
-    calibrate(model)
     return model.eval()
 
 
@@ -105,26 +106,33 @@ def calibrate(model: nn.Module) -> None:
     predictor.cls_score.weight.mul_(8)
 
 
-def ours(name: str, model: nn.Module) -> SegModel:
+def ours(name: str, state: dict[str, torch.Tensor]) -> SegModel:
     """Our model with torchvision's weights, as `Predictor` runs it."""
     zoo, layout, _ = MODELS[name]
     built = build(zoo, classes=90)
-    fill_model(built, model.state_dict(), layout)
+    fill_model(built, state, layout)
     return optimize_for_inference(built)
 
 
 class Stages:
-    """Wall-clock time of each named stage of the current run, in milliseconds."""
+    """Wall-clock time of each named stage in every run, in milliseconds."""
 
     def __init__(self) -> None:
-        self.times: dict[str, list[float]] = defaultdict(list)
+        self.runs: list[dict[str, float]] = []
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Begin a run; its stages are summed up, however often they are entered."""
+        self.runs.append(defaultdict(float))
+        with self.stage("total"):
+            yield
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time of the block."""
         start = time.perf_counter()
         yield
-        self.times[name].append((time.perf_counter() - start) * 1e3)
+        self.runs[-1][name] += (time.perf_counter() - start) * 1e3
 
     def wrap(self, owner: object, attribute: str, name: str) -> None:
         """Time every call of a method or module."""
@@ -139,13 +147,14 @@ class Stages:
         setattr(owner, attribute, timed)
 
     def medians(self) -> dict[str, float]:
-        """Median of every stage."""
-        return {k: round(statistics.median(v), 1) for k, v in self.times.items()}
+        """Median of every stage over the runs."""
+        names = self.runs[0]
+        return {k: round(statistics.median(r[k] for r in self.runs), 1) for k in names}
 
 
 def run_theirs(model: nn.Module, image: np.ndarray, stages: Stages) -> list[dict]:
     """From the array to COCO results with torchvision and pycocotools."""
-    with stages.stage("total"):
+    with stages.run():
         (found,) = model([torch.from_numpy(image).permute(2, 0, 1).float() / 255])
         with stages.stage("run-lengths"):
             masks = (found["masks"][:, 0] > 0.5).numpy().astype(np.uint8)
@@ -159,7 +168,7 @@ def run_theirs(model: nn.Module, image: np.ndarray, stages: Stages) -> list[dict
 
 def run_ours(model: SegModel, image: np.ndarray, stages: Stages) -> list[dict]:
     """From the array to COCO results with ours."""
-    with stages.stage("total"):
+    with stages.run():
         with stages.stage("preprocess"):
             images, sizes, where = model.prepare([image])
         raw = model(images, sizes)
@@ -177,7 +186,8 @@ def compare(a: list[dict], b: list[dict]) -> dict[str, float]:
     The predictors of a random network are made decisive by enlarging their weights, which enlarges
     rounding as well: a pair whose scores tie to the fourth digit may change places at a cut-off.
     """
-    assert len(a) == len(b), f"{len(a)} against {len(b)} detections"
+    if len(a) != len(b):
+        raise SystemExit(f"{len(a)} against {len(b)} detections: nothing to compare")
     free = list(b)
     pairs = []
     for mine in a:
@@ -187,8 +197,11 @@ def compare(a: list[dict], b: list[dict]) -> dict[str, float]:
             if np.abs(nearest["box"] - mine["box"]).max() < 0.5:
                 free = [d for d in free if d is not nearest]
                 pairs.append((mine, nearest))
-    assert len(pairs) >= 0.95 * len(a), f"only {len(pairs)} of {len(a)} detections agree"
+    if len(pairs) < 0.95 * len(a):
+        raise SystemExit(f"only {len(pairs)} of {len(a)} detections agree: nothing to compare")
     ious = [float(rle.iou([x["code"]], [y["code"]], [0])[0, 0]) for x, y in pairs]
+    if statistics.median(ious) < 0.999:
+        raise SystemExit("the masks differ: nothing to compare")
     return {
         "detections": len(a),
         "paired": len(pairs),
@@ -202,7 +215,9 @@ def compare(a: list[dict], b: list[dict]) -> dict[str, float]:
 def measure(name: str, rounds: int) -> dict:
     """Interleave the two and return medians by stage."""
     image, rival = picture(), theirs(name)
-    mine = ours(name, rival)
+    calibrate(rival)
+    state = rival.state_dict()
+    mine = ours(name, state)
     times = {"torchvision": Stages(), "delineate": Stages()}
     same = compare(run_theirs(rival, image, Stages()), run_ours(mine, image, Stages()))
     tv = times["torchvision"]
@@ -225,31 +240,44 @@ def measure(name: str, rounds: int) -> dict:
         run_theirs(rival, image, tv)
         run_ours(mine, image, own)
     medians = {k: s.medians() for k, s in times.items()}
-    totals = {k: [round(t, 1) for t in s.times["total"]] for k, s in times.items()}
+    totals = {k: [round(r["total"], 1) for r in s.runs] for k, s in times.items()}
     return {
         "same_detections": same,
         "median_ms": medians,
         "totals_ms": totals,
         "speedup": round(medians["torchvision"]["total"] / medians["delineate"]["total"], 3),
+        "peak_rss_mb": peaks(name, state),
     }
 
 
-def peak(name: str, side: str) -> float:
-    """Peak resident memory in MB of one picture in a fresh process."""
-    command = [sys.executable, __file__, "--peak", name, side]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(run.stdout.split()[-1])
+def peaks(name: str, state: dict[str, torch.Tensor]) -> dict[str, int]:
+    """Peak resident memory in MB of two pictures, each side in a fresh process of its own."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "weights.safetensors"
+        save_file({k: v.contiguous() for k, v in state.items()}, weights)
+        for side in ("torchvision", "delineate"):
+            command = [sys.executable, __file__, "--peak", name, side, str(weights)]
+            command += ["--threads", str(torch.get_num_threads())]
+            run = subprocess.run(command, capture_output=True, text=True, check=True)
+            found[side] = round(float(run.stdout.split()[-1]))
+    return found
 
 
-def report_peak(name: str, side: str) -> None:
+def report_peak(name: str, side: str, weights: str) -> None:
     """Print this process's peak memory after two runs."""
-    model: nn.Module = theirs(name)
-    run: Callable = run_theirs
+    state = load_file(weights)
     if side == "delineate":
-        model, run = ours(name, model), run_ours
+        model: nn.Module = ours(name, state)
+        run: Callable = run_ours
+    else:
+        model, run = theirs(name), run_theirs
+        model.load_state_dict(state)
+    del state
     for _ in range(2):
         run(model, picture(), Stages())
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = Path("/proc/self/status").read_text()  # getrusage would report the parent's peak too
+    print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 
 def main() -> None:
@@ -258,7 +286,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--peak", nargs=2)
+    parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with torch.inference_mode():
@@ -269,9 +297,6 @@ def main() -> None:
         result = {"picture": [HEIGHT, WIDTH], "threads": options.threads, "machine": machine}
         for name in options.models:
             result[name] = measure(name, options.rounds)
-            result[name]["peak_rss_mb"] = {
-                side: round(peak(name, side)) for side in ("torchvision", "delineate")
-            }
             print(json.dumps({name: result[name]}, indent=1), flush=True)
     print(save("inference", result))
 

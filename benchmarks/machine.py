@@ -24,7 +24,10 @@ def _processor() -> str:
 def _commit() -> str:
     root = Path(__file__).parent
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
-    run = subprocess.run(command, capture_output=True, text=True)
+    try:
+        run = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return "unknown"
     return run.stdout.strip() or "unknown"
 
 

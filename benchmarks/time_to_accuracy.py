@@ -1,10 +1,10 @@
 """Mask AP over training time: torchvision's Mask R-CNN and ours, side by side from random weights.
 
-    python benchmarks/time_to_accuracy.py DATA --minutes 20 --seeds 2 --threads 1
+    python benchmarks/time_to_accuracy.py DATA --minutes 20 --seeds 2
 
-For each seed the two train at the same moment, each on `--threads` threads of the same machine, for
-the same wall-clock time: whatever else the machine does slows both. torchvision's clock counts its
-training only, ours its validations too. Writes ``results/time_to_accuracy.json`` and ``.png``.
+For each seed the two train at the same moment, each pinned to cores of its own, for the same
+wall-clock time: whatever else the machine does slows both. torchvision's clock counts its training
+only, ours its validations too. Writes ``results/time_to_accuracy.json`` and ``.png``. Linux only.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,27 @@ from matplotlib import pyplot as plt
 COLOURS = {"torchvision": "#b5501b", "delineate": "#0b6bcb"}
 
 
-def start(command: list[str], threads: int, log: Path) -> subprocess.Popen[bytes]:
-    """Start a run with its own number of threads; what it says goes to `log`."""
-    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY="PASSIVE")
+def start(command: list[str], cores: list[int], log: Path) -> subprocess.Popen[bytes]:
+    """Start a run on its own cores; what it says goes to `log`."""
+    pinned = ["taskset", "--cpu-list", ",".join(map(str, cores)), *command]
+    environment = dict(os.environ, OMP_NUM_THREADS=str(len(cores)))
     with log.open("wb") as output:
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        return subprocess.Popen(pinned, env=environment, stdout=output, stderr=output)
+
+
+def wait(children: list[subprocess.Popen[bytes]], folder: Path) -> None:
+    """Wait for both; if one fails, or the user stops, end the other."""
+    try:
+        while any(child.poll() is None for child in children):
+            if any(child.poll() for child in children):
+                raise SystemExit(f"a run failed; its log is in {folder}")
+            time.sleep(1)
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+    if any(child.returncode for child in children):
+        raise SystemExit(f"a run failed; its log is in {folder}")
 
 
 def ours(run: Path) -> list[dict[str, float]]:
@@ -45,22 +62,22 @@ def ours(run: Path) -> list[dict[str, float]]:
     return curve
 
 
-def pair(data: Path, minutes: float, seed: int, threads: int, folder: Path) -> dict[str, Any]:
-    """Train both for one seed; return their curves."""
+def pair(data: Path, minutes: float, seed: int, folder: Path) -> dict[str, Any]:
+    """Train both for one seed, each on half of the cores; return their curves."""
+    cores = sorted(os.sched_getaffinity(0))
     rival, run = folder / f"torchvision_{seed}.json", folder / f"delineate_{seed}"
     here = Path(__file__).parent
     theirs = [sys.executable, str(here / "torchvision_run.py"), str(data), "--minutes"]
     theirs += [str(minutes), "--seed", str(seed), "--points", "4", "--out", str(rival)]
     mine = [sys.executable, "-m", "delineate.cli", "train", str(data), "--recipe"]
     mine += ["mask_rcnn_nano", "--out", str(run), "--set", f"budget.minutes={minutes}"]
-    mine += ["--set", f"seed={seed}"]
+    mine += ["--set", f"seed={seed}", "--set", "data.workers=0"]
+    half = len(cores) // 2
     children = [
-        start(theirs, threads, folder / f"torchvision_{seed}.log"),
-        start(mine, threads, folder / f"delineate_{seed}.log"),
+        start(theirs, cores[:half], folder / f"torchvision_{seed}.log"),
+        start(mine, cores[half:], folder / f"delineate_{seed}.log"),
     ]
-    for child in children:
-        if child.wait():
-            raise SystemExit(f"a run failed; its log is in {folder}")
+    wait(children, folder)
     return {
         "seed": seed,
         "torchvision": json.loads(rival.read_text())["curve"],
@@ -107,19 +124,20 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder for the runs themselves")
     options = parser.parse_args()
     machine = describe("torch", "torchvision", "pycocotools", "hotcoco")
     folder = options.keep or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        parser.error(f"{folder} is not empty: choose another folder with --keep")
     runs = []
     for seed in range(options.seeds):
-        runs.append(pair(options.data, options.minutes, seed, options.threads, folder))
+        runs.append(pair(options.data, options.minutes, seed, folder))
         result = {
             "data": options.data.name,
             "minutes": options.minutes,
-            "threads_each": options.threads,
+            "cores_each": len(os.sched_getaffinity(0)) // 2,
             "machine": machine,
             **summary(runs),
             "curves": runs,

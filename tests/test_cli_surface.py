@@ -28,6 +28,7 @@ SURFACE = {
         "sources",
     ],
     "train": [
+        "--device",
         "--images",
         "--json",
         "--on-error",

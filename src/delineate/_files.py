@@ -66,3 +66,20 @@ def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     return OutputError(
         f"{os.fspath(path)} cannot be written ({error.strerror or error}): {advice}."
     )
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder for results, with those above it, and return it.
+
+    Raises:
+        OutputError: It cannot be made, or nothing can be written in it.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{secrets.token_hex(4)}.tmp"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise output_error(folder, error) from error
+    return folder

@@ -5,7 +5,6 @@ and warnings go to stderr; exit codes are 0 good, 1 a check failed, 2 the input 
 sentence), 130 interrupted (nothing lost).
 """
 
-import errno
 import json
 import sys
 from enum import StrEnum
@@ -65,7 +64,7 @@ def demo(
 
     Data, training, evaluation, pictures and a report, without a download.
     """
-    from delineate import demo as demonstration
+    from delineate.jobs import demo as demonstration
 
     result = demonstration.run(out, minutes=minutes, seed=seed, say=_say)
     _show(result, as_json, demonstration.what_next(result))
@@ -82,6 +81,7 @@ def train(
     ] = None,
     images: Images = None,
     on_error: Broken = OnError.stop,
+    device: Device = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -89,19 +89,20 @@ def train(
 
     The run folder gets the best checkpoint, its metrics and a report.
     """
-    from delineate import jobs
+    from delineate.jobs import train as job
 
-    result = jobs.train(
+    result = job.train(
         data,
         out,
         recipe=recipe,
         settings=settings or [],
         images=images,
+        device=device,
         on_error=on_error.value,
         resume=resume,
         say=_say,
     )
-    _show(result, as_json, jobs.train_summary(result))
+    _show(result, as_json, job.summary(result))
 
 
 @app.command(epilog="Example: delineate evaluate run my-data/val.json")
@@ -111,7 +112,8 @@ def evaluate(
     ],
     data: Annotated[Path, typer.Argument(help="Annotations, or a folder with val.json.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for metrics.json and report.html.")
+        Path | None,
+        typer.Option(help="For metrics.json and report.html; default: in the run folder."),
     ] = None,
     images: Images = None,
     device: Device = None,
@@ -122,11 +124,16 @@ def evaluate(
 
     A file of predictions in COCO's result format is measured, too.
     """
-    from delineate import jobs
+    if Path(model).suffix == ".json":
+        from delineate.jobs.evaluate_results import evaluate_results
 
-    result, table = jobs.evaluate(
-        model, data, out=out, images=images, device=device, on_error=on_error.value, say=_say
-    )
+        result, table = evaluate_results(Path(model), data, out=out)
+    else:
+        from delineate.jobs.evaluate import evaluate as measure
+
+        result, table = measure(
+            model, data, out=out, images=images, device=device, on_error=on_error.value, say=_say
+        )
     _show(result, as_json, table)
 
 
@@ -151,9 +158,9 @@ def predict(
 
     Writes overlays, COCO results and, where asked for, label masks.
     """
-    from delineate import jobs
+    from delineate.jobs import predict as job
 
-    result = jobs.predict(
+    result = job.predict(
         sources,
         model,
         out,
@@ -165,16 +172,16 @@ def predict(
         on_error=on_error.value,
         say=_say,
     )
-    _show(result, as_json, jobs.predict_summary(result))
+    _show(result, as_json, job.summary(result))
 
 
 @models_app.command("list", epilog="Example: delineate models list")
 def models_list(as_json: Json = False) -> None:
     """List the models, and the published weights of each."""
-    from delineate import jobs
+    from delineate.jobs.models import model_rows, model_table
 
-    rows = jobs.list_models()
-    _show({"models": rows}, as_json, jobs.model_table(rows))
+    rows = model_rows()
+    _show({"models": rows}, as_json, model_table(rows))
 
 
 @models_app.command("show", epilog="Example: delineate models show maskrcnn_resnet50_fpn")
@@ -183,10 +190,10 @@ def models_show(
     as_json: Json = False,
 ) -> None:
     """Show what a model is made of: options, parameters, preprocessing, weights."""
-    from delineate import jobs
+    from delineate.jobs.models import model_text, show_model
 
-    shown = jobs.show_model(name)
-    _show(shown, as_json, jobs.model_text(shown))
+    shown = show_model(name)
+    _show(shown, as_json, model_text(shown))
 
 
 def main() -> None:
@@ -196,14 +203,14 @@ def main() -> None:
     except DelineateError as error:
         _say(f"delineate: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        _say("delineate: interrupted.")
-        sys.exit(130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+        where = f" {error.filename}" if error.filename else " a file or folder"
+        _say(f"delineate: the system refuses{where}: {error.strerror}; check the path, then again.")
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():
             raise
-        where = f" {error.filename}" if error.filename else ""
-        _say(f"delineate: cannot use{where}: {error.strerror}; choose another place with --out.")
+        _say("delineate: memory is full: lower the batch size or, in training, augment.crop.")
         sys.exit(2)
 
 

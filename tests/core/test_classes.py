@@ -51,6 +51,8 @@ def test_coco_categories_follow_their_ids():
         ([{"id": True, "name": "cat"}], "id must be a whole number"),
         ([{"id": None, "name": "cat"}], "id must be a whole number"),
         ([{"id": [], "name": "cat"}], "id must be a whole number"),
+        ([{"id": -1, "name": "cat"}], "id must be a whole number from 0 to 2"),
+        ([{"id": 2**63, "name": "cat"}], "id must be a whole number from 0 to 2"),
         ([{"id": 1, "name": ""}], "needs a name that is text"),
         ([{"id": 1, "name": " "}], "needs a name that is text"),
         ([{"id": 1, "name": 5}], "needs a name that is text"),
@@ -60,6 +62,11 @@ def test_coco_categories_follow_their_ids():
 def test_broken_categories(categories, words):
     with pytest.raises(DataError, match=words):
         ClassMap.from_coco(categories)
+
+
+def test_the_smallest_and_the_largest_id():
+    table = ClassMap.from_coco([{"id": 2**63 - 1, "name": "b"}, {"id": 0, "name": "a"}])
+    assert table.source_ids == (0, 2**63 - 1)
 
 
 def test_names_and_ids_must_agree_in_number():

@@ -5,6 +5,7 @@ import io
 import os
 import struct
 import threading
+import warnings
 import zlib
 from pathlib import Path
 
@@ -261,6 +262,8 @@ def test_places_that_are_no_file(tmp_path, read, monkeypatch):
         read(tmp_path)
     with pytest.raises(ImageError, match="cannot be opened"):
         read("nul\0byte")
+    with pytest.raises(ImageError, match=r"n cannot be opened \(File name too long\)"):
+        read(tmp_path / ("n" * 300))
 
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -292,7 +295,7 @@ def test_a_whole_file_is_checked_without_decoding_it(tmp_path, monkeypatch):
         raise AssertionError("decoded")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
-    for format_name in ("JPEG", "PNG", "TIFF", "BMP"):
+    for format_name in ("JPEG", "PNG", "WEBP"):
         assert check_file(saved(tmp_path, encoded(format_name=format_name))) == (32, 48)
     padded = encoded(format_name="JPEG") + b"\0" * 500
     assert check_file(saved(tmp_path, padded)) == (32, 48)
@@ -302,6 +305,64 @@ def test_a_whole_file_is_checked_without_decoding_it(tmp_path, monkeypatch):
 def test_a_whole_file_with_a_long_appendix_passes_the_check(tmp_path, format_name):
     data = encoded(format_name=format_name) + b"a film that a phone appended" * 500
     assert check_file(saved(tmp_path, data)) == (32, 48)
+
+
+CUTTABLE = {
+    "bmp": {"format_name": "BMP"},
+    "tiff": {"format_name": "TIFF"},
+    "tiff, lzw": {"format_name": "TIFF", "compression": "tiff_lzw"},
+    "tiff, deflate": {"format_name": "TIFF", "compression": "tiff_deflate"},
+    "webp": {"format_name": "WEBP"},
+    "webp, lossless": {"format_name": "WEBP", "lossless": True},
+}
+
+
+@pytest.mark.parametrize("cut", [1, 9, 1600])
+@pytest.mark.parametrize("options", CUTTABLE.values(), ids=CUTTABLE)
+def test_a_cut_file_is_an_image_error_and_no_warning(tmp_path, options, cut):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    data = encoded(noise, **options)
+    assert check_file(saved(tmp_path, data)) == (64, 64)
+    path = saved(tmp_path, data[:-cut])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for read in (check_file, read_image):
+            with pytest.raises(ImageError, match="truncated or damaged"):
+                read(path)
+
+
+def tiff_with_an_odd_tag() -> bytes:
+    """A whole TIFF whose software tag points behind the end, at which Pillow warns."""
+    data = encoded(format_name="TIFF", software="a name of more than four bytes")
+    (tags,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, tags)
+    for entry in range(tags + 2, tags + 2 + 12 * count, 12):
+        if struct.unpack_from("<H", data, entry) == (305,):
+            return data[: entry + 8] + struct.pack("<I", 10**6) + data[entry + 12 :]
+    raise AssertionError("no such tag")
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_an_odd_file_is_read_without_a_warning_and_filters_stay(threads):
+    data, wrong = tiff_with_an_odd_tag(), []
+
+    def work():
+        for _ in range(20):
+            if not np.array_equal(read_image(data), PICTURE):
+                wrong.append(1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning):
+            Image.open(io.BytesIO(data)).load()
+        before = list(warnings.filters)
+        workers = [threading.Thread(target=work) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert not wrong
+        assert warnings.filters == before
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff", ".bmp", ".PNG"])

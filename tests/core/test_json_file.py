@@ -2,7 +2,7 @@
 
 import pytest
 
-from delineate.data.json_file import kind, read_json
+from delineate.core.json_file import kind, read_json
 from delineate.errors import DataError
 
 BROKEN = {
@@ -42,6 +42,13 @@ def test_missing_file(tmp_path):
 def test_folder(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_json(tmp_path)
+
+
+def test_names_that_cannot_be(tmp_path):
+    with pytest.raises(DataError, match=r"cannot be read \(File name too long\)"):
+        read_json(tmp_path / ("n" * 300))
+    with pytest.raises(DataError, match="expected a file's name"):
+        read_json(tmp_path / "nul\0byte")
 
 
 def test_byte_order_mark_of_windows(tmp_path):

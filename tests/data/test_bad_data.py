@@ -20,9 +20,7 @@ import pytest
 from PIL import Image
 
 from builders import edited, tiny_coco
-from delineate.core.instances import Instances
 from delineate.data.coco import read_coco
-from delineate.data.coco_results import read_results, write_results
 from delineate.data.coco_write import write_coco
 from delineate.errors import DataError, ImageError, OutputError
 
@@ -68,6 +66,18 @@ def on_image(why, change, where=SECOND):
     return Fault(
         lambda content, folder: change(content["images"][1]), where, why, images=[10, 30, 40]
     )
+
+
+def on_image_id(other):
+    """The second image and its annotations have another id."""
+
+    def change(content, folder):
+        content["images"][1]["id"] = other
+        for annotation in content["annotations"][3:6]:
+            annotation["image_id"] = other
+
+    where = f"image {other} 'train_01.png'"
+    return Fault(change, where, "expected an id from 0 to 2^63 - 1", images=[10, 30, 40])
 
 
 def on_file(why, change):
@@ -147,6 +157,8 @@ FAULTS = {
         "the annotations say 48 x 64 pixels, its file has 64 x 48",
         lambda image: image.update(width=48, height=64),
     ),
+    "image id below zero": on_image_id(-1),
+    "image id of 64 bits": on_image_id(2**63),
     "no width": on_image(
         "needs a whole number as 'width', got nothing", lambda image: image.pop("width")
     ),
@@ -329,6 +341,16 @@ def test_images_folder_that_is_none(tmp_path):
         read_coco(path, images=tmp_path / "none")
 
 
+def test_names_that_are_too_long(tmp_path):
+    path = tiny_coco(tmp_path)
+    with pytest.raises(DataError, match="expected the folder of the pictures"):
+        read_coco(path, images=tmp_path / ("n" * 300))
+    with edited(path) as content:
+        content["images"][1]["file_name"] = "n" * 300
+    (problem,) = read_coco(path, on_error="skip").problems
+    assert "its file is missing" in problem.why
+
+
 def test_file_damaged_after_opening(tmp_path):
     dataset = read_coco(tiny_coco(tmp_path))
     file = tmp_path / "images" / "train_01.png"
@@ -373,6 +395,10 @@ NO_COCO = {
         {"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1}]},
         "a category must have an 'id' and a 'name'",
     ),
+    "category of a negative id": (
+        {"images": [{}], "annotations": [], "categories": [{"id": -1, "name": "a"}]},
+        "a class's id must be a whole number from 0 to 2^63 - 1, and [-1] came",
+    ),
     "category twice": (
         {"images": [{}], "annotations": [], "categories": [{"id": 1, "name": "a"}] * 2},
         "'a' comes twice",
@@ -392,63 +418,6 @@ def test_truncated_json(tmp_path):
     path = tiny_coco(tmp_path)
     path.write_bytes(path.read_bytes()[:500])
     assert "the file breaks off after 500 characters" in refused(tmp_path, path)
-
-
-# -- results that do not belong ----------------------------------------------------------------
-
-
-@pytest.fixture
-def results(tmp_path):
-    """A data set and sound results for its images 10 and 20, three each."""
-    dataset = read_coco(tiny_coco(tmp_path, 2))
-    found = [dataset.instances(i).replace(scores=np.full(3, 0.5), ids=None) for i in range(2)]
-    path = tmp_path / "predictions.json"
-    write_results(path, zip([10, 20], found, strict=True), dataset.classes)
-    assert [len(instances) for instances in read_results(path, dataset)] == [3, 3]
-    return dataset, path
-
-
-BAD_RESULTS = {
-    "unknown image": ({"image_id": 99}, "result 5: its image_id, the value 99, is none of the 2"),
-    "image in text": ({"image_id": "20"}, "result 5: its image_id, the text '20', is none"),
-    "unknown category": ({"category_id": 4}, "image 20 'train_01.png': no class has the id 4"),
-    "category in text": ({"category_id": "box"}, "expected a whole number as category_id"),
-    "no score": ({"score": None}, "result 5: expected a score from 0 to 1, got nothing"),
-    "score in percent": ({"score": 50}, "result 5: expected a score from 0 to 1, got the value 50"),
-    "score not a number": ({"score": math.nan}, "result 5: expected a score from 0 to 1"),
-    "box of three": ({"bbox": [1, 2, 3]}, "result 5: expected a 'bbox' of x, y, width and height"),
-    "box inside out": ({"bbox": [1, 2, -3, 4]}, "result 5: expected a 'bbox' of x, y, width"),
-    "box without end": ({"bbox": [1, 2, math.inf, 4]}, "result 5: expected a 'bbox' of x, y"),
-    "box of text": ({"bbox": "1 2 3 4"}, "result 5: expected a 'bbox' of x, y, width and height"),
-    "mask of another size": ({"segmentation": {**RLE, "size": [1, 2]}}, "image 20 'train_01.png'"),
-}
-
-
-@pytest.mark.parametrize(("fields", "says"), BAD_RESULTS.values(), ids=BAD_RESULTS)
-def test_bad_result(results, fields, says):
-    dataset, path = results
-    with edited(path) as content:
-        content[4].update(fields)
-    with pytest.raises(DataError) as caught:
-        read_results(path, dataset)
-    assert says in str(caught.value)
-    assert str(path) in str(caught.value)
-
-
-def test_results_of_which_some_have_masks(results):
-    dataset, path = results
-    with edited(path) as content:
-        del content[4]["segmentation"]
-    with pytest.raises(DataError, match="result 5: expected 'segmentation' in every result"):
-        read_results(path, dataset)
-
-
-@pytest.mark.parametrize("content", ['{"images": []}', "[1]", '[{"image_id": 10, "score": 1}]'])
-def test_other_json_than_results(results, content):
-    dataset, path = results
-    path.write_text(content)
-    with pytest.raises(DataError, match=rf"{path}: expected "):
-        read_results(path, dataset)
 
 
 # -- places that cannot be written -------------------------------------------------------------
@@ -484,8 +453,6 @@ def test_disk_full_while_the_file_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OutputError, match=r"train\.json cannot be written \(No space"):
         write_coco(tmp_path / "b" / "train.json", dataset)
-    with pytest.raises(OutputError, match=r"p\.json cannot be written \(No space"):
-        write_results(tmp_path / "p.json", [], dataset.classes)
     assert listing(tmp_path).keys() == before.keys()
 
 
@@ -499,18 +466,3 @@ def test_failure_leaves_an_older_data_set_alone(tmp_path):
     after = listing(tmp_path / "b")
     assert after.keys() == before.keys()
     assert after[str(tmp_path / "b" / "train.json")] == before[str(tmp_path / "b" / "train.json")]
-
-
-def test_predictions_that_break_off_leave_the_older_file(tmp_path):
-    path = tmp_path / "p.json"
-    path.write_text("old")
-
-    def broken():
-        yield 1, Instances.empty((4, 4), scored=True)
-        raise KeyboardInterrupt
-
-    dataset = read_coco(tiny_coco(tmp_path / "a"))
-    with pytest.raises(KeyboardInterrupt):
-        write_results(path, broken(), dataset.classes)
-    assert path.read_text() == "old"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "p.json"]

@@ -14,11 +14,8 @@ from builders import edited, segmentation, tiny_coco, tiny_scenes
 from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import read_image
-from delineate.core.instances import Instances
-from delineate.core.masks import Masks
 from delineate.data import segmentations
 from delineate.data.coco import read_coco
-from delineate.data.coco_results import read_results, write_results
 from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
 from delineate.data.sample import Concat, Subset
@@ -103,16 +100,16 @@ def test_labels_follow_the_order_of_ids_not_of_the_list(tmp_path):
     assert dataset.instances(0).labels.tolist() == [0, 2, 0]
 
 
-def test_any_whole_number_is_an_image_id(tmp_path):
+def test_ids_from_zero_to_63_bits(tmp_path):
     path = tiny_coco(tmp_path, 3)
-    ids = {10: -5, 20: 0, 30: 10**30}
+    ids = {10: 5, 20: 0, 30: 2**63 - 1}
     with edited(path) as content:
         for image in content["images"]:
             image["id"] = ids[image["id"]]
         for annotation in content["annotations"]:
             annotation["image_id"] = ids[annotation["image_id"]]
     dataset = read_coco(path)
-    assert [record.image_id for record in dataset.records] == [-5, 0, 10**30]
+    assert [record.image_id for record in dataset.records] == [5, 0, 2**63 - 1]
     assert [len(dataset.instances(i)) for i in range(3)] == [3, 3, 3]
 
 
@@ -138,6 +135,44 @@ def test_stated_areas_are_kept_and_others_computed(tmp_path):
         third["area"] = "large"
         fourth["area"] = float("nan")
     assert read_coco(path).areas(0).tolist() == [12.75, *pixels[1:]]
+
+
+def test_stated_boxes_are_kept_and_others_computed(tmp_path):
+    path = tiny_coco(tmp_path, 2, objects=5)
+    with edited(path) as content:
+        first, second, third, fourth, fifth = content["annotations"][:5]
+        first["bbox"] = [1.25, 2, 3.5, 4]
+        del second["bbox"]
+        third["bbox"] = [1, 2, 3]
+        fourth["bbox"] = [1, 2, 3, float("nan")]
+        fifth["bbox"] = [1, 2, 3, 10**400]
+        content["annotations"].reverse()
+    dataset = read_coco(path)
+    boxes = dataset.stated_boxes(0)
+    from_masks = xyxy_to_xywh(dataset.instances(0).boxes)
+    assert dataset.instances(0).ids.tolist() == [113, 110, 107, 104, 101]
+    assert boxes.dtype == np.float64
+    assert boxes[:4].tolist() == from_masks[:4].tolist()
+    assert boxes[4].tolist() == [1.25, 2, 3.5, 4]
+    assert dataset.stated_boxes(1).tolist() == xyxy_to_xywh(dataset.instances(1).boxes).tolist()
+    dataset.stated_boxes(1)[:] = 0
+    assert dataset.stated_boxes(1).all(axis=1).any()
+
+
+def test_stated_boxes_of_an_empty_image_and_beyond_the_last(tmp_path):
+    dataset = read_coco(tiny_coco(tmp_path, 2, empty=True))
+    assert dataset.stated_boxes(1).shape == (0, 4)
+    with pytest.raises(IndexError):
+        dataset.stated_boxes(2)
+
+
+def test_stated_boxes_survive_writing(tmp_path):
+    path = tiny_coco(tmp_path / "a", 1)
+    with edited(path) as content:
+        content["annotations"][1]["bbox"] = [0.1, 0.2, 0.3, 0.4]
+    write_coco(tmp_path / "b" / "train.json", read_coco(path))
+    again = read_coco(tmp_path / "b" / "train.json")
+    assert again.stated_boxes(0)[1].tolist() == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_several_parts_and_a_hole(tmp_path):
@@ -283,36 +318,6 @@ def test_writing_again_over_the_same_pictures(tmp_path):
     assert len(read_coco(tmp_path / "drawn.json")) == 1
 
 
-# -- results -----------------------------------------------------------------------------------
-
-
-def predictions(size, seed, masks=True, count=3):
-    rng = np.random.default_rng(seed)
-    bitmaps = rng.random((count, *size)) < 0.3
-    corners = rng.random((count, 4), np.float32) * np.float32(size[0])
-    return Instances(
-        image_size=size,
-        boxes=np.hstack([corners[:, :2], corners[:, :2] + corners[:, 2:]]),
-        labels=rng.integers(0, 2, count),
-        masks=Masks.from_bitmaps(bitmaps, size) if masks else None,
-        scores=rng.random(count, np.float32),
-    )
-
-
-@pytest.mark.parametrize("masks", [True, False])
-def test_results_round_trip_is_exact(tmp_path, masks):
-    dataset = read_coco(tiny_coco(tmp_path, 3))
-    found = [predictions((48, 64), seed, masks) for seed in range(2)]
-    path = tmp_path / "predictions.json"
-    write_results(path, zip([10, 30], found, strict=True), dataset.classes)
-    back = read_results(path, dataset)
-    assert_same(back[0], found[0])
-    assert_same(back[2], found[1])
-    assert len(back[1]) == 0
-    assert (back[1].masks is not None) == masks
-    assert {r["category_id"] for r in json.loads(path.read_text())} == {3, 7}
-
-
 @given(
     arrays.arrays(np.float32, (5, 4), elements=st.floats(0, 1e6, width=32, allow_subnormal=False))
 )
@@ -321,25 +326,6 @@ def test_boxes_in_an_image_come_back_from_xywh_exactly(corners):
     back = xyxy_to_xywh(boxes)
     back[:, 2:] += back[:, :2]
     np.testing.assert_array_equal(back.astype(np.float32), boxes)
-
-
-@pytest.mark.parametrize("nothing", [[], [(10, Instances.empty((48, 64), scored=True))]])
-def test_no_results(tmp_path, nothing):
-    dataset = read_coco(tiny_coco(tmp_path, 2))
-    write_results(tmp_path / "none.json", nothing, dataset.classes)
-    assert json.loads((tmp_path / "none.json").read_text()) == []
-    assert [len(found) for found in read_results(tmp_path / "none.json", dataset)] == [0, 0]
-
-
-def test_boxes_of_results_without_them_come_from_the_masks(tmp_path):
-    dataset = read_coco(tiny_coco(tmp_path, 1))
-    path = tmp_path / "p.json"
-    write_results(path, [(10, predictions((48, 64), 0))], dataset.classes)
-    with edited(path) as content:
-        for result in content:
-            del result["bbox"]
-    (found,) = read_results(path, dataset)
-    np.testing.assert_array_equal(found.boxes, found.masks.boxes())
 
 
 # -- real folders ------------------------------------------------------------------------------
@@ -421,10 +407,3 @@ def test_another_picture_in_the_way(tmp_path, drawn):
         write_coco(tmp_path / "b" / "new.json", dataset)
     assert [p.name for p in (tmp_path / "b" / "images").iterdir()] == [name]
     assert not (tmp_path / "b" / "new.json").exists()
-
-
-def test_results_need_scores(tmp_path):
-    dataset = read_coco(tiny_coco(tmp_path / "a"))
-    with pytest.raises(DataError, match="image 10: expected predictions"):
-        write_results(tmp_path / "p.json", [(10, dataset.instances(0))], dataset.classes)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a"]

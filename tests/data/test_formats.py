@@ -1,7 +1,9 @@
 """Opening data folders and files, and saying what a data folder looks like."""
 
+import errno
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,17 @@ def test_folder_with_splits(tmp_path):
     assert {name: len(dataset) for name, dataset in splits.items()} == {"train": 3, "val": 2}
     assert list(splits) == ["train", "val"]
     assert splits["val"].name == f"{tmp_path.name}/val"
+
+
+def test_only_some_splits_are_opened(tmp_path):
+    tiny_coco(tmp_path, name="train")
+    (tmp_path / "test.json").write_text("no JSON: whoever opens it fails")
+    with pytest.raises(DataError, match=r"test\.json"):
+        open_splits(tmp_path)
+    assert list(open_splits(tmp_path, only=("val", "train"))) == ["train"]
+    assert open_splits(tmp_path, only=()) == {}
+    with pytest.raises(ConfigError, match="no split is called 'tain': did you mean 'train'"):
+        open_splits(tmp_path, only=["tain"])
 
 
 def test_folder_with_one_file_of_another_name(tmp_path):
@@ -82,6 +95,19 @@ def test_folder_of_several_unknown_files(tmp_path):
 def test_nothing_there(tmp_path):
     with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'none'}: expected a data set")):
         open_splits(tmp_path / "none")
+
+
+@pytest.mark.parametrize("open_", [open_dataset, open_splits])
+def test_places_that_cannot_be_looked_at(tmp_path, monkeypatch, open_):
+    with pytest.raises(DataError, match=r"it cannot be read \(File name too long\)"):
+        open_(tmp_path / ("n" * 300))
+
+    def refuse(_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"it cannot be read \(Permission denied\): check the path"):
+        open_(tmp_path)
 
 
 def test_picture_instead_of_annotations(tmp_path):

@@ -44,6 +44,7 @@ def test_subset_takes_what_it_is_told_in_that_order(dataset):
     assert [sample.image_id for sample in subset] == [30, 10, 30]
     assert subset.instances(1).ids.tolist() == dataset.instances(0).ids.tolist()
     assert subset.areas(1).tolist() == dataset.areas(0).tolist()
+    assert subset.stated_boxes(1).tolist() == dataset.stated_boxes(0).tolist()
     assert subset.name == dataset.name
 
 
@@ -66,6 +67,7 @@ def test_relabelled_goes_by_name(dataset):
     assert relabelled[0].instances.ids.tolist() == dataset.instances(0).ids.tolist()
     assert relabelled.classes is mine
     assert relabelled.areas(0).tolist() == dataset.areas(0).tolist()
+    assert relabelled.stated_boxes(0).tolist() == dataset.stated_boxes(0).tolist()
 
 
 def test_relabelled_refuses_a_class_that_is_missing(dataset):
@@ -92,6 +94,7 @@ def test_concat_matches_classes_by_name(dataset, other):
     assert both.classes == dataset.classes
     np.testing.assert_array_equal(both[5].image, tiny_scenes(2, ("box",), seed=1)[1].image)
     assert both.areas(4).tolist() == other.areas(0).tolist()
+    assert both.stated_boxes(4).tolist() == other.stated_boxes(0).tolist()
 
 
 def test_concat_refuses_a_class_the_first_lacks(dataset, other):

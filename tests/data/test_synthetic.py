@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from delineate.core.boxes import xyxy_to_xywh
 from delineate.data import painting
 from delineate.data.painting import paint
 from delineate.data.shapes import SHAPES, Thing
@@ -58,6 +59,8 @@ def test_instances_without_pixels_are_those_of_the_sample():
         np.testing.assert_array_equal(sample.instances.boxes, instances.boxes)
         np.testing.assert_array_equal(sample.instances.masks.to_dense(), instances.masks.to_dense())
         np.testing.assert_array_equal(scenes.areas(i), instances.masks.areas)
+        tight = xyxy_to_xywh(instances.boxes)
+        np.testing.assert_array_equal(scenes.stated_boxes(i), tight)
 
 
 def test_visible_masks_are_disjoint_and_their_boxes_tight():

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 from scenes import CLASSES, as_coco, instances, pycocotools_stats, random_pairs, square
 
-from delineate.core.boxes import xywh_to_xyxy
+from delineate.core.boxes import xywh_to_xyxy, xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
 from delineate.data.coco import read_coco
 from delineate.errors import DataError
 from delineate.evaluate.coco import CocoMetric
+from delineate.evaluate.coco_files import evaluate_files
 
 ONE = ClassMap(("thing",), (1,))
 SIZE = (20, 30)
@@ -229,6 +230,48 @@ def evaluated_as_instances(dataset, content, results, key):
             boxes=[stated[number] for number in truth.ids.tolist()],
         )
     return list(metric.compute().scores[kind].values())
+
+
+def test_stated_boxes_and_areas_give_the_numbers_of_the_files(shared_data, tmp_path):
+    """Real annotations, whose boxes are those of polygons, and boxes moved a little from them."""
+    path = shared_data / "coco128" / "val.json"
+    dataset, rng = read_coco(path), np.random.default_rng(0)
+    metric, plain = (CocoMetric(dataset.classes, iou_types=("bbox",)) for _ in range(2))
+    results = []
+    for i, record in enumerate(dataset.records):
+        truth, areas, stated = dataset.instances(i), dataset.areas(i), dataset.stated_boxes(i)
+        assert stated.dtype == np.float64
+        moved = (xywh_to_xyxy(stated) + rng.integers(-4, 5, stated.shape)).round(1)
+        moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
+        found = Instances(
+            image_size=truth.image_size,
+            boxes=moved,
+            labels=truth.labels,
+            scores=rng.integers(1, 10, len(truth)) / 10,
+        )
+        metric.update(truth, found, image_id=record.image_id, areas=areas, boxes=stated)
+        plain.update(truth, found, image_id=record.image_id)
+        results += [
+            {
+                "image_id": record.image_id,
+                "category_id": dataset.classes.source_id(label),
+                "score": score,
+                "bbox": box,
+            }
+            for label, score, box in zip(
+                found.labels.tolist(),
+                found.scores.tolist(),
+                xyxy_to_xywh(found.boxes).tolist(),
+                strict=True,
+            )
+        ]
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    scores = metric.compute().to_json()
+    assert scores == evaluate_files(path, tmp_path / "results.json").to_json()
+    content = json.loads(path.read_text())
+    assert list(scores["bbox"].values()) == pycocotools_stats(content, results, "bbox")[0]
+    assert plain.compute().to_json() != scores
+    assert 0.1 < scores["bbox"]["AP"] < 0.9
 
 
 # -- order, workers, processes ---------------------------------------------------------------

@@ -1,11 +1,14 @@
 """A file of results against a file of annotations: published numbers, pycocotools, refusals."""
 
+import copy
 import json
+import math
 
 import numpy as np
 import pytest
 from scenes import CLASSES, as_coco, pycocotools_stats, random_pairs
 
+from delineate.core.masks import Masks
 from delineate.errors import DataError
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_files import evaluate_files
@@ -87,8 +90,7 @@ def refuses(files, change, message, keys=("bbox", "segmentation"), **options):
         ([], "expected COCO annotations .* got a list"),
         ({"images": [], "shapes": []}, "got the keys images, shapes"),
         ({"images": {}, "annotations": [], "categories": []}, "expected COCO annotations"),
-        ({"images": [{}], "annotations": [], "categories": []}, "not COCO annotations"),
-        ({"images": [], "annotations": [{"id": 1}], "categories": []}, "not COCO annotations"),
+        ({"images": [], "annotations": [7], "categories": []}, "expected COCO annotations"),
     ],
 )
 def test_refuses_truth_that_is_none(files, truth, message):
@@ -100,10 +102,11 @@ def test_refuses_truth_that_is_none(files, truth, message):
     [
         ({}, "expected COCO results .*a list of predictions"),
         ([1], "expected COCO results"),
-        ([{}], "whole number as image_id .* got None"),
-        ([{"image_id": "a", "category_id": 1}], "whole number as image_id .* got 'a'"),
-        ([{"image_id": 1, "category_id": 3, "bbox": [1, 1, 2, 2]}], "number as score .* got None"),
-        ([{"image_id": 1, "category_id": 3, "score": 1, "bbox": [1]}], "not COCO results"),
+        ([{}], "result 1: expected a whole number as image_id, got None"),
+        (
+            [{"image_id": 1, "category_id": 3, "score": 1}],
+            "result 1: expected a 'bbox' .* got None",
+        ),
     ],
 )
 def test_refuses_results_that_are_none(files, results, message):
@@ -111,7 +114,7 @@ def test_refuses_results_that_are_none(files, results, message):
 
 
 def test_refuses_missing_files(tmp_path):
-    with pytest.raises(DataError, match=r"none\.json: cannot be read"):
+    with pytest.raises(DataError, match=r"none\.json: expected a file, found none there"):
         evaluate_files(tmp_path / "none.json", tmp_path / "none.json")
 
 
@@ -122,30 +125,230 @@ def test_refuses_results_of_another_data_set(files):
     def other_class(truth, results):
         results[3]["category_id"] = 4
 
-    refuses(files, other_image, "image_id 10000 is not in the annotations, which have")
-    refuses(files, other_class, "category_id 4 is not in the annotations, which have 1, 3, 7, 90")
+    refuses(
+        files, other_image, "result 4: image_id 10000 is not in the annotations' file, which has"
+    )
+    refuses(files, other_class, "result 4: category_id 4 is not .* which has 1, 3, 7, 90")
 
 
-def test_refuses_masks_of_another_size(files):
-    def transposed(truth, results):
-        results[2]["segmentation"]["size"] = [7, 5]
-
-    refuses(files, transposed, r"to have its size .* got \[7, 5\]")
-
-
-def test_refuses_masks_in_some_results_only(files):
+@pytest.mark.parametrize("key", ["bbox", "segmentation"])
+def test_refuses_what_only_some_results_have(files, key):
     def without_one(truth, results):
-        del results[0]["segmentation"]
+        del results[0][key]
 
-    refuses(files, without_one, "a mask in every result or in none")
+    refuses(files, without_one, f"{key}' in every result or in none, got it in 113 of 114")
 
 
 def test_refuses_masks_asked_for_and_not_there(files):
     refuses(files, lambda *_: None, "got boxes only", keys=("bbox",), iou_types=("segm",))
 
 
-def test_refuses_nan(files):
-    def nan(truth, results):
-        results[0]["score"] = float("nan")
+WRONG = {
+    "no image": ({"image_id": None}, "whole number as image_id, got None"),
+    "image in text": ({"image_id": "1"}, "whole number as image_id, got '1'"),
+    "image true": ({"image_id": True}, "whole number as image_id, got True"),
+    "unknown image": ({"image_id": 10_000}, "image_id 10000 is not in"),
+    "category in text": ({"category_id": "cat"}, "whole number as category_id, got 'cat'"),
+    "unknown category": ({"category_id": 4}, "category_id 4 is not in"),
+    "no box": ({"bbox": None}, "x, y, width and height, got None"),
+    "box of three": ({"bbox": [1, 2, 3]}, r"x, y, width and height, got \[1, 2, 3\]"),
+    "box inside out": ({"bbox": [1, 2, -3, 4]}, "x, y, width and height"),
+    "box without end": ({"bbox": [1, 2, math.inf, 4]}, "x, y, width and height"),
+    "box of nothing": ({"bbox": [1, math.nan, 3, 4]}, "x, y, width and height"),
+    "box beyond floats": ({"bbox": [1, 2, 3, 10**400]}, "x, y, width and height"),
+    "box of text": ({"bbox": ["1", "2", "3", "4"]}, "x, y, width and height"),
+    "no mask": ({"segmentation": None}, "a segmentation must be .* None came"),
+    "mask of no polygons": ({"segmentation": []}, "a segmentation must be"),
+    "mask of two points": ({"segmentation": [[1, 1, 2, 2]]}, "at least 3 points"),
+    "mask of another size": (
+        {"segmentation": {"size": [7, 5], "counts": [35]}},
+        "wide, and it says 7 and 5",
+    ),
+    "mask cut off": ({"segmentation": {"size": "own", "counts": "P"}}, "is cut off"),
+    "mask too short": ({"segmentation": {"size": "own", "counts": [9]}}, "add up to 9"),
+}
+WRONG_RESULTS = {
+    "no score": ({"score": None}, "number as score, got None"),
+    "score true": ({"score": True}, "number as score, got True"),
+    "score not a number": ({"score": math.nan}, "number as score, got nan"),
+}
+WRONG_ANNOTATIONS = {
+    "area in text": ({"area": "9"}, "pixels as 'area', got '9'"),
+    "area below none": ({"area": -1}, "pixels as 'area', got -1"),
+    "crowd of two": ({"iscrowd": 2}, "0 or 1 as 'iscrowd', got 2"),
+}
 
-    refuses(files, nan, "NaN")
+
+def break_third(truth, records, fields):
+    """Change the third of the records; a mask of its "own" size has its image's."""
+    record = records[2]
+    (image,) = (image for image in truth["images"] if image["id"] == record["image_id"])
+    record.update(copy.deepcopy(fields))
+    mask = record["segmentation"]
+    if isinstance(mask, dict) and mask["size"] == "own":
+        mask["size"] = [image["height"], image["width"]]
+
+
+@pytest.mark.parametrize(("fields", "says"), (every := WRONG | WRONG_RESULTS).values(), ids=every)
+def test_refuses_a_broken_result(files, fields, says):
+    def change(truth, results):
+        break_third(truth, results, fields)
+
+    refuses(files, change, rf"results\.json, result 3: .*{says}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"), (every := WRONG | WRONG_ANNOTATIONS).values(), ids=every
+)
+def test_refuses_a_broken_annotation(files, fields, says):
+    def change(truth, results):
+        break_third(truth, truth["annotations"], fields)
+
+    refuses(files, change, rf"truth\.json, annotation 3 of the list: .*{says}")
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "message"),
+    [
+        ("images", {"id": None}, "image 2 of the list: expected a whole number .* got None"),
+        ("images", {"width": None}, "an image's size must be two whole numbers"),
+        ("images", {"id": 10**30}, "not COCO annotations"),
+        ("categories", {"id": 3}, r"truth\.json: "),
+    ],
+)
+def test_refuses_a_broken_image_or_category(files, key, change, message):
+    def break_it(truth, results):
+        truth[key][1].update(change)
+        if key == "images":
+            known = {image["id"] for image in truth["images"]}
+            truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] in known]
+            results[:] = [r for r in results if r["image_id"] in known]
+
+    refuses(files, break_it, message)
+
+
+def test_refuses_an_image_twice(files):
+    def twice(truth, results):
+        truth["images"].append(truth["images"][0])
+
+    refuses(files, twice, "image 13 of the list: .* again")
+
+
+def test_areas_that_are_not_stated_are_those_of_the_masks(files):
+    truth, results = as_coco(random_pairs(0), ("segmentation",))
+    expected = evaluate_files(*files(truth, results)).to_json()
+    for annotation in truth["annotations"]:
+        del annotation["area"]
+    assert evaluate_files(*files(truth, results)).to_json() == expected
+
+
+def test_boxes_alone_need_no_masks_and_no_sizes(files):
+    truth, results = as_coco(random_pairs(0), ("bbox",))
+    expected = evaluate_files(*files(truth, results)).to_json()
+    for annotation in truth["annotations"]:
+        annotation["segmentation"] = []
+    for image in truth["images"]:
+        del image["width"], image["height"]
+    assert evaluate_files(*files(truth, results)).to_json() == expected
+
+
+def test_polygons_count_as_their_pixels(files):
+    """A triangle in truth and results, which pycocotools reads in results as an RLE only."""
+    truth, results = as_coco(random_pairs(0), ("segmentation",))
+    sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
+    triangle = [[1, 1, 39, 3, 5, 37]]
+    for annotation in truth["annotations"]:
+        annotation["segmentation"] = triangle
+    drawn = [{**r, "segmentation": triangle} for r in results]
+    for result in results:
+        (mask,) = Masks.from_coco([triangle], sizes[result["image_id"]]).to_coco()
+        result["segmentation"] = mask
+    scores = evaluate_files(*files(truth, drawn)).to_json()["segm"]
+    assert list(scores.values()) == pycocotools_stats(truth, results, "segm")[0]
+    assert scores["AP"] > 0
+
+
+# -- joined by the names of the pictures -----------------------------------------------------
+
+
+def named(seed=0, *, theirs="photos/{}.jpg", ours="{}.jpg"):
+    """Truth and results whose ids have nothing to do with one another; the numbers they give."""
+    truth, results = as_coco(random_pairs(seed), ("bbox", "segmentation"))
+    for image in truth["images"]:
+        image["file_name"] = ours.format(image["id"])
+    for result in results:
+        result["file_name"] = theirs.format(result["image_id"])
+    order = list(dict.fromkeys(result["file_name"] for result in results))
+    known = {image["id"] for image in truth["images"]}
+    for result in results:
+        result["image_id"] = order.index(result["file_name"]) + 1
+    assert {result["image_id"] for result in results} != known
+    return truth, results
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("{}.jpg", "{}.jpg"), ("photos/{}.jpg", "{}.jpg"), ("x/{}.jpg", "val/{}.jpg")],
+)
+def test_results_are_joined_by_file_name(files, theirs, ours):
+    expected = evaluate_files(*files(*as_coco(random_pairs(0), ("bbox", "segmentation"))))
+    found = evaluate_files(*files(*named(theirs=theirs, ours=ours)))
+    assert found.to_json() == expected.to_json()
+    assert found.predictions == expected.predictions
+
+
+def test_equal_names_come_before_those_without_folders(files):
+    expected = evaluate_files(*files(*as_coco(random_pairs(0), ("bbox", "segmentation"))))
+    truth, results = named(theirs="{}/a.jpg", ours="{}/a.jpg")
+    assert evaluate_files(*files(truth, results)).to_json() == expected.to_json()
+
+
+def test_pictures_that_the_truth_lacks_are_left_out(files):
+    truth, results = named()
+    expected = evaluate_files(*files(truth, results))
+    other = {**results[0], "file_name": "photos/other.jpg", "category_id": 4}
+    found = evaluate_files(*files(truth, [other, *results]))
+    assert found.to_json() == expected.to_json()
+    assert found.predictions == len(results)
+    results[2]["score"] = None
+    with pytest.raises(DataError, match="result 4: "):
+        evaluate_files(*files(truth, [other, *results]))
+
+
+def test_ids_join_where_the_truth_has_no_names(files):
+    truth, results = as_coco(random_pairs(0), ("bbox", "segmentation"))
+    expected = evaluate_files(*files(truth, results)).to_json()
+    for result in results:
+        result["file_name"] = "a.jpg"
+    truth["images"][0]["file_name"] = ["no", "name"]
+    assert evaluate_files(*files(truth, results)).to_json() == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("other/{}.png", "{}.jpg"), r"expected predictions of the truth's 12 pictures, such as"),
+        (("x/a.jpg", "{}/a.jpg"), r"'x/a\.jpg' may be '\d+/a\.jpg' or '\d+/a\.jpg' of the truth"),
+    ],
+)
+def test_refuses_names_that_do_not_fit(files, names, message):
+    theirs, ours = names
+    refuses(files, lambda *_: named(theirs=theirs, ours=ours), message)
+
+
+def test_refuses_two_pictures_for_one(files):
+    def copied(*_):
+        truth, results = named()
+        return truth, [*results, {**results[0], "file_name": f"b/{results[0]['file_name']}"}]
+
+    refuses(files, copied, r"'photos/(\d+)\.jpg' and 'b/photos/\1\.jpg' both may be '\1\.jpg'")
+
+
+@pytest.mark.parametrize("name", [None, 3])
+def test_refuses_a_result_without_the_name_that_others_have(files, name):
+    def nameless(*_):
+        truth, results = named()
+        results[1]["file_name"] = name
+        return truth, results
+
+    refuses(files, nameless, f"result 2: expected a picture's name as 'file_name' .* got {name}")

@@ -1,12 +1,9 @@
-"""Text and JSON of an evaluation."""
+"""Text of an evaluation."""
 
-import json
-
-import pytest
 from scenes import instances, many_classes, random_pairs, result_of, square
 
 from delineate.core.classes import ClassMap
-from delineate.evaluate.report import json_report, table, text_report
+from delineate.evaluate.report import table, text_report
 
 
 def test_table_aligns():
@@ -47,14 +44,3 @@ def test_text_of_nothing():
     text = text_report(result_of([]))
     assert text.splitlines()[1].split() == ["masks", *"-" * 12]
     assert "4 classes without objects here are not listed" in text
-
-
-def test_json_is_cocos_and_more():
-    result = result_of(random_pairs(0))
-    content = json.loads(json.dumps(json_report(result)))
-    assert {kind: content[kind] for kind in ("segm", "bbox")} == result.to_json()
-    assert content["images"] == 12
-    assert content["objects"] == sum(c["objects"] for c in content["per_class"].values())
-    assert content["per_class"]["never seen"] == {"AP": -1, "AP50": -1, "AR": -1, "objects": 0}
-    mean = sum(content["per_class"][name]["AP"] for name in ("cat", "dog", "owl")) / 3
-    assert content["segm"]["AP"] == pytest.approx(mean)

@@ -26,6 +26,22 @@ def test_as_many_parameters_as_torchvision_publishes(name, count):
     assert parameters(name, classes=90) == count
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("maskrcnn_nano", 3_092_563),
+        ("maskrcnn_resnet101_fpn", 62_873_063),
+        ("maskrcnn_resnet18_fpn", 30_907_879),
+        ("maskrcnn_resnet50_c4", 35_109_411),
+        ("maskrcnn_resnet50_fpn", 43_933_159),
+        ("maskrcnn_resnet50_fpn_v2", 45_891_175),
+        ("maskrcnn_vgg16_fpn", 34_668_647),
+    ],
+)
+def test_networks_keep_their_size(name, count):
+    assert parameters(name, classes=3) == count
+
+
 def test_names():
     assert list_models() == sorted(MODELS)
     assert {name.partition("_")[0] for name in MODELS} == {"maskrcnn"}

@@ -161,11 +161,54 @@ def test_an_error_of_the_source_itself_comes_through(model):
 
 
 def test_options_are_checked(model):
-    for options in ({"batch_size": 0}, {"score_threshold": 1.5}, {"device": "gpu"}):
+    for options in ({"batch_size": 0}, {"score_threshold": 1.5}):
         with pytest.raises(ConfigError):
             Predictor(model, **options)
     with pytest.raises(ConfigError, match="'skip'"):
         Predictor(model).stream([], on_error="ignore")
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["gpu", "", "hpu", "privateuseone", "meta", "xla", "cpu:1", "cuda:2", "cuda:x", "mps"],
+)
+def test_devices_that_are_not_there(model, monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=rf"has \(cpu, cuda, cuda:1\), got '{device}': choose"):
+        Predictor(model, device=device)
+
+
+def moves(model, monkeypatch, **options):
+    """Return where a predictor puts its model."""
+    seen = []
+
+    def to(self, *places, **_):
+        seen.extend(map(str, places))
+        return self
+
+    monkeypatch.setattr(BrightnessModel, "to", to)
+    Predictor(model, **options)
+    return seen
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1", "mps", torch.device("cuda", 0)])
+def test_devices_that_are_there(model, monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert moves(model, monkeypatch, device=device) == [str(device)]
+
+
+@pytest.mark.parametrize(("there", "best"), [(True, "cuda"), (False, "cpu")])
+def test_the_best_device_is_the_default(model, monkeypatch, there, best):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert moves(model, monkeypatch) == [best]
+
+
+def test_a_model_on_an_accelerator_stays_there(model, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    model.anchor = torch.nn.Parameter(torch.zeros(1, device="meta"))
+    assert moves(model, monkeypatch) == ["meta"]
 
 
 def test_classes_are_the_models(model):

@@ -13,7 +13,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
 from delineate.core.rle import from_string, to_bitmap
-from delineate.errors import DataError, OutputError
+from delineate.errors import DataError, ImageError, OutputError
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_files import evaluate_files
 from delineate.predict.predictor import Prediction
@@ -167,6 +167,25 @@ def test_an_interruption_loses_nothing(tmp_path):
         write(tmp_path / "p.json", prediction(), press_ctrl_c, prediction())
     results = json.loads((tmp_path / "p.json").read_text())
     assert len(results) in (2, 4)  # the signal arrives before or after the second image
+
+
+def test_an_image_that_cannot_be_read_loses_nothing(tmp_path):
+    def fail(writer):
+        raise ImageError("bad.png is no image")
+
+    with pytest.raises(ImageError, match="bad"):
+        write(tmp_path / "p.json", prediction(), NOTHING, fail, prediction())
+    assert len(json.loads((tmp_path / "p.json").read_text())) == 2
+
+
+@pytest.mark.parametrize("error", [ImageError, KeyboardInterrupt])
+def test_a_first_image_that_stops_all_leaves_no_file(tmp_path, error):
+    def fail(writer):
+        raise error
+
+    with pytest.raises(error):
+        write(tmp_path / "p.json", fail)
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_entry_cut_off_by_an_interruption_is_dropped(tmp_path):

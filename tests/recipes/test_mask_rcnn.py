@@ -13,7 +13,7 @@ from delineate.weights.hub import WEIGHTS
 def test_recipe_is_valid_and_survives_yaml(name):
     config = recipe_by_name(name)
     assert from_yaml(to_yaml(config)) == config
-    assert config.start is None or config.start in WEIGHTS
+    assert config.pretrained is None or config.pretrained in WEIGHTS
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -21,6 +21,7 @@ def test_recipe_says_how_it_is_run(name):
     text = RECIPES[name].__doc__
     assert f"--recipe {name} " in text
     assert "Hardware:" in text
+    assert "AP: " in text
 
 
 def test_nano_is_small():

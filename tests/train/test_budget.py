@@ -37,7 +37,7 @@ def test_validations_come_at_their_marks_and_at_the_end():
         progress = STEPS.progress(position)
         if STEPS.validation_is_due(position, progress):
             validated.append(step)
-            position.validated = progress
+            position.validated, position.validated_step = progress, step
             assert not STEPS.validation_is_due(position, progress)
     assert validated == [3, 5, 8, 10]
 
@@ -69,5 +69,31 @@ def test_the_clock_waits_between_costly_validations():
 def test_the_end_is_always_validated_once():
     position = Position(seconds=99, validated=0.9, validation_seconds=30, validation_ended=98)
     assert CLOCK.validation_is_due(position, 1.0)
-    position.validated = 1.0
+    position.validated, position.validated_step = 1.0, position.step
     assert not CLOCK.validation_is_due(position, 1.0)
+
+
+def test_weights_are_not_validated_twice_when_their_validation_used_up_the_clock():
+    position = Position(step=7, seconds=30)
+    assert CLOCK.validation_is_due(position, CLOCK.progress(position))
+    position.validated, position.validated_step = 0.3, 7
+    position.validation_seconds, position.seconds = 60.0, 90.0
+    assert CLOCK.progress(position) == 1.0
+    assert not CLOCK.validation_is_due(position, 1.0)
+    position.step = 8
+    assert CLOCK.validation_is_due(position, 1.0)
+
+
+def test_a_trial_is_due_once_early_and_on_the_clock_only():
+    assert not CLOCK.trial_is_due(Position(seconds=4), 0.04)
+    assert CLOCK.trial_is_due(Position(seconds=5), 0.05)
+    assert not CLOCK.trial_is_due(Position(seconds=5, validation_seconds=1.0), 0.05)
+    assert not CLOCK.trial_is_due(Position(seconds=100), 1.0)
+    assert not STEPS.trial_is_due(Position(step=5), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("images", "seconds", "enough"), [(4, 4.9, False), (5, 0.1, True), (1, 5.0, True)]
+)
+def test_a_trial_sees_five_images_or_costs_a_twentieth(images, seconds, enough):
+    assert CLOCK.trial_is_enough(images, seconds) == enough

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sys
 import time
 from dataclasses import replace
 
@@ -17,10 +18,26 @@ from delineate.core.instances import Instances
 from delineate.data.loader import Loader
 from delineate.data.sample import Concat, Relabelled, Subset
 from delineate.data.synthetic import SyntheticScenes
-from delineate.errors import ClassMismatch, ConfigError, DataError, OutputError, TrainingDiverged
+from delineate.errors import (
+    ClassMismatch,
+    ConfigError,
+    DataError,
+    ImageError,
+    MissingExtra,
+    OutputError,
+    TrainingDiverged,
+)
 from delineate.models.mask_rcnn.model import MaskRCNN
-from delineate.train import checkpoint
-from delineate.train.config import BudgetConfig, DataConfig, EmaConfig, OptimConfig, from_yaml
+from delineate.train import checkpoint, loop
+from delineate.train.config import (
+    BudgetConfig,
+    DataConfig,
+    EmaConfig,
+    OptimConfig,
+    from_yaml,
+    with_settings,
+)
+from delineate.train.folder import saved_config
 from delineate.train.loop import fit, measure
 from delineate.weights.load import load
 
@@ -84,6 +101,51 @@ def test_the_kept_config_resumes_the_run(tmp_path):
     fit(config, scenes(), scenes(2, seed=2), tmp_path, resume=True, device="cpu")
 
 
+def test_a_run_is_resumed_without_naming_its_options_again(tmp_path):
+    assert saved_config(tmp_path) is None
+    heard = Heard(at=3, then=lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_config(), scenes(10), None, tmp_path, sinks=[heard], device="cpu")
+    kept = with_settings(saved_config(tmp_path), ["log_every=1", "data.workers=0"])
+    fit(kept, scenes(10), None, tmp_path, resume=True, device="cpu")
+    assert checkpoint.load(checkpoint.file_in(tmp_path)).position.step == 4
+
+
+@pytest.mark.parametrize("content", [b"seed: [", b"\xff", b"seed: 1\n"])
+def test_a_kept_config_that_cannot_be_read(tmp_path, content):
+    (tmp_path / "config.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"config\.yaml should be the config of a run, but"):
+        saved_config(tmp_path)
+
+
+def test_the_result_has_the_validation_split(tmp_path):
+    given = fit(tiny_config(), scenes(), scenes(2, seed=2), tmp_path / "a", device="cpu")
+    assert [r.name for r in given.val.records] == [r.name for r in scenes(2, seed=2).records]
+    config = tiny_config(data=DataConfig(workers=0, val_fraction=0.3))
+    held_out = fit(config, scenes(10), None, tmp_path / "b", device="cpu")
+    assert 1 <= len(held_out.val) <= 4
+    again = measure(load(tmp_path / "b"), held_out.val)
+    assert {kind: held_out.metrics[kind] for kind in again} == again
+
+
+def test_curves_are_drawn_where_asked_for(tmp_path, monkeypatch):
+    heard, opened = Heard(), []
+    monkeypatch.setattr(loop, "need", lambda module, *, extra: None)
+    monkeypatch.setattr(
+        loop, "TensorBoard", lambda folder, *, every: opened.append((folder, every)) or heard
+    )
+    fit(tiny_config(tensorboard=True), scenes(), scenes(2), tmp_path, device="cpu")
+    assert opened == [(tmp_path / "tensorboard", 2)]
+    assert (len(heard.steps), len(heard.validations), heard.closed) == (4, 2, 1)
+
+
+def test_without_tensorboard_no_run_is_begun(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtra, match="track"):
+        fit(tiny_config(tensorboard=True), scenes(), scenes(2), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_metrics_are_those_of_the_best_checkpoint(tmp_path):
     result = run(tmp_path, 4)
     again = measure(load(tmp_path), scenes(2, seed=2))
@@ -137,6 +199,46 @@ def test_minutes_end_in_time_with_their_validation(tmp_path):
     assert result.metrics["minutes"] <= 0.05
 
 
+class Slow(Subset):
+    """A data set whose images take time on a clock of our own."""
+
+    def __init__(self, dataset, clock, seconds):
+        super().__init__(dataset, range(len(dataset)))
+        self._clock, self._seconds = clock, seconds
+
+    def __getitem__(self, index):
+        self._clock.now += self._seconds
+        return super().__getitem__(index)
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps", "validations"),
+    [
+        (5.0, [3], 1),  # 50 s of 60: a trial of one image shows that no more can be learned
+        (2.0, [30], 1),  # 20 s: two images are tried, and the only validation is the last
+        (0.1, [14, 28, 41, 54], 4),  # at quarters of the 57.5 s left to learn
+    ],
+)
+def test_a_minute_is_enough_for_validations_of_any_length(
+    tmp_path, monkeypatch, seconds, steps, validations
+):
+    clock, heard = Clock(), Heard()
+    monkeypatch.setattr(loop, "time", clock)
+    config = tiny_config(budget=BudgetConfig(minutes=1), validate_every=0.25, log_every=1000)
+    train, val = Slow(scenes(6), clock, 0.5), Slow(scenes(10, seed=2), clock, seconds)
+    fit(config, train, val, tmp_path, sinks=[heard], device="cpu")
+    assert len(heard.validations) == validations
+    assert [event.step for event in heard.validations] == steps
+    assert clock.now <= 60
+
+
 def test_part_of_the_training_images_is_held_out(tmp_path):
     heard = Heard()
     config = tiny_config(data=DataConfig(workers=0, val_fraction=0.3))
@@ -150,6 +252,7 @@ def test_part_of_the_training_images_is_held_out(tmp_path):
 def test_without_any_validation_the_last_weights_are_kept(tmp_path):
     config = tiny_config(data=DataConfig(workers=0, val_fraction=0))
     result = fit(config, scenes(), None, tmp_path, device="cpu")
+    assert result.val is None
     assert result.metrics.keys() == {"step", "minutes"}
     assert result.metrics["step"] == 4
     assert result.best.exists()
@@ -214,6 +317,43 @@ def test_a_learning_rate_far_too_high_is_told_apart(tmp_path):
     )
     with pytest.raises(TrainingDiverged):
         fit(config, scenes(), scenes(2), tmp_path, device="cpu")
+
+
+class Broken(Subset):
+    """A data set of which one picture cannot be read."""
+
+    def __getitem__(self, index):
+        if index == 4:
+            raise ImageError("e.jpg should be an image, but is cut off: bring it back.")
+        return super().__getitem__(index)
+
+
+def test_a_broken_picture_loses_nothing(tmp_path):
+    """The second epoch of the mended run goes on where the first stopped."""
+    config = tiny_config(validate_every=1.0)
+    heard = Heard()
+    with pytest.raises(
+        ImageError, match=r"e\.jpg .*: bring it back; .* --resume goes on"
+    ) as caught:
+        fit(config, Broken(scenes(), range(6)), scenes(2), tmp_path, sinks=[heard], device="cpu")
+    batches = [list(batch) for batch in Loader(scenes(), batch_size=2, seed=0).plan(0)]
+    done = next(i for i, batch in enumerate(batches) if 4 in batch)
+    assert f"stopped after step {done} " in str(caught.value)
+    assert checkpoint.load(checkpoint.file_in(tmp_path)).position.step == done == len(heard.steps)
+    assert heard.closed == 1
+    fit(config, scenes(), scenes(2), tmp_path, resume=True, device="cpu")
+    fit(config, scenes(), scenes(2), tmp_path / "whole", device="cpu")
+    ours, theirs = (
+        checkpoint.load(checkpoint.file_in(out)).tensors for out in (tmp_path, tmp_path / "whole")
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_broken_picture_of_the_validation_split_loses_nothing(tmp_path):
+    val = Broken(scenes(6, seed=2), range(6))
+    with pytest.raises(ImageError, match="stopped after step 2 "):
+        fit(tiny_config(), scenes(), val, tmp_path, device="cpu")
+    assert checkpoint.load(checkpoint.file_in(tmp_path)).position.step == 2
 
 
 def test_ctrl_c_saves_the_step_and_goes_through(tmp_path):

@@ -59,8 +59,8 @@ def test_no_warm_up():
     assert learning_rate(config, 0, 0.0) == 1.0
 
 
-def test_cosine_goes_from_the_top_to_its_final_fraction():
-    config = OptimConfig(lr=2.0, warmup_steps=0, final_fraction=0.1)
+def test_cosine_goes_from_the_top_to_its_smallest_ratio():
+    config = OptimConfig(lr=2.0, warmup_steps=0, min_lr_ratio=0.1)
     assert learning_rate(config, 9, 0.0) == 2.0
     assert learning_rate(config, 9, 0.5) == pytest.approx(2 * 0.55)
     assert learning_rate(config, 9, 1.0) == pytest.approx(0.2)

@@ -68,13 +68,13 @@ def test_a_backbone_by_name_goes_to_the_backbone(monkeypatch):
 
 def test_unknown_weights_leave_a_folder_for_the_next_attempt(tmp_path):
     with pytest.raises(ModelError):
-        fit(tiny_config(start="nothing"), scenes(), scenes(2), tmp_path, device="cpu")
+        fit(tiny_config(pretrained="nothing"), scenes(), scenes(2), tmp_path, device="cpu")
     fit(tiny_config(), scenes(), scenes(2), tmp_path, device="cpu")
 
 
 def test_a_run_begins_where_another_ended(tmp_path):
     run(tmp_path / "first", 2)
-    config = tiny_config(start=str(tmp_path / "first"), checkpoint_steps=1)
+    config = tiny_config(pretrained=str(tmp_path / "first"), checkpoint_steps=1)
 
     class Enough(Exception):
         pass

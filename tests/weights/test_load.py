@@ -119,6 +119,19 @@ def test_published_weights_are_fetched_and_converted_once(publish, tmp_path, mon
 
 
 @pytest.mark.usefixtures("small_zoo")
+@pytest.mark.parametrize("damage", [b"", b"no weights", None], ids=["empty", "other", "cut off"])
+def test_damaged_conversion_is_made_again(publish, tmp_path, damage):
+    model = small_model()
+    publish(SPEC, theirs(model, next(iter(LAYOUTS["torchvision_maskrcnn"]))))
+    load(SPEC)
+    (converted,) = (tmp_path / "cache").glob("*.safetensors")
+    whole = converted.read_bytes()
+    converted.write_bytes(whole[:-100] if damage is None else damage)
+    assert same_weights(load(SPEC), model)
+    assert converted.read_bytes() == whole
+
+
+@pytest.mark.usefixtures("small_zoo")
 def test_file_of_another_layout_is_not_kept(publish, tmp_path):
     publish(SPEC, {"some.weight": torch.zeros(1)})
     with pytest.raises(ModelError, match=r"layout torchvision_maskrcnn.*and got 1 others"):

@@ -14,6 +14,9 @@ import numpy.typing as npt
 
 from delineate.errors import ClassMismatch, DataError
 
+ID_LIMIT = 2**63
+"""Ids of images and classes are whole numbers from 0 on, below this: what COCO evaluation takes."""
+
 _SHOWN = 10  # names in a message
 
 _FIRST_HUE, _GOLDEN_ANGLE = 25.0, 137.50776  # degrees
@@ -43,7 +46,7 @@ class ClassMap:
         source_ids: What the source calls them, for COCO the `id` of the category.
 
     Raises:
-        DataError: A name is empty, or a name or an id comes twice.
+        DataError: A name is empty, an id is none, or a name or an id comes twice.
     """
 
     names: tuple[str, ...]
@@ -62,9 +65,9 @@ class ClassMap:
             raise DataError(
                 f"a class needs a name that is text, and {list(self.names)[:_SHOWN]} came: name it."
             )
-        if not all(isinstance(i, int) and not isinstance(i, bool) for i in self.source_ids):
+        if not all(map(_is_id, self.source_ids)):
             raise DataError(
-                "a class's id must be a whole number, and "
+                "a class's id must be a whole number from 0 to 2^63 - 1, and "
                 f"{list(self.source_ids)[:_SHOWN]} came: number the classes."
             )
         for what, values in (("name", self.names), ("id", self.source_ids)):
@@ -191,6 +194,10 @@ def colour(index: int) -> tuple[int, int, int]:
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     red, green, blue = np.rint(255 * srgb).astype(int).tolist()
     return red, green, blue
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < ID_LIMIT
 
 
 def _list(values: Sequence[object]) -> str:

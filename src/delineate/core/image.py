@@ -23,9 +23,11 @@ import contextlib
 import io
 import math
 import os
+import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +66,8 @@ _OPENERS: dict[bytes, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
     b"BM": BmpImagePlugin.BmpImageFile,
 }
 
-_END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
+# A WebP states its length, which is compared when it is opened; TIFF and BMP have nothing alike.
+_END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "WEBP": b""}
 _TAIL = 1024  # bytes at the end of a file in which the end marker is looked for
 _SLACK = 1e-3  # rounding errors that a float image may carry beyond 0 and 1
 
@@ -88,6 +91,11 @@ _ENCODERS: dict[str, tuple[str, dict[str, int]]] = {
     ".tiff": ("TIFF", {}),
     ".bmp": ("BMP", {}),
 }
+
+IMAGE_SUFFIXES = tuple(_ENCODERS)
+"""Endings of the names of image files, in lower case."""
+
+_REMARKS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # a filter of `warnings`
 
 
 def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> ImageArray:
@@ -142,8 +150,8 @@ def check_file(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     """Return the size of a picture after making sure, cheaply, that the file is whole.
 
     Reads the header and, for JPEG and PNG, looks for the end marker in the last kilobyte. Only a
-    file without the marker there (cut off, or with something appended) is decoded to find out.
-    Damage in the middle of a file is not looked for.
+    file without the marker there (cut off, or with something appended) is decoded to find out, and
+    TIFF and BMP, which have none. Damage in the middle of other files is not looked for.
 
     Raises:
         ImageError: The file is missing, empty, no image, truncated or too large.
@@ -152,9 +160,9 @@ def check_file(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
         image = _open(stream, name)
         size = _upright_size(image)
         _check_pixels(size, max_pixels, name)
-        marker = _END_MARKERS.get(image.format or "", b"")
+        marker = _END_MARKERS.get(image.format or "")
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
-        if marker not in stream.read():
+        if marker is None or marker not in stream.read():
             stream.seek(0)
             _open(stream, name).load()
     return size
@@ -219,7 +227,8 @@ def _file(name: str) -> IO[bytes]:
         elif isinstance(error, PermissionError):
             problem = "may not be read by this user: change its permissions."
         else:
-            problem = f"cannot be opened ({error}): check the path."
+            why = (isinstance(error, OSError) and error.strerror) or error
+            problem = f"cannot be opened ({why}): check the path."
         raise ImageError(f"{name} {problem}") from error
 
 
@@ -227,7 +236,8 @@ def _file(name: str) -> IO[bytes]:
 def _decoding(name: str) -> Iterator[None]:
     """Turn whatever Pillow raises on broken bytes into one sentence."""
     try:
-        yield
+        with _without_remarks():
+            yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -236,6 +246,24 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(
             f"{name} is truncated or damaged ({error}): fetch it again or leave it out."
         ) from error
+
+
+@contextlib.contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keep Pillow's warnings about odd files from the user; what matters is raised.
+
+    Not by `warnings.catch_warnings`: it swaps the filters of all threads (before Python 3.14), and
+    threads that end in another order than they began leave wrong ones behind. This puts one filter
+    in front and takes one away, and as all are equal, it does not matter whose. Meanwhile other
+    threads miss Pillow's warnings too, and no others.
+    """
+    filters = cast("list[Any]", warnings.filters)
+    filters.insert(0, _REMARKS)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # somebody has emptied the list
+            filters.remove(_REMARKS)
 
 
 def _open(stream: IO[bytes], name: str) -> ImageFile.ImageFile:

@@ -25,15 +25,17 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: expected JSON in UTF-8, but byte {error.start} is no UTF-8: "
-            "name the annotation file, or save it as UTF-8."
+            "name a JSON file, or save it as UTF-8."
         ) from None
+    except ValueError as error:  # a zero byte in the name
+        raise DataError(f"{path}: expected a file's name, got one with {error}: mend it.") from None
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(_not_json(path, text, error)) from None
     except RecursionError:
         raise DataError(
-            f"{path}: expected annotations, got JSON nested beyond any use: export it again."
+            f"{path}: expected JSON, got it nested beyond any use: export it again."
         ) from None
     except ValueError as error:  # an integer of thousands of digits
         raise DataError(f"{path}: expected JSON, got {error}: export it again.") from None
@@ -50,7 +52,7 @@ def _not_json(path: Path, text: str, error: json.JSONDecodeError) -> str:
         )
     return (
         f"{path}: expected JSON, got other text in line {error.lineno}, column {error.colno} "
-        f"({error.msg}): name the annotation file, or export it again."
+        f"({error.msg}): name a JSON file, or export it again."
     )
 
 

@@ -1,10 +1,11 @@
 """Read data sets in COCO's format: one JSON file, its pictures in `images/` beside it.
 
 The format: https://cocodataset.org/#format-data. Instances have the annotation's id, and `crowd`
-where `iscrowd` is 1. Boxes are computed from the masks, whatever the file's `bbox` says: the mask
-is the truth. An outline that covers no pixel gives an empty mask and a box of no size.
+where `iscrowd` is 1. Their boxes are computed from the masks, whatever the file's `bbox` says: the
+mask is the truth. An outline that covers no pixel gives an empty mask and a box of no size.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +13,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import read_image
 from delineate.core.instances import Instances
+from delineate.core.json_file import kind, read_json
 from delineate.core.masks import Masks
 from delineate.data.coco_checks import Annotation, check_annotations, check_images
-from delineate.data.json_file import kind, read_json
 from delineate.data.sample import ImageRecord, Problem, Sample
 from delineate.data.segmentations import expand
 from delineate.errors import ConfigError, DataError
@@ -61,6 +63,8 @@ class CocoDataset:
         self._labels = np.array([a.label for a in annotations], dtype=np.int64)[order]
         self._crowd = np.array([a.crowd for a in annotations], dtype=np.bool_)[order]
         self._areas = np.array([a.area for a in annotations], dtype=np.float64)[order]
+        boxes = np.array([a.box for a in annotations], dtype=np.float64)
+        self._boxes = boxes.reshape(-1, 4)[order]
         self._segmentations = [annotations[i].segmentation for i in order]
 
     def __len__(self) -> int:
@@ -94,6 +98,14 @@ class CocoDataset:
         stated = self._areas[self._rows(index)]
         unstated = np.isnan(stated)
         return np.where(unstated, self._masks(index).areas, stated) if unstated.any() else stated
+
+    def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
+        """(n, 4) `bbox` of the instances of image `index` as the file states it, or its mask's."""
+        stated = self._boxes[self._rows(index)]
+        unstated = np.isnan(stated)
+        if not unstated.any():
+            return stated.copy()
+        return np.where(unstated, xyxy_to_xywh(self._masks(index).boxes()), stated)
 
     def _masks(self, index: int) -> Masks:
         size = self.records[index].size
@@ -189,7 +201,7 @@ def _folders(path: Path, images: Path | str | None) -> list[Path]:
     if images is None:
         beside = path.parent / "images"
         return [beside, path.parent] if beside.is_dir() else [path.parent]
-    if not Path(images).is_dir():
+    if not os.path.isdir(images):
         raise DataError(
             f"{images}: expected the folder of the pictures, found no folder there: check --images."
         )

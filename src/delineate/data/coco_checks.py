@@ -13,9 +13,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from delineate.core.boxes import Size
-from delineate.core.classes import ClassMap
+from delineate.core.classes import ID_LIMIT, ClassMap
 from delineate.core.image import check_file, stored_size
-from delineate.data.json_file import kind
+from delineate.core.json_file import kind
 from delineate.data.sample import ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact
 from delineate.errors import DataError
@@ -23,18 +23,19 @@ from delineate.errors import DataError
 JsonObject = Mapping[str, Any]
 
 _THREADS = 8  # looking at files is waiting, most of all on network disks
-_ID_LIMIT = 2**63  # annotation ids are held as int64
+_LARGEST = 1e15  # of the numbers that an annotation states
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One sound annotation; its area is as the file states it, NaN if it does not."""
+    """One sound annotation; area and box (xywh) are as the file states them, NaN if it does not."""
 
     id: int
     image_id: int
     label: int
     crowd: bool
     area: float
+    box: tuple[float, ...]
     segmentation: Compact
 
 
@@ -103,11 +104,11 @@ def check_images(
 def _image_record(image: JsonObject, folder: Path) -> ImageRecord:
     """Read what the JSON says of an image."""
     image_id = _whole(image, "id", "an image")
+    if not 0 <= image_id < ID_LIMIT:
+        raise _Broken("expected an id from 0 to 2^63 - 1", "number the images from 1")
     name = image.get("file_name")
     if not isinstance(name, str) or not name.strip():
-        raise _Broken(
-            f"expected its file's name as 'file_name', got {kind(name)}", "name its file"
-        )
+        raise _Broken(f"expected its file's name as 'file_name', got {kind(name)}", "name its file")
     if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
         raise _Broken(
             "its file's name leads out of the folder of images",
@@ -213,7 +214,7 @@ def _annotation(
     annotation: JsonObject, kept: Mapping[int, ImageRecord], labels: Mapping[int, int]
 ) -> Annotation:
     annotation_id = _whole(annotation, "id", "an annotation")
-    if not -_ID_LIMIT <= annotation_id < _ID_LIMIT:
+    if not -ID_LIMIT <= annotation_id < ID_LIMIT:  # held as int64
         raise _Broken("its id has more than 64 bits", "number the annotations from 1")
     image_id = _whole(annotation, "image_id", "an annotation")
     if image_id not in kept:
@@ -236,6 +237,7 @@ def _annotation(
         label=labels[category],
         crowd=bool(crowd),
         area=_stated_area(annotation.get("area")),
+        box=_stated_box(annotation.get("bbox")),
         segmentation=_segmentation(annotation, kept[image_id].size),
     )
 
@@ -254,9 +256,16 @@ def _segmentation(annotation: JsonObject, size: Size) -> Compact:
 
 
 def _stated_area(area: object) -> float:
-    if isinstance(area, int | float) and 0 <= area <= 1e15:  # false for NaN
+    if isinstance(area, int | float) and 0 <= area <= _LARGEST:  # false for NaN
         return float(area)
     return math.nan
+
+
+def _stated_box(box: object) -> tuple[float, ...]:
+    if not isinstance(box, list) or len(box) != 4:
+        return (math.nan,) * 4
+    sound = all(isinstance(v, int | float) and -_LARGEST <= v <= _LARGEST for v in box)
+    return tuple(map(float, box)) if sound else (math.nan,) * 4
 
 
 def _annotation_place(

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from delineate._files import output_error, writing_whole
-from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.image import read_image, write_image
 from delineate.core.instances import Instances
 from delineate.data.sample import Dataset
@@ -133,7 +132,7 @@ def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
             instances.labels.tolist(),
             instances.masks.to_coco(),
             dataset.areas(index).tolist(),
-            xyxy_to_xywh(instances.boxes).tolist(),
+            dataset.stated_boxes(index).tolist(),
             np.zeros(len(ids), bool) if instances.crowd is None else instances.crowd,
         )
         for id_, label, mask, area, box, crowd in zip(*columns, strict=True):

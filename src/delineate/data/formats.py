@@ -1,11 +1,12 @@
 """The table of data formats, and the one way to open data in any of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.coco import OnError, read_coco
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
@@ -13,7 +14,6 @@ from delineate.errors import ConfigError, DataError, nearest
 SPLITS = ("train", "val", "test")
 """The splits of a data folder: `train.json`, `val.json`, `test.json`."""
 
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _LAYOUT = (
     "a data folder holds train.json, val.json and perhaps test.json in COCO's format, "
     "with the pictures in images/ beside them"
@@ -89,8 +89,9 @@ def open_splits(
     images: Path | str | None = None,
     format: str | None = None,
     on_error: OnError = "stop",
+    only: Sequence[str] | None = None,
 ) -> dict[str, Dataset]:
-    """Open every split of a data folder.
+    """Open the splits of a data folder.
 
     Args:
         path: A folder with `train.json`, `val.json` or `test.json`, or with one other JSON file,
@@ -98,17 +99,22 @@ def open_splits(
         images: As for `open_dataset`.
         format: As for `open_dataset`.
         on_error: As for `open_dataset`.
+        only: Names in `SPLITS`; the others are left alone, unopened and unchecked. None: open all.
 
     Returns:
-        Split name -> data set, in the order of `SPLITS`.
+        Split name -> data set, in the order of `SPLITS`; what the folder lacks is not in it.
 
     Raises:
         DataError: As `open_dataset`; or the folder holds no annotations.
-        ConfigError: As `open_dataset`.
+        ConfigError: As `open_dataset`; or `only` names no split.
     """
+    for name in only or ():
+        if name not in SPLITS:
+            raise ConfigError(f"no split is called {name!r}: {nearest(name, SPLITS)}")
     return {
         split: _reader(file, format)(file, images=images, on_error=on_error)
         for split, file in _split_files(Path(path)).items()
+        if only is None or split in only
     }
 
 
@@ -126,19 +132,25 @@ def _reader(path: Path, format: str | None) -> Reader:
 
 def _split_files(path: Path) -> dict[str, Path]:
     """Return the annotation file of each split that `path` holds."""
-    if not path.exists():
-        raise DataError(f"{path}: expected a data set, found nothing there: check the path.")
-    if not path.is_dir():
-        return {"train": path}
-    files = {split: path / f"{split}.json" for split in SPLITS}
-    found = {split: file for split, file in files.items() if file.is_file()}
-    if found:
-        return found
-    inside = sorted(file for file in path.iterdir() if file.is_file())
+    try:
+        if not path.exists():
+            raise DataError(f"{path}: expected a data set, found nothing there: check the path.")
+        if not path.is_dir():
+            return {"train": path}
+        files = {split: path / f"{split}.json" for split in SPLITS}
+        found = {split: file for split, file in files.items() if file.is_file()}
+        if found:
+            return found
+        inside = sorted(file for file in path.iterdir() if file.is_file())
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a data set, but it cannot be read ({error.strerror or error}): "
+            "check the path and its permissions."
+        ) from error
     others = [file for file in inside if _is_json(file)]
     if len(others) == 1:
         return {"train": others[0]}
-    pictures = sum(file.suffix.lower() in _IMAGE_SUFFIXES for file in inside)
+    pictures = sum(file.suffix.lower() in IMAGE_SUFFIXES for file in inside)
     got = (
         f"{len(others)} JSON files of other names"
         if others

@@ -124,6 +124,14 @@ class Dataset(Protocol):
         """
         ...
 
+    def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
+        """(n, 4) x, y, width, height of each instance, as the source states them, else its mask's.
+
+        Evaluation of boxes compares with these: COCO's stated boxes are those of the polygons, and
+        its published numbers are made with them. Everything else uses the boxes of `instances`.
+        """
+        ...
+
 
 class Subset:
     """Some images of a data set, in the order given; an index may repeat.
@@ -166,6 +174,10 @@ class Subset:
         """The sizes of the instances of image `index`."""
         return self._dataset.areas(self._indices[index])
 
+    def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
+        """The boxes of image `index` as the source states them."""
+        return self._dataset.stated_boxes(self._indices[index])
+
 
 class Relabelled:
     """A data set whose labels index another class table, for example a model's.
@@ -207,6 +219,10 @@ class Relabelled:
     def areas(self, index: int) -> npt.NDArray[np.float64]:
         """The sizes of the instances of image `index`."""
         return self._dataset.areas(index)
+
+    def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
+        """The boxes of image `index` as the source states them."""
+        return self._dataset.stated_boxes(index)
 
     def _relabel(self, instances: Instances) -> Instances:
         return instances.replace(labels=self._label[instances.labels])
@@ -261,3 +277,8 @@ class Concat:
         """The sizes of the instances of image `index`."""
         part, i = self._place[index]
         return part.areas(i)
+
+    def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
+        """The boxes of image `index` as the source states them."""
+        part, i = self._place[index]
+        return part.stated_boxes(i)

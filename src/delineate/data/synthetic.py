@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from delineate.core import rle
+from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
@@ -95,6 +96,10 @@ class SyntheticScenes:
         masks = self.instances(index).masks
         assert masks is not None
         return masks.areas.astype(np.float64)
+
+    def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
+        """(n, 4) x, y, width, height of what is visible of each thing of scene `index`."""
+        return xyxy_to_xywh(self.instances(index).boxes)
 
     def _lay_out(
         self, index: int

@@ -4,7 +4,6 @@ The truth file's own ``bbox`` and ``area`` are used as they stand, as pycocotool
 to the annotator's polygons and differ a little from those of the masks.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,19 @@ from typing import Any
 import hotcoco
 
 from delineate.core.classes import ClassMap
+from delineate.core.json_file import read_json
 from delineate.errors import DataError
+from delineate.evaluate.coco_names import joined_by_name
+from delineate.evaluate.coco_records import (
+    JsonObject,
+    Known,
+    Record,
+    Shape,
+    images_by_id,
+    sizes_of,
+    sound_annotations,
+    sound_results,
+)
 from delineate.evaluate.coco_result import CocoResult, IouType, Totals, read_result
 
 
@@ -26,6 +37,9 @@ def evaluate_files(
     size is the mask's, as detectron2 evaluates. (pycocotools takes the size of the box when it
     finds one, which moves objects between small, medium and large but leaves AP and AP50 alone.)
 
+    Where results also have ``file_name`` they are joined to the truth by that, whatever their
+    ``image_id``: see `delineate.evaluate.coco_names`.
+
     Args:
         truth: Annotations: ``{"images": [...], "annotations": [...], "categories": [...]}``.
         results: ``[{"image_id", "category_id", "score", "bbox" and/or "segmentation"}, ...]``.
@@ -33,107 +47,101 @@ def evaluate_files(
             results hold.
 
     Raises:
-        DataError: A file cannot be read, is not what it should be, or the two do not belong
-            together: a result names an image or a category that the annotations lack.
+        DataError: A file cannot be read, is not what it should be, an entry of it is broken, or
+            the two do not belong together: a result names an image or a category that the
+            annotations lack, or no result is of a picture of theirs.
     """
-    annotations, predictions = _annotations(Path(truth)), _results(Path(results))
-    with_masks = _have_masks(predictions, results)
+    truth, results = Path(truth), Path(results)
+    annotations, predictions = _annotations(truth), _results(results)
+    with_masks = _all_have(results, predictions, "segmentation")
     kinds: Sequence[IouType] = iou_types or (("segm", "bbox") if with_masks else ("bbox",))
     if "segm" in kinds and not with_masks:
         raise DataError(
             f"{results}: expected masks (`segmentation`) to evaluate, got boxes only: "
             "evaluate boxes instead (iou_types=('bbox',))."
         )
-    try:
-        known = hotcoco.COCO(annotations)
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{truth}: not COCO annotations ({error}): correct the file.") from error
-    _check_records(results, predictions, known)
-    _check_sizes(results, predictions, annotations["images"])
-    try:
-        evaluations = {kind: _evaluate(known, predictions, kind) for kind in kinds}
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{results}: not COCO results ({error}): correct the file.") from error
-    classes = ClassMap.from_coco(sorted(annotations["categories"], key=lambda c: int(c["id"])))
-    truths = Counter(a["category_id"] for a in annotations["annotations"] if not a.get("iscrowd"))
+    classes = _classes(truth, annotations["categories"])
+    images = images_by_id(truth, annotations["images"])
+    shapes = _shapes_to_read(kinds, with_masks, _all_have(results, predictions, "bbox"))
+    of_truth: list[Shape] = [_SHAPES[kind] for kind in kinds]
+    need_sizes = "segmentation" in (*shapes, *of_truth)
+    known = Known(
+        sizes=sizes_of(truth, images) if need_sizes else dict.fromkeys(images),
+        categories=classes.source_ids,
+    )
+    joined = joined_by_name(results, predictions, images)
+    sound = sound_results(results, joined, known, shapes)
+    objects = sound_annotations(truth, annotations["annotations"], known, of_truth)
+    indexed = _truth(truth, known, classes, objects)
+    evaluations = {kind: _evaluate(indexed, sound, kind) for kind in kinds}
+    truths = Counter(a["category_id"] for a in objects if not a["iscrowd"])
     totals = Totals(
-        images=len(annotations["images"]),
-        predictions=len(predictions),
+        images=len(images),
+        predictions=len(sound),
         truths=[truths[source_id] for source_id in classes.source_ids],
     )
     return read_result(evaluations, classes.names, totals)
 
 
-def _evaluate(
-    truth: hotcoco.COCO, predictions: list[dict[str, Any]], kind: IouType
-) -> hotcoco.COCOeval:
-    if kind == "segm":
+_SHAPES: dict[IouType, Shape] = {"segm": "segmentation", "bbox": "bbox"}
+
+
+def _shapes_to_read(kinds: Sequence[IouType], masks: bool, boxes: bool) -> list[Shape]:
+    """Return what is read of results: a box comes from the mask where only masks are there."""
+    shapes: list[Shape] = []
+    if "bbox" in kinds and (boxes or not masks):
+        shapes.append("bbox")
+    if "segm" in kinds or not shapes:
+        shapes.append("segmentation")
+    return shapes
+
+
+def _truth(path: Path, known: Known, classes: ClassMap, objects: list[Record]) -> hotcoco.COCO:
+    images = [
+        {"id": image_id} if size is None else {"id": image_id, "height": size[0], "width": size[1]}
+        for image_id, size in known.sizes.items()
+    ]
+    pairs = zip(classes.source_ids, classes.names, strict=True)
+    categories = [{"id": source_id, "name": name} for source_id, name in pairs]
+    try:
+        return hotcoco.COCO({"images": images, "annotations": objects, "categories": categories})
+    except (ValueError, TypeError, OverflowError) as error:  # ids beyond 64 bits
+        raise DataError(f"{path}: not COCO annotations ({error}): correct the file.") from error
+
+
+def _evaluate(truth: hotcoco.COCO, predictions: list[Record], kind: IouType) -> hotcoco.COCOeval:
+    if kind == "segm":  # hotcoco takes the size of an object from its box where there is one
         predictions = [{k: v for k, v in p.items() if k != "bbox"} for p in predictions]
     evaluation = hotcoco.COCOeval(truth, truth.load_res(predictions), kind)
     evaluation.evaluate()
     return evaluation
 
 
-def _check_records(
-    results: Path | str, predictions: list[dict[str, Any]], truth: hotcoco.COCO
-) -> None:
-    """Raise DataError where a prediction names an unknown image or category, or has no score."""
-    for key, known in (("image_id", truth.get_img_ids()), ("category_id", truth.get_cat_ids())):
-        named: list[Any] = [p.get(key) for p in predictions]
-        if odd := [value for value in named if not isinstance(value, int)]:
-            raise DataError(
-                f"{results}: expected a whole number as {key} of every result, got {odd[0]!r}: "
-                "write COCO results."
-            )
-        if foreign := set(named) - set(known):
-            raise DataError(
-                f"{results}: {key} {min(foreign)} is not in the annotations, which have "
-                f"{_some(known)} ({len(foreign)} such ids): evaluate against the data set that "
-                "the predictions were made for."
-            )
-    scores = (p.get("score") for p in predictions)
-    if odd := [score for score in scores if not isinstance(score, int | float)]:
-        raise DataError(
-            f"{results}: expected a number as score of every result, got {odd[0]!r}: write COCO "
-            "results; annotations have no scores."
-        )
-
-
-def _check_sizes(
-    results: Path | str, predictions: list[dict[str, Any]], images: list[dict[str, Any]]
-) -> None:
-    """Raise DataError where a predicted mask belongs to an image of another size."""
-    sizes = {image["id"]: [image.get("height"), image.get("width")] for image in images}
-    for prediction in predictions:
-        mask, size = prediction.get("segmentation"), sizes[prediction["image_id"]]
-        if isinstance(mask, dict) and None not in size and list(mask.get("size", ())) != size:
-            raise DataError(
-                f"{results}: expected masks of image {prediction['image_id']} to have its size "
-                f"(height, width) {size}, got {mask.get('size')}: bring them back to the "
-                "original image."
-            )
-
-
-def _have_masks(predictions: list[dict[str, Any]], results: Path | str) -> bool:
-    """Return whether results hold masks; raise DataError where only some of them do."""
-    count = sum("segmentation" in p for p in predictions)
+def _all_have(path: Path, predictions: Sequence[JsonObject], key: Shape) -> bool:
+    """Return whether results have what `key` names; raise DataError where only some do."""
+    count = sum(key in p for p in predictions)
     if 0 < count < len(predictions):
         raise DataError(
-            f"{results}: expected a mask in every result or in none, got {count} masks in "
+            f"{path}: expected {key!r} in every result or in none, got it in {count} of "
             f"{len(predictions)} results: write all of them."
         )
     return count == len(predictions)
 
 
-def _some(ids: Sequence[int]) -> str:
-    shown = ", ".join(str(i) for i in sorted(ids)[:8])
-    return shown + (" ..." if len(ids) > 8 else "") if ids else "none"
+def _classes(path: Path, categories: Sequence[Any]) -> ClassMap:
+    """Return the categories in the order of their ids, which is that of the evaluation."""
+    try:
+        classes = ClassMap.from_coco(categories)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    pairs = sorted(zip(classes.source_ids, classes.names, strict=True))
+    return ClassMap(tuple(name for _, name in pairs), tuple(source_id for source_id, _ in pairs))
 
 
-def _annotations(path: Path) -> dict[str, Any]:
-    content = _read_json(path)
+def _annotations(path: Path) -> dict[str, list[JsonObject]]:
+    content = read_json(path)
     lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or any(not isinstance(content.get(k), list) for k in lists):
+    if not isinstance(content, dict) or not all(_is_list_of_objects(content.get(k)) for k in lists):
         got = f"the keys {', '.join(list(content)[:8])}" if isinstance(content, dict) else "a list"
         raise DataError(
             f"{path}: expected COCO annotations (lists of images, annotations and categories), "
@@ -142,20 +150,15 @@ def _annotations(path: Path) -> dict[str, Any]:
     return content
 
 
-def _results(path: Path) -> list[dict[str, Any]]:
-    content = _read_json(path)
-    if not isinstance(content, list) or not all(isinstance(p, dict) for p in content):
+def _results(path: Path) -> Sequence[JsonObject]:
+    content = read_json(path)
+    if not _is_list_of_objects(content):
         raise DataError(
             f"{path}: expected COCO results (a list of predictions), got other JSON: "
             "name a predictions.json that `delineate predict` wrote, or any file in that format."
         )
-    return content
+    return content  # type: ignore[no-any-return]
 
 
-def _read_json(path: Path) -> Any:  # noqa: ANN401
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): check the path.") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON, got something else ({error}).") from error
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)

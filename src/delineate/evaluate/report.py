@@ -1,31 +1,10 @@
-"""An evaluation as text for people and as JSON for machines."""
+"""An evaluation as text for people."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from delineate.evaluate.coco_result import ClassScore, CocoResult, IouType
 
 KINDS: dict[IouType, str] = {"segm": "masks", "bbox": "boxes"}
-
-
-def json_report(result: CocoResult) -> dict[str, Any]:
-    """Return everything but the curves: what ``--json`` prints and ``metrics.json`` holds.
-
-    Returns:
-        ``{"segm": {"AP": ...}, "bbox": {...}, "per_class": {name: {"AP", "AP50", "AR",
-        "objects"}}, "images": n, "objects": n, "predictions": n}``; -1 where undefined.
-    """
-    classes = {
-        name: {"AP": score.ap, "AP50": score.ap50, "AR": score.ar, "objects": score.truths}
-        for name, score in result.per_class.items()
-    }
-    return {
-        **result.to_json(),
-        "per_class": classes,
-        "images": result.images,
-        "objects": result.truths,
-        "predictions": result.predictions,
-    }
 
 
 def text_report(result: CocoResult, *, limit: int = 20) -> str:

@@ -54,8 +54,8 @@ class Predictor:
 
     Args:
         model: With the weights to be used. It is left as it is.
-        device: Where to compute (``cpu``, ``cuda``, ``cuda:1``, ``mps``); by default where the
-            model is.
+        device: Where to compute: ``cpu``, ``cuda``, ``cuda:1``, ``mps``. By default the best there
+            is: CUDA for a model on the CPU, if the machine has it, else where the model is.
         score_threshold: Predictions with lower scores are dropped.
         batch_size: How many images go through the network at once. On a CPU 1 is best.
 
@@ -80,9 +80,8 @@ class Predictor:
         self.score_threshold = score_threshold
         self.batch_size = batch_size
         self.classes = model.classes
-        self._model = optimize_for_inference(model)
-        if device is not None:
-            self._model = _moved(self._model, device)
+        place = _best_device(model) if device is None else _checked_device(device)
+        self._model = optimize_for_inference(model).to(place)
 
     def __call__(self, image: ImageSource) -> Instances:
         """Return what is found in one image.
@@ -196,11 +195,28 @@ def _named(source: NamedSource, number: int) -> tuple[str, ImageSource]:
     return name, source
 
 
-def _moved(model: SegModel, device: str | torch.device) -> SegModel:
+def _best_device(model: SegModel) -> torch.device:
+    place = next(model.parameters()).device
+    return torch.device("cuda") if place.type == "cpu" and torch.cuda.is_available() else place
+
+
+def _checked_device(device: str | torch.device) -> torch.device:
+    """Return a device that this machine has and that models run on."""
     try:
-        return model.to(device)
-    except (RuntimeError, AssertionError) as error:
+        wanted = torch.device(device)
+    except RuntimeError:
+        wanted = None
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if wanted is None or (wanted.index or 0) >= there.get(wanted.type, 0):
+        known = ", ".join(
+            f"{kind}:{n}" if n else kind for kind in there for n in range(there[kind])
+        )
         raise ConfigError(
-            f"expected a device that this machine has, got {str(device)!r} ({error}): "
-            "use 'cpu', or leave the device out."
-        ) from error
+            f"expected a device that this machine has ({known}), got {str(device)!r}: "
+            "choose one of them, or leave the device out."
+        )
+    return wanted

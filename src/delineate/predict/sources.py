@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from delineate.core.image import IMAGE_SUFFIXES
 from delineate.errors import DataError
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Endings of the files that a folder is searched for, in lower case."""
 
 
 def sources(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
@@ -37,10 +35,10 @@ def sources(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) ->
 def _expand(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        files = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+        files = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
         if not files:
             raise DataError(
-                f"{name}: expected a folder with images ({', '.join(SUFFIXES)}), found none "
+                f"{name}: expected a folder with images ({', '.join(IMAGE_SUFFIXES)}), found none "
                 f"directly in it: name the folder that holds them, or a pattern like "
                 f"'{path / '**' / '*.jpg'}'."
             )

@@ -17,13 +17,13 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from delineate._files import output_error, writing_whole
+from delineate._files import make_folder, output_error, writing_whole
 from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.draw import overlay
 from delineate.core.image import write_image
 from delineate.core.instances import Instances
-from delineate.errors import DataError
+from delineate.errors import DataError, ImageError
 from delineate.predict.predictor import Prediction
 
 _MOST_OBJECTS = 2**16 - 1  # what the pixels of a 16-bit PNG can count to
@@ -118,8 +118,8 @@ class CocoResultsWriter(Writer):
     itself knows images by number only. Masks are compressed RLEs. Floats are written exactly, so
     that evaluating the file gives the numbers that evaluating the predictions would.
 
-    If the context ends by an error the file does not appear. If it ends by Ctrl-C, the file
-    appears with what had been predicted by then.
+    If the context ends by Ctrl-C or at an image that cannot be read, the file appears with what had
+    been predicted by then, if anything had. If it ends by another error the file does not appear.
 
     Args:
         path: The JSON file; its folder is made if needed.
@@ -138,7 +138,7 @@ class CocoResultsWriter(Writer):
         self._file: IO[bytes]
 
     def __enter__(self) -> Self:
-        _make_folder(self._path.parent)
+        make_folder(self._path.parent)
         self._file = self._draft.enter_context(writing_whole(self._path))
         self._put(b"[")
         return self
@@ -149,7 +149,8 @@ class CocoResultsWriter(Writer):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None and not issubclass(kind, KeyboardInterrupt):
+        cut_short = kind is not None and issubclass(kind, KeyboardInterrupt | ImageError)
+        if kind is not None and not (cut_short and self._images):
             stop = GeneratorExit()
             self._draft.__exit__(GeneratorExit, stop, None)
             return
@@ -210,7 +211,7 @@ class _FilesOfImages:
         self._folder = Path(folder)
         self._suffix = suffix
         self._used: set[str] = set()
-        _make_folder(self._folder)
+        make_folder(self._folder)
 
     def next(self, name: str) -> Path:
         """Return the path for the image called `name`."""
@@ -221,10 +222,3 @@ class _FilesOfImages:
             unique = f"{stem}_{number}"
         self._used.add(unique.casefold())
         return self._folder / f"{unique}{self._suffix}"
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(folder, error) from error

@@ -32,15 +32,14 @@ def mask_rcnn_nano() -> TrainConfig:
     Command: ``delineate train nuclei_dsb2018 --recipe mask_rcnn_nano --out run``
     Hardware: 2 CPU cores.
     Hours: 0.3
+    AP: see benchmarks/results/nuclei.json.
     """
     entry = MODELS["maskrcnn_nano"]
     return TrainConfig(
         model=entry.config,
         preprocess=entry.preprocess,
         image_scale="auto",
-        augment=AugmentConfig(
-            crop=256, scale=(0.5, 1.5), vertical_flip=0.5, quarter_turns=True
-        ),
+        augment=AugmentConfig(crop=256, scale=(0.5, 1.5), vertical_flip=0.5, quarter_turns=True),
         optim=OptimConfig(lr=2e-3, weight_decay=0.05),
         budget=BudgetConfig(minutes=18),
         ema=EmaConfig(decay=0.998),
@@ -49,16 +48,17 @@ def mask_rcnn_nano() -> TrainConfig:
 
 
 def mask_rcnn_resnet18() -> TrainConfig:
-    """Photographs on one small GPU: ResNet-18 from ImageNet, feature pyramid, images of 512 pixels.
+    """Photographs: ResNet-18 from ImageNet, feature pyramid, images of 512 pixels.
 
     Command: ``delineate train DATA --recipe mask_rcnn_resnet18 --out run``
-    Hardware: one GPU with 8 GB.
+    Hardware: one GPU.
+    AP: not measured yet.
     """
     entry = MODELS["maskrcnn_resnet18_fpn"]
     return TrainConfig(
         model=entry.config,
         preprocess=replace(entry.preprocess, min_size=512, max_size=853),
-        start="resnet18:imagenet1k_v1",
+        pretrained="resnet18:imagenet1k_v1",
         optim=OptimConfig(lr=2e-4, backbone_lr_factor=0.5),
         budget=BudgetConfig(epochs=24),
         batch_size=8,
@@ -66,17 +66,18 @@ def mask_rcnn_resnet18() -> TrainConfig:
 
 
 def mask_rcnn_resnet50() -> TrainConfig:
-    """Photographs on one GPU: ResNet-50 from ImageNet, feature pyramid, images of 800 pixels.
+    """Photographs: ResNet-50 from ImageNet, feature pyramid, images of 800 pixels.
 
     Command: ``delineate train DATA --recipe mask_rcnn_resnet50 --out run``
-    Hardware: one GPU with 24 GB.
+    Hardware: one GPU.
+    AP: not measured yet.
     """
     entry = MODELS["maskrcnn_resnet50_fpn"]
     return replace(
         mask_rcnn_resnet18(),
         model=entry.config,
         preprocess=entry.preprocess,
-        start="resnet50:imagenet1k_v1",
+        pretrained="resnet50:imagenet1k_v1",
         optim=OptimConfig(lr=1e-4, backbone_lr_factor=0.5),
         augment=AugmentConfig(crop=None, scale=(0.8, 1.0)),
         data=DataConfig(group_by_size=True),

@@ -27,7 +27,9 @@ from delineate.train.optim import Ema
 
 _FORMAT = 1
 _FINGERPRINTED = 256
-_HARMLESS = frozenset({"data.workers", "log_every", "checkpoint_minutes", "checkpoint_steps"})
+_HARMLESS = frozenset(
+    {"data.workers", "log_every", "checkpoint_minutes", "checkpoint_steps", "tensorboard"}
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,8 +42,10 @@ class Position:
     """Time spent, over all resumptions."""
     validated: float = 0.0
     """Share of the budget that was used at the last validation."""
+    validated_step: int = -1
+    """Steps done at the last validation; -1 before the first."""
     validation_seconds: float = 0.0
-    """Time the last validation took."""
+    """Time the last validation took; before the first, what it is expected to take, or 0."""
     validation_ended: float = 0.0
     """Time spent when it ended."""
     step_seconds: float = 0.0
@@ -79,7 +83,8 @@ class Origin:
         if changed:
             raise ConfigError(
                 f"{run} can only be resumed with the options it was started with, but "
-                f"{', '.join(changed)}: take {run / 'config.yaml'}, or start another run."
+                f"{', '.join(changed)}: --resume takes the run's own config; drop the --set that "
+                "differs, or start another run."
             )
         names = sorted(self.data.keys() | now.data.keys())
         other = [name for name in names if self.data.get(name) != now.data.get(name)]

@@ -32,6 +32,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
+_NULLS = ("", "~", "null")  # how YAML writes None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
@@ -61,11 +63,11 @@ class AugmentConfig:
     """Turn by a random multiple of 90 degrees; for pictures without an up."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Largest rotation in degrees, either way."""
-    brightness: NotNegative = 0.2
+    brightness: Share = 0.2
     """Largest relative change of brightness."""
-    contrast: NotNegative = 0.2
+    contrast: Share = 0.2
     """Largest relative change of contrast."""
-    saturation: NotNegative = 0.2
+    saturation: Share = 0.2
     """Largest relative change of saturation."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02
     """Largest shift of the hue, in turns of the colour circle."""
@@ -100,7 +102,7 @@ class OptimConfig:
     """Schedule "step": shares of the budget after which the learning rate drops."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Schedule "step": factor of each drop."""
-    final_fraction: Share = 0.01
+    min_lr_ratio: Share = 0.01
     """Schedule "cosine": share of the learning rate left at the end."""
     clip_norm: Positive | None = 10.0
     """Largest norm of the gradient of all weights together; null does not clip."""
@@ -144,7 +146,7 @@ class TrainConfig:
     """The network."""
     preprocess: Preprocess
     """How an image becomes the network's input, in training and ever after."""
-    start: str | None = None
+    pretrained: str | None = None
     """Weights to begin with: name:tag of a backbone or a model, a file, a run; null is random."""
     image_scale: Literal["auto", "preprocess"] = "preprocess"
     """Scale images so that small objects have enough pixels, or as `preprocess` says."""
@@ -171,6 +173,8 @@ class TrainConfig:
     """Steps between two checkpoints, in addition to the minutes."""
     log_every: Count = 20
     """Steps summed up in one line of metrics.jsonl."""
+    tensorboard: bool = False
+    """Draw curves for TensorBoard too, in the run folder's tensorboard/ (extra "track")."""
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
@@ -186,12 +190,14 @@ def from_dict(values: Mapping[str, Any]) -> TrainConfig:
         ConfigError: A key is unknown, or a value is of the wrong kind or out of range.
     """
     try:
+        text = json.dumps(values)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"a config holds only text, numbers, lists and null: {error}.") from None
+    try:
         # As JSON a list may stand for a tuple; apart from that, nothing is converted.
-        return _adapter().validate_json(json.dumps(values))
+        return _adapter().validate_json(text)
     except ValidationError as error:
         raise ConfigError(_sentence(error)) from None
-    except TypeError as error:
-        raise ConfigError(f"a config holds only text, numbers, lists and null: {error}.") from None
 
 
 def to_yaml(config: TrainConfig) -> str:
@@ -271,8 +277,9 @@ def _changed(config: TrainConfig, changes: Iterable[tuple[str, object]]) -> Trai
 
 def _read(text: str, hint: object) -> object:
     """Return what a text means for an option: free text stays text, whatever it looks like."""
-    value = yaml_text.read(text)
-    return text if str in _alternatives(hint) and value is not None else value
+    if str in _alternatives(hint):
+        return None if text.strip().lower() in _NULLS else text
+    return yaml_text.read(text)
 
 
 @cache

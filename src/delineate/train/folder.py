@@ -13,12 +13,32 @@ from delineate.errors import ConfigError
 from delineate.models.api import SegModel
 from delineate.train import checkpoint
 from delineate.train.checkpoint import Checkpoint, Origin
+from delineate.train.config import TrainConfig, from_yaml
 from delineate.weights.file import read_card, save_model
 
 CONFIG = "config.yaml"
 BEST = "best.safetensors"
 METRICS = "metrics.json"
 LINES = "metrics.jsonl"
+CURVES = "tensorboard"
+
+
+def saved_config(run: Path) -> TrainConfig | None:
+    """Return the resolved config that a run was started with; None where no run was begun.
+
+    Raises:
+        ConfigError: There is a ``config.yaml``, but it cannot be read.
+    """
+    path = run / CONFIG
+    try:
+        return from_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a ConfigError
+        raise ConfigError(
+            f"{path} should be the config of a run, but cannot be read ({error}): mend it, or "
+            "start another run."
+        ) from error
 
 
 def open_folder(run: Path, origin: Origin, *, resume: bool) -> Checkpoint | None:

@@ -17,21 +17,24 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from delineate._files import write_whole
+from delineate._optional import need
 from delineate.data.loader import Loader
 from delineate.data.sample import Dataset, Relabelled, Sample
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError
 from delineate.evaluate.coco import CocoMetric
 from delineate.models.api import SegModel
+from delineate.models.fuse import optimize_for_inference
 from delineate.train import checkpoint
 from delineate.train.budget import Budget
 from delineate.train.checkpoint import Checkpoint, Origin, Position
 from delineate.train.config import TrainConfig, from_dict, to_dict, to_yaml
-from delineate.train.folder import BEST, CONFIG, LINES, finish, offer, open_folder
-from delineate.train.log import JsonLines, Sink, StepEvent, ValidationEvent
+from delineate.train.folder import BEST, CONFIG, CURVES, LINES, finish, offer, open_folder
+from delineate.train.log import JsonLines, Sink, StepEvent, TensorBoard, ValidationEvent
 from delineate.train.optim import learning_rate
 from delineate.train.resolve import resolve
 from delineate.train.step import Learner
@@ -49,6 +52,8 @@ class FitResult:
     """The checkpoint to use."""
     metrics: dict[str, Any]
     """Content of ``metrics.json``: COCO's measures of the best checkpoint, its step and minutes."""
+    val: Dataset | None = field(compare=False, repr=False)
+    """The validation split that was used, given or held out; its labels are the model's."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,21 +110,27 @@ def fit(
 
     Raises:
         ConfigError: An option does not fit, or `out` holds another run.
-        DataError: There is nothing to learn from.
+        DataError: There is nothing to learn from, or a picture cannot be read; in the middle of a
+            run, ``last/`` then has everything up to the last step.
         ClassMismatch: The validation split has classes that the training set lacks.
         OutputError: The run folder cannot be written.
         TrainingDiverged: The loss became infinite or not a number.
+        MissingExtra: The config wants TensorBoard, and it is not installed.
         KeyboardInterrupt: The user stopped the run; ``last/`` has everything up to the last step.
     """
     accelerator = _accelerator(device)
     config = from_dict(to_dict(config))  # checks what a recipe or a script put in
     train, val = _splits(config, train, val)
     config = resolve(config, train, accelerator=accelerator)
+    if config.tensorboard:
+        need("torch.utils.tensorboard", extra="track")  # before there is a run folder
     gpus = [torch.cuda.current_device()] if accelerator == "cuda" else []
     with torch.random.fork_rng(gpus), contextlib.ExitStack() as stack:
         run = _begin(config, train, val, Path(out), accelerator, resume=resume)
         lines = JsonLines(run.out / LINES, every=config.log_every, until=run.position.seconds)
         run.sinks.extend([lines, *sinks])
+        if config.tensorboard:
+            run.sinks.append(TensorBoard(run.out / CURVES, every=config.log_every))
         for sink in run.sinks:
             stack.callback(sink.close)
         verb = f"resuming after step {run.position.step}" if run.position.step else "training"
@@ -128,8 +139,11 @@ def fit(
             f"{len(train.classes)} classes, on {run.learner.fabric.device}, in {out}"
         )
         with Stop() as stop:
-            _learn(run, stop)
-    return FitResult(run=run.out, best=run.out / BEST, metrics=finish(run.out))
+            try:
+                _learn(run, stop)
+            except DataError as error:
+                raise _kept(run, error) from error
+    return FitResult(run=run.out, best=run.out / BEST, metrics=finish(run.out), val=val)
 
 
 def _begin(
@@ -145,8 +159,8 @@ def _begin(
     origin = Origin.of(config, {"train": train} if val is None else {"train": train, "val": val})
     earlier = open_folder(out, origin, resume=resume)
     torch.manual_seed(config.seed)
-    start = config.start if earlier is None else None
-    learner = Learner(config, train.classes, accelerator=accelerator, start=start)
+    pretrained = config.pretrained if earlier is None else None
+    learner = Learner(config, train.classes, accelerator=accelerator, pretrained=pretrained)
     if earlier is not None:
         learner.restore(earlier.tensors, earlier.scaler)
     loader = _loader(config, train)
@@ -175,6 +189,9 @@ def _learn(run: Run, stop: Stop) -> None:
     while not stop.requested:
         position.seconds = time.monotonic() - started
         progress = run.budget.progress(position)
+        if run.val is not None and run.budget.trial_is_due(position, progress):
+            position.validation_seconds = _expected_seconds(run, run.val, stop)
+            continue
         if run.budget.validation_is_due(position, progress):
             _validate(run, progress, stop)
             saved = time.monotonic()
@@ -209,6 +226,32 @@ def _learn(run: Run, stop: Stop) -> None:
     raise KeyboardInterrupt
 
 
+def _kept(run: Run, error: DataError) -> DataError:
+    """Save a run that broken data stopped between two steps; return the error with advice."""
+    run.save()
+    return type(error)(
+        f"{str(error).removesuffix('.')}; the run stopped after step {run.position.step} and "
+        f"nothing is lost: mend the file, and --resume goes on in {run.out}."
+    )
+
+
+def _expected_seconds(run: Run, val: Dataset, stop: Stop) -> float:
+    """Return how long a validation will take, from the first few images."""
+    times: list[float] = []
+
+    def enough() -> bool:
+        times.append(time.monotonic())
+        done, spent = len(times) - 1, times[-1] - times[0]
+        return stop.requested or run.budget.trial_is_enough(done, spent)
+
+    measure(run.learner.measured, val, enough)
+    if stop.requested:
+        return 0.0  # still unknown
+    if len(times) == 1:
+        times.append(time.monotonic())
+    return len(val) * float(np.median(np.diff(times)))  # the first image may be slow
+
+
 def _validate(run: Run, progress: float, stop: Stop) -> None:
     """Measure the weights, keep them if they are the best so far, and write ``last/``."""
     began, position = time.monotonic(), run.position
@@ -219,7 +262,7 @@ def _validate(run: Run, progress: float, stop: Stop) -> None:
         return  # after a resume the validation is due again
     facts = {"step": position.step, "minutes": round(position.seconds / 60, 3)}
     is_best = offer(run.out, run.learner.measured, metrics, facts)
-    position.validated = progress
+    position.validated, position.validated_step = progress, position.step
     position.validation_seconds = time.monotonic() - began
     position.seconds += position.validation_seconds
     position.validation_ended = position.seconds
@@ -239,13 +282,12 @@ def measure(
     """Return COCO's measures of a model's masks and boxes, looking at one image at a time.
 
     Args:
-        model: Evaluated in 32 bit, as it will be used.
+        model: Evaluated in 32 bit, as it will be used: a copy that is optimised for inference.
         dataset: Of the model's classes, in the model's order.
         interrupted: Asked before every image; when it says yes, the rest is left out.
     """
     metric = CocoMetric(model.classes)
-    was_training = model.training
-    model.eval()
+    model = optimize_for_inference(model)
     with torch.inference_mode():
         for index in range(len(dataset)):
             if interrupted():
@@ -254,9 +296,12 @@ def measure(
             images, sizes, where = model.prepare([sample.image])
             [found] = model.to_instances(model(images, sizes), where)
             metric.update(
-                sample.instances, found, image_id=sample.image_id, areas=dataset.areas(index)
+                sample.instances,
+                found,
+                image_id=sample.image_id,
+                areas=dataset.areas(index),
+                boxes=dataset.stated_boxes(index),
             )
-    model.train(was_training)
     return metric.compute().to_json()
 
 

@@ -62,7 +62,7 @@ def learning_rate(config: OptimConfig, step: int, progress: float) -> float:
     match config.schedule:
         case "cosine":
             half_wave = 0.5 * (1 + math.cos(math.pi * progress))
-            course = config.final_fraction + (1 - config.final_fraction) * half_wave
+            course = config.min_lr_ratio + (1 - config.min_lr_ratio) * half_wave
         case "step":
             course = config.gamma ** sum(progress >= milestone for milestone in config.milestones)
         case "constant":

@@ -30,7 +30,7 @@ class Learner:
         config: Resolved.
         classes: The classes to learn.
         accelerator: "cpu", "cuda" or "mps".
-        start: Weights to begin with, see `give_start`; None leaves them random.
+        pretrained: Weights to begin with, see `give_start`; None leaves them random.
 
     Raises:
         ModelError: The weights to begin with are unknown or do not fit.
@@ -38,13 +38,13 @@ class Learner:
     """
 
     def __init__(
-        self, config: TrainConfig, classes: ClassMap, *, accelerator: str, start: str | None
+        self, config: TrainConfig, classes: ClassMap, *, accelerator: str, pretrained: str | None
     ) -> None:
         assert config.precision != "auto"
         self.fabric = Fabric(accelerator=accelerator, devices=1, precision=config.precision)
         self.model = build(config.model, classes=classes, preprocess=config.preprocess)
-        if start is not None:
-            give_start(self.model, start)
+        if pretrained is not None:
+            give_start(self.model, pretrained)
         self.model.to(self.fabric.device).to(memory_format=torch.channels_last).train()
         decay = config.ema.decay
         self.ema = None if decay is None else Ema(self.model, decay)

@@ -8,20 +8,26 @@ import yaml
 
 from delineate.errors import ConfigError
 
+_NO_VALUE = (ValueError, LookupError, AttributeError)  # of 2020-13-45, !!bool 7, !!timestamp 7
+
 
 def read(text: str) -> Any:  # noqa: ANN401 - whatever the text says
     """Return the plain values that a text stands for.
 
     Raises:
-        ConfigError: It is not YAML, or names a key twice.
+        ConfigError: It is not YAML, names a key twice, or has a value that cannot be.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # builds plain values only
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"expected YAML, but in line {line}: {error.problem}.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"expected YAML text, but {' '.join(str(error).split())}.") from None
+    except RecursionError:
+        raise ConfigError("expected YAML, but its brackets are nested too deeply.") from None
+    except ConfigError:
+        raise
+    except (yaml.YAMLError, *_NO_VALUE) as error:
+        raise ConfigError(f"expected YAML, but {' '.join(str(error).split())}.") from None
 
 
 def write(values: Mapping[str, Any]) -> str:

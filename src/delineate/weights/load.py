@@ -1,5 +1,6 @@
 """Get a model with its weights: by published name, from a file, or from the folder of a run."""
 
+import contextlib
 from pathlib import Path
 
 from torch import Tensor
@@ -88,11 +89,13 @@ def _published(spec: str) -> SegModel:
             f"model, for example {next(iter(WEIGHTS))!r}."
         )
     converted = cache_folder() / f"{name}-{tag}-{record.sha256}.safetensors"
-    if not converted.is_file():
-        model = build(name, classes=record.classes)
-        assert isinstance(model, MaskRCNN)
-        fill_model(model, _fetched(record), record.layout)
-        save_model(model, converted, name=spec, licence=record.licence, source=record.source)
+    if converted.is_file():
+        with contextlib.suppress(ModelError):  # damaged: written anew below
+            return load_model(converted)
+    model = build(name, classes=record.classes)
+    assert isinstance(model, MaskRCNN)
+    fill_model(model, _fetched(record), record.layout)
+    save_model(model, converted, name=spec, licence=record.licence, source=record.source)
     return load_model(converted)
 
 

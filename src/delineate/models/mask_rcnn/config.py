@@ -1,7 +1,7 @@
 """Every choice that makes one Mask R-CNN, as plain values."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -16,7 +16,7 @@ class MaskRCNNConfig:
     told apart by ``_train``.
 
     Raises:
-        ConfigError: Two values contradict one another.
+        ConfigError: A value is out of its range, or two contradict one another.
     """
 
     # Backbone; see delineate.models.backbones.build_backbone
@@ -81,6 +81,17 @@ class MaskRCNNConfig:
     paste_rule: Literal["integer", "half_pixel"] = "integer"
 
     def __post_init__(self) -> None:
+        for wanted, is_fine, names in _RANGES:
+            for name in names:
+                if not is_fine(value := getattr(self, name)):
+                    raise ConfigError(
+                        f"expected `{name}` to be {wanted}, got {value!r}: change it."
+                    )
+        if self.rpn_match_low > self.rpn_match_high:
+            raise ConfigError(
+                f"expected `rpn_match_low` to be at most `rpn_match_high`, got {self.rpn_match_low}"
+                f" and {self.rpn_match_high}: swap the two."
+            )
         levels = len(self.backbone_strides) + (self.neck == "fpn" and self.fpn_extra_level)
         if len(self.anchor_sizes) != levels:
             raise ConfigError(
@@ -129,6 +140,66 @@ class MaskRCNNConfig:
                     f"expected an option of Mask R-CNN, got {name!r}: {nearest(name, known)}"
                 )
         return dataclasses.replace(self, **changes)
+
+
+def _all_positive(values: tuple[float, ...]) -> bool:
+    return len(values) > 0 and all(value > 0 for value in values)
+
+
+_STRIDES = {(4, 8, 16, 32)[first:last] for first in range(4) for last in range(first + 1, 5)}
+_RANGES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
+    (
+        "at least 1",
+        lambda value: value >= 1,
+        (
+            *("fpn_channels", "rpn_samples", "rpn_pre_nms", "rpn_pre_nms_train"),
+            *("rpn_post_nms", "rpn_post_nms_train", "roi_samples", "box_pool_size"),
+            *("box_conv_channels", "box_fcs", "box_fc_width", "mask_pool_size", "mask_channels"),
+            "detections_per_image",
+        ),
+    ),
+    (
+        "at least 0",
+        lambda value: value >= 0,
+        ("backbone_norm_eps", "rpn_convs", "roi_sampling_ratio", "box_convs", "mask_convs"),
+    ),
+    (
+        "between 0 and 1",
+        lambda value: 0 <= value <= 1,
+        (
+            *("rpn_match_high", "rpn_match_low", "rpn_nms_iou", "roi_match_iou"),
+            *("score_threshold", "nms_iou"),
+        ),
+    ),
+    (
+        "above 0 and below 1",
+        lambda value: 0 < value < 1,
+        ("rpn_positive_fraction", "roi_positive_fraction"),
+    ),
+    ("above 0", lambda value: value > 0, ("roi_canonical_size",)),
+    (
+        "neighbours among (4, 8, 16, 32), in this order",
+        lambda value: tuple(value) in _STRIDES,
+        ("backbone_strides",),
+    ),
+    (
+        "five numbers from 1 on, of the stem and four stages",
+        lambda value: len(value) == 5 and min(value) >= 1,
+        ("slim_widths",),
+    ),
+    (
+        "four numbers from 1 on, one for each stage",
+        lambda value: len(value) == 4 and min(value) >= 1,
+        ("slim_depths",),
+    ),
+    ("one or more numbers above 0", _all_positive, ("anchor_ratios",)),
+    (
+        "one or more numbers above 0 on each level",
+        lambda value: all(map(_all_positive, value)),
+        ("anchor_sizes",),
+    ),
+)
+"""What is expected, whether a value is so, and the options of which it is expected."""
 
 
 def _tuples(value: object) -> object:

@@ -1,0 +1,102 @@
+"""`delineate evaluate MODEL DATA`: run a model over annotated pictures and measure it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from delineate import __version__
+from delineate._files import make_folder, write_whole
+from delineate.data.coco import OnError
+from delineate.data.formats import open_dataset
+from delineate.data.sample import Dataset, Relabelled
+from delineate.evaluate.coco import CocoMetric
+from delineate.evaluate.coco_result import CocoResult
+from delineate.evaluate.gallery import Gallery
+from delineate.evaluate.report import text_report
+from delineate.evaluate.report_html import write_report
+from delineate.jobs.opening import Say, annotation_file, not_a_run, tell_problems
+from delineate.models.api import SegModel
+from delineate.predict.predictor import Predictor
+from delineate.weights.load import load
+
+
+def evaluate(
+    model: str,
+    data: Path,
+    *,
+    out: Path | None = None,
+    images: Path | None = None,
+    device: str | None = None,
+    on_error: OnError = "stop",
+    say: Say,
+) -> tuple[dict[str, Any], str]:
+    """Measure a model as COCO does.
+
+    Args:
+        model: Run folder, checkpoint, or ``name:tag``.
+        data: Annotations, or a folder whose val.json is taken.
+        out: Where ``metrics.json`` and ``report.html`` go. A run folder gets them without it, in
+            ``evaluation-NAME`` for NAME.json; otherwise none are written without it.
+        images: Folder of the pictures, where it is not the usual one.
+        device: Where to run; the best there is without it.
+        on_error: What broken records do.
+        say: Receives lines for the user.
+
+    Returns:
+        COCO's measures, and a table of them to read.
+    """
+    annotations = annotation_file(data)
+    loaded = load(model)
+    dataset = open_dataset(annotations, images=images, on_error=on_error)
+    tell_problems(dataset, say)
+    if out is None and Path(model).is_dir():
+        out = Path(model) / f"evaluation-{annotations.stem}"
+    result, gallery = measure(loaded, dataset, device=device)
+    if out is not None:
+        make_folder(not_a_run(out))
+        write_whole(out / "metrics.json", json.dumps(result.to_json(), indent=1).encode())
+        report(out, result, gallery, model=model, dataset=dataset)
+        say(f"report in {out / 'report.html'}")
+    return result.to_json(), text_report(result)
+
+
+def measure(
+    model: SegModel, dataset: Dataset, *, device: str | None = None
+) -> tuple[CocoResult, Gallery]:
+    """Run a model over a data set, image by image, and keep the most telling pictures."""
+    dataset = Relabelled(dataset, model.classes)
+    predictor = Predictor(model, device=device, score_threshold=0.0)
+    metric, gallery = CocoMetric(model.classes), Gallery(model.classes)
+    console = Console(stderr=True)
+    for index in track(
+        range(len(dataset)),
+        "evaluate",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ):
+        sample = dataset[index]
+        found = predictor(sample.image)
+        metric.update(
+            sample.instances,
+            found,
+            image_id=sample.image_id,
+            areas=dataset.areas(index),
+            boxes=dataset.stated_boxes(index),
+        )
+        gallery.add(sample.name, sample.image, sample.instances, found)
+    return metric.compute(), gallery
+
+
+def report(
+    folder: Path, result: CocoResult, gallery: Gallery, *, model: str, dataset: Dataset
+) -> None:
+    """Write ``report.html`` into `folder`."""
+    facts = {"model": model, "data": dataset.name, "delineate": __version__}
+    if dataset.problems:
+        facts["left out"] = f"{len(dataset.problems)} broken records"
+    title = f"{Path(model).name} on {dataset.name}"
+    write_report(folder / "report.html", result, title=title, facts=facts, gallery=gallery)

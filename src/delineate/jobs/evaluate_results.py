@@ -1,0 +1,34 @@
+"""`delineate evaluate predictions.json DATA`: files against files, without torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from delineate._files import make_folder, write_whole
+from delineate.evaluate.coco_files import evaluate_files
+from delineate.evaluate.report import text_report
+from delineate.evaluate.report_html import write_report
+from delineate.jobs.opening import annotation_file, not_a_run
+
+
+def evaluate_results(
+    results: Path, data: Path, *, out: Path | None = None
+) -> tuple[dict[str, Any], str]:
+    """Measure predictions in COCO's result format.
+
+    Args:
+        results: The file.
+        data: Annotations, or a folder whose val.json is taken.
+        out: Where ``metrics.json`` and ``report.html`` go, the latter without pictures.
+
+    Returns:
+        COCO's measures, and a table of them to read.
+    """
+    annotations = annotation_file(data)
+    result = evaluate_files(annotations, results)
+    if out is not None:
+        make_folder(not_a_run(out))
+        write_whole(out / "metrics.json", json.dumps(result.to_json(), indent=1).encode())
+        facts = {"predictions": str(results), "data": str(annotations)}
+        write_report(out / "report.html", result, title=results.name, facts=facts)
+    return result.to_json(), text_report(result)

@@ -1,0 +1,54 @@
+"""What every job does first: find its annotations, and tell what is wrong with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from delineate.data.sample import Dataset
+from delineate.errors import DataError, OutputError
+
+Say = Callable[[str], None]
+"""Where a job tells the user what happens: the command line prints it on stderr."""
+
+_SHOWN = 10
+
+
+def tell_problems(dataset: Dataset, say: Say) -> None:
+    """Tell which broken records of a data set were left out."""
+    problems = dataset.problems
+    if problems:
+        say(f"{dataset.name}: {len(problems)} broken record(s) left out:")
+    for problem in problems[:_SHOWN]:
+        say(f"  {problem}")
+    if len(problems) > _SHOWN:
+        say(f"  ... and {len(problems) - _SHOWN} more")
+
+
+def annotation_file(data: Path) -> Path:
+    """Return the file to evaluate on: `data` itself, or the val.json or test.json in it.
+
+    Raises:
+        DataError: The folder has neither.
+    """
+    if not data.is_dir():
+        return data
+    for split in ("val", "test"):
+        if (data / f"{split}.json").is_file():
+            return data / f"{split}.json"
+    raise DataError(
+        f"{data}: expected a folder with val.json or test.json to evaluate on, got neither: name "
+        "the file."
+    )
+
+
+def not_a_run(out: Path) -> Path:
+    """Return the folder for results, which must not be that of a training.
+
+    Raises:
+        OutputError: It is one; its own measures would be overwritten.
+    """
+    if (out / "config.yaml").is_file():
+        raise OutputError(
+            f"{out} is the folder of a training, whose own metrics would be overwritten: choose "
+            "another place with --out."
+        )
+    return out

@@ -1,0 +1,88 @@
+"""`delineate train DATA`: from a data set to a run folder with model, measures and report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from delineate.data.coco import OnError
+from delineate.data.formats import open_splits
+from delineate.errors import DataError
+from delineate.jobs.evaluate import measure, report
+from delineate.jobs.opening import Say, tell_problems
+from delineate.recipes.mask_rcnn import recipe_by_name
+from delineate.train.config import TrainConfig, with_settings
+from delineate.train.folder import saved_config
+from delineate.train.log import Console
+from delineate.train.loop import fit
+from delineate.weights.load import load
+
+REPORT = "report.html"
+
+
+def train(
+    data: Path,
+    out: Path,
+    *,
+    recipe: str,
+    settings: Sequence[str] = (),
+    images: Path | None = None,
+    device: str | None = None,
+    on_error: OnError = "stop",
+    resume: bool = False,
+    say: Say,
+) -> dict[str, Any]:
+    """Train a recipe on a data set; report on the validation split.
+
+    Args:
+        data: A folder with train.json (and val.json), or one file.
+        out: The run folder.
+        recipe: A name of `delineate.recipes.mask_rcnn.RECIPES`; a resumed run keeps its own.
+        settings: ``key=value`` changes of the recipe, as given to ``--set``.
+        images: Folder of the pictures, where it is not the usual one.
+        device: Where to train; the best there is without it.
+        on_error: "stop" refuses a data set with broken records, "skip" leaves them out.
+        resume: Go on from ``out/last``.
+        say: Receives lines for the user.
+
+    Returns:
+        The content of ``metrics.json``; under "run" the folder, under "checkpoint" the model.
+    """
+    config = with_settings(_config(recipe, out, resume=resume), settings)
+    splits = open_splits(data, images=images, on_error=on_error, only=("train", "val"))
+    if "train" not in splits:
+        raise DataError(
+            f"{data}: expected a split train.json to learn from, got {', '.join(splits)}: name the "
+            "file to train on."
+        )
+    for split in splits.values():
+        tell_problems(split, say)
+    result = fit(
+        config,
+        splits["train"],
+        splits.get("val"),
+        out,
+        resume=resume,
+        sinks=[Console()],
+        device=device or "auto",
+    )
+    if result.val is not None:
+        measured, gallery = measure(load(out), result.val, device=device)
+        report(out, measured, gallery, model=str(out), dataset=result.val)
+    return {"run": str(out), "checkpoint": str(result.best), **result.metrics}
+
+
+def _config(recipe: str, out: Path, *, resume: bool) -> TrainConfig:
+    kept = saved_config(out) if resume else None
+    return recipe_by_name(recipe) if kept is None else kept
+
+
+def summary(result: dict[str, Any]) -> str:
+    """Return the closing words of a training."""
+    lines = [f"model   {result['checkpoint']}"]
+    if (segm := result.get("segm")) is not None:
+        measures = "  ".join(f"{name} {segm[name]:.3f}" for name in ("AP", "AP50", "AP75"))
+        lines.append(f"masks   {measures}")
+    report_file = Path(result["run"]) / REPORT
+    if report_file.exists():
+        lines.append(f"report  {report_file}")
+    return "\n".join(lines)
