@@ -8,10 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from builders import tiny_coco
+from delineate import open_dataset
 from delineate.cli import main
+from delineate.predict.predictor import Prediction
+from delineate.predict.writers import CocoResultsWriter
 
 # fmt: off
 MEASURES = [
@@ -66,22 +70,32 @@ def test_evaluate_prints_one_json_object(trained, tmp_path, monkeypatch, capfd):
     assert (out / "report.html").is_file()
 
 
-def test_predictions_evaluate_as_the_model_does(trained, tmp_path, monkeypatch, capfd):
-    """`predict`, then `evaluate` on its file, gives the model's own mask AP."""
+def test_the_truth_as_predictions_is_perfect_whatever_the_numbering(tmp_path, monkeypatch, capfd):
+    """What `predict` writes is joined to the annotations by file name, not by its own numbers."""
+    annotations = tiny_coco(tmp_path, images=5, name="val")
+    dataset = open_dataset(annotations)
+    out = tmp_path / "predictions.json"
+    with CocoResultsWriter(out, dataset.classes) as writer:
+        for index in reversed(range(len(dataset))):
+            sample = dataset[index]
+            found = sample.instances.replace(scores=np.full(len(sample.instances), 0.9), ids=None)
+            writer.write(Prediction(name=sample.name, image=sample.image, instances=found))
+    call(["evaluate", out, annotations, "--json"], monkeypatch)
+    result = json.loads(capfd.readouterr().out)
+    assert result["segm"]["AP"] == pytest.approx(1.0)
+    assert result["bbox"]["AP"] == pytest.approx(1.0)
+
+
+def test_predict_then_evaluate_agrees_with_the_model(trained, tmp_path, monkeypatch, capfd):
     data, run = trained
     call(["predict", data / "images", "--model", run, "--out", tmp_path, "--score", 0], monkeypatch)
-    entries = json.loads((tmp_path / "predictions.json").read_text())
-    assert entries, "the model finds nothing at all: the test shows nothing"
-    images = json.loads((data / "val.json").read_text())["images"]
-    ids = {image["file_name"]: image["id"] for image in images}
-    mine = [e | {"image_id": ids[e["file_name"]]} for e in entries if e["file_name"] in ids]
-    (tmp_path / "val_predictions.json").write_text(json.dumps(mine))
+    assert json.loads((tmp_path / "predictions.json").read_text()), "nothing found: shows nothing"
     scores = []
-    for what in (run, tmp_path / "val_predictions.json"):
+    for what in (run, tmp_path / "predictions.json"):
         capfd.readouterr()
         call(["evaluate", what, data / "val.json", "--json"], monkeypatch)
-        scores.append(json.loads(capfd.readouterr().out)["segm"]["AP50"])
-    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+        scores.append(json.loads(capfd.readouterr().out)["segm"])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
 
 def test_label_masks_are_written_when_asked_for(trained, tmp_path, monkeypatch):

@@ -56,7 +56,7 @@ def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
 @app.command(epilog="Example: delineate demo --out my-demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Where all is written.")] = Path("delineate-demo"),
-    minutes: Annotated[float, typer.Option(min=0.05, help="Time for the training.")] = 2.5,
+    minutes: Annotated[float, typer.Option(min=0.05, help="Time for the training.")] = 4.0,
     seed: Annotated[int, typer.Option(min=0, help="Other scenes, other weights.")] = 0,
     as_json: Json = False,
 ) -> None:

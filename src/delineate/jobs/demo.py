@@ -15,6 +15,8 @@ from delineate.jobs.train import train
 
 SCENES = {"train": 320, "val": 40, "test": 40}
 SIZE = (192, 192)
+SETTINGS = ("batch_size=4", "augment.scale=[0.7,1.3]", "validate_every=0.5")
+"""What a run of minutes wants: many small steps, little zoom, two validations."""
 
 
 def run(out: Path, *, minutes: float, seed: int, say: Say) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def run(out: Path, *, minutes: float, seed: int, say: Say) -> dict[str, Any]:
         scenes = SyntheticScenes(count, size=SIZE, seed=1000 * seed + number)
         write_coco(data / f"{split}.json", scenes)
     say(f"2/4 training maskrcnn_nano for {minutes:g} minutes into {folder}")
-    settings = [f"budget.minutes={minutes}", f"seed={seed}"]
+    settings = [f"budget.minutes={minutes}", f"seed={seed}", *SETTINGS]
     train(data, folder, recipe="mask_rcnn_nano", settings=settings, resume=True, say=say)
     say("3/4 measuring on scenes the model has never seen")
     metrics, table = evaluate(str(folder), data / "test.json", out=held_out, say=say)

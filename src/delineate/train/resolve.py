@@ -22,7 +22,7 @@ from delineate.train.config import Auto, Precision, TrainConfig
 _LOOKED_AT = 2000  # images whose boxes are enough to know the sizes of the objects
 _SMALL = 20.0  # pixels that three quarters of the objects shall have
 _SCALES = (0.5, 2.0)  # smallest and largest factor of an image
-_CROPS = (64, 512)  # smallest and largest side of a crop
+_CROPS = (64, 256)  # smallest and largest side of a crop
 _CELLS = 2.0  # an anchor spans at least so many cells of its feature map
 _SPREAD = 1.2  # and is at least so much larger than the one before
 _WARMUP = (20, 500)  # fewest and most steps
