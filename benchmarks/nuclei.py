@@ -14,10 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from delineate import CocoMetric, Predictor, load, open_dataset
 from machine import describe, save
 from time_to_accuracy import ours
-
-from delineate import CocoMetric, Predictor, load, open_dataset
 
 
 def measure(run: Path, annotations: Path) -> dict[str, dict[str, float]]:
