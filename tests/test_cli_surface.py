@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import typer
 
@@ -78,10 +77,8 @@ def test_help_does_not_wake_torch() -> None:
         "try: main()\nexcept SystemExit as e: assert not e.code\n"
         "assert not {'torch', 'numpy', 'cv2'} & set(sys.modules)"
     )
-    start = time.perf_counter()
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ)
     )
     assert run.returncode == 0, run.stderr
     assert "evaluate" in run.stdout
-    assert time.perf_counter() - start < 5  # a stall, not a benchmark

@@ -16,7 +16,7 @@ from delineate.jobs.train import train
 SCENES = {"train": 320, "val": 40, "test": 40}
 SIZE = (192, 192)
 SETTINGS = ("batch_size=4", "augment.scale=[0.7,1.3]", "validate_every=0.5")
-"""What a run of minutes wants: many small steps, little zoom, two validations."""
+"""Changes of the recipe for a run of minutes; docs/log.md has what was tried."""
 
 
 def run(out: Path, *, minutes: float, seed: int, say: Say) -> dict[str, Any]:
