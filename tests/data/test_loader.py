@@ -13,7 +13,7 @@ from delineate.data.loader import Loader
 from delineate.data.sample import ImageRecord, Sample
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, ImageError
-from delineate.transforms.presets import standard
+from delineate.transforms.presets import training
 
 more_workers_than_cores = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
@@ -119,9 +119,10 @@ def test_the_order_shares_its_random_stream_with_no_sample():
 @more_workers_than_cores
 def test_batches_are_the_same_bit_for_bit_with_any_number_of_workers():
     scenes = SyntheticScenes(7, size=(64, 80))
+    transform = training(crop=(48, 48), scale=(0.7, 1.4), flip=0.5, brightness=0.2)
     expected = None
     for workers in (0, 1, 3):
-        loader = Loader(scenes, standard((48, 48)), batch_size=2, seed=3, workers=workers)
+        loader = Loader(scenes, transform, batch_size=2, seed=3, workers=workers)
         got = [
             content(loader.batches(0)),
             content(loader.batches(1)),

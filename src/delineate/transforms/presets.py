@@ -1,4 +1,4 @@
-"""Transforms ready for use: what training samples go through, and what evaluation leaves alone."""
+"""The chain of transforms that training samples go through, put together from plain numbers."""
 
 from delineate.core.boxes import Size
 from delineate.core.preprocess import Preprocess
@@ -74,26 +74,3 @@ def training(
             Colour(brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
         )
     return Compose(tuple(transforms))
-
-
-def light(crop: Size | None = None) -> Transform:
-    """Left-right flips, a little zoom and light: for data that already vary, or short runs."""
-    return training(crop=crop, scale=(0.9, 1.1), flip=0.5, brightness=0.1, contrast=0.1)
-
-
-def standard(crop: Size | None = None) -> Transform:
-    """Flips, zoom and colours as most photographs bear them: the default of the recipes."""
-    return training(
-        crop=crop,
-        scale=(0.7, 1.4),
-        flip=0.5,
-        brightness=0.2,
-        contrast=0.2,
-        saturation=0.2,
-        hue=0.02,
-    )
-
-
-def evaluation() -> Transform:
-    """Nothing: models are measured on the picture as it is, and resize it themselves."""
-    return Compose()
