@@ -1,5 +1,6 @@
 """Bad input at the command line: one sentence, exit code 2, nothing half-written."""
 
+import json
 import os
 import shutil
 import struct
@@ -201,6 +202,49 @@ def test_a_model_of_other_classes_shows_both_lists(model, tmp_path, monkeypatch,
     sentence = refused(["evaluate", model, path], monkeypatch, capfd)
     assert "class 1" in sentence
     assert "disc" in sentence
+
+
+def results(annotations: Path, names: dict[str, str]) -> Path:
+    """Write one result for each picture, under another name where `names` has one."""
+    content = json.loads(annotations.read_text())
+    entries = [
+        {
+            "image_id": number,
+            "file_name": names.get(image["file_name"], image["file_name"]),
+            "category_id": content["categories"][0]["id"],
+            "score": 0.5,
+            "bbox": [1, 1, 9, 9],
+        }
+        for number, image in enumerate(content["images"], start=1)
+    ]
+    path = annotations.with_name("results.json")
+    path.write_text(json.dumps(entries))
+    return path
+
+
+def test_results_of_other_pictures_alone(tmp_path, monkeypatch, capfd):
+    path = tiny_coco(tmp_path)
+    foreign = results(path, {f"train_{i:02d}.png": f"other_{i}.png" for i in range(4)})
+    out = tmp_path / "out"
+    sentence = refused(["evaluate", foreign, path, "--out", out], monkeypatch, capfd)
+    assert "got those of 4 others" in sentence
+    assert not out.exists()
+
+
+OF_A_MODEL = {
+    "--images": ["--images", "pictures"],
+    "--device": ["--device", "cpu"],
+    "--on-error skip": ["--on-error", "skip"],
+}
+
+
+@pytest.mark.parametrize("flag", OF_A_MODEL)
+def test_results_take_no_options_of_a_model(flag, tmp_path, monkeypatch, capfd):
+    path = tiny_coco(tmp_path)
+    arguments = ["evaluate", results(path, {}), path, *OF_A_MODEL[flag]]
+    sentence = refused(arguments, monkeypatch, capfd)
+    assert f"with {flag}, got" in sentence
+    assert "leave the option out" in sentence
 
 
 def test_a_place_that_cannot_be_written(model, tmp_path, monkeypatch, capfd):

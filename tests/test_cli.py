@@ -70,20 +70,39 @@ def test_evaluate_prints_one_json_object(trained, tmp_path, monkeypatch, capfd):
     assert (out / "report.html").is_file()
 
 
-def test_the_truth_as_predictions_is_perfect_whatever_the_numbering(tmp_path, monkeypatch, capfd):
-    """What `predict` writes is joined to the annotations by file name, not by its own numbers."""
-    annotations = tiny_coco(tmp_path, images=5, name="val")
+def results_of(annotations: Path, out: Path, renamed: dict[str, str] | None = None) -> Path:
+    """Write the truth as results, last picture first, some under the names of other pictures."""
     dataset = open_dataset(annotations)
-    out = tmp_path / "predictions.json"
     with CocoResultsWriter(out, dataset.classes) as writer:
         for index in reversed(range(len(dataset))):
             sample = dataset[index]
             found = sample.instances.replace(scores=np.full(len(sample.instances), 0.9), ids=None)
-            writer.write(Prediction(name=sample.name, image=sample.image, instances=found))
-    call(["evaluate", out, annotations, "--json"], monkeypatch)
-    result = json.loads(capfd.readouterr().out)
+            name = (renamed or {}).get(sample.name, sample.name)
+            writer.write(Prediction(name=name, image=sample.image, instances=found))
+    return out
+
+
+def test_the_truth_as_predictions_is_perfect_whatever_the_numbering(tmp_path, monkeypatch, capfd):
+    """What `predict` writes is joined to the annotations by file name, not by its own numbers."""
+    annotations = tiny_coco(tmp_path, images=5, name="val")
+    results = results_of(annotations, tmp_path / "predictions.json")
+    call(["evaluate", results, annotations, "--json"], monkeypatch)
+    out, err = capfd.readouterr()
+    result = json.loads(out)
     assert result["segm"]["AP"] == pytest.approx(1.0)
     assert result["bbox"]["AP"] == pytest.approx(1.0)
+    assert err == ""
+
+
+def test_results_of_other_pictures_are_counted_on_stderr(tmp_path, monkeypatch, capfd):
+    annotations = tiny_coco(tmp_path, images=5, name="val")
+    results = results_of(annotations, tmp_path / "p.json", {"val_01.png": "other.png"})
+    out = tmp_path / "out"
+    call(["evaluate", results, annotations, "--out", out, "--json"], monkeypatch)
+    printed, told = capfd.readouterr()
+    assert set(json.loads(printed)) == {"segm", "bbox"}
+    assert f"left out 3 of 15 results, which belong to pictures that {annotations}" in told
+    assert "3 of 15 results" in (out / "report.html").read_text()
 
 
 def test_predict_then_evaluate_agrees_with_the_model(trained, tmp_path, monkeypatch, capfd):

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delineate.errors import DelineateError
+from delineate.errors import ConfigError, DelineateError
 
 app = typer.Typer(
     name="delineate",
@@ -127,7 +127,8 @@ def evaluate(
     if Path(model).suffix == ".json":
         from delineate.jobs.evaluate_results import evaluate_results
 
-        result, table = evaluate_results(Path(model), data, out=out)
+        _without_model(model, images=images, device=device, on_error=on_error)
+        result, table = evaluate_results(Path(model), data, out=out, say=_say)
     else:
         from delineate.jobs.evaluate import evaluate as measure
 
@@ -135,6 +136,23 @@ def evaluate(
             model, data, out=out, images=images, device=device, on_error=on_error.value, say=_say
         )
     _show(result, as_json, table)
+
+
+def _without_model(
+    results: str, *, images: Path | None, device: str | None, on_error: OnError
+) -> None:
+    """Refuse options that say how a model is run where there is none."""
+    given = {
+        "--images": images is not None,
+        "--device": device is not None,
+        "--on-error skip": on_error is OnError.skip,
+    }
+    if any(given.values()):
+        raise ConfigError(
+            f"expected a model to evaluate with {', '.join(flag for flag in given if given[flag])},"
+            f" got {results}, which is measured as it stands, without a model or pictures: leave "
+            "the option out."
+        )
 
 
 @app.command(epilog="Example: delineate predict photos/ --model run --out found")

@@ -309,7 +309,8 @@ def test_pictures_that_the_truth_lacks_are_left_out(files):
     other = {**results[0], "file_name": "photos/other.jpg", "category_id": 4}
     found = evaluate_files(*files(truth, [other, *results]))
     assert found.to_json() == expected.to_json()
-    assert found.predictions == len(results)
+    assert (found.predictions, found.foreign) == (len(results), 1)
+    assert expected.foreign == 0
     results[2]["score"] = None
     with pytest.raises(DataError, match="result 4: "):
         evaluate_files(*files(truth, [other, *results]))

@@ -38,7 +38,8 @@ def evaluate_files(
     finds one, which moves objects between small, medium and large but leaves AP and AP50 alone.)
 
     Where results also have ``file_name`` they are joined to the truth by that, whatever their
-    ``image_id``: see `delineate.evaluate.coco_names`.
+    ``image_id``: see `delineate.evaluate.coco_names`. Those of other pictures are left out, and
+    counted as `CocoResult.foreign`.
 
     Args:
         truth: Annotations: ``{"images": [...], "annotations": [...], "categories": [...]}``.
@@ -79,6 +80,7 @@ def evaluate_files(
         images=len(images),
         predictions=len(sound),
         truths=[truths[source_id] for source_id in classes.source_ids],
+        foreign=len(predictions) - len(joined),
     )
     return read_result(evaluations, classes.names, totals)
 

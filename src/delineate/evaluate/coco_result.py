@@ -54,6 +54,7 @@ class CocoResult:
         images: Images evaluated.
         truths: Annotated objects, crowd regions not counted.
         predictions: Predicted objects.
+        foreign: Predicted objects of images that the truth lacks, which were left out.
     """
 
     scores: Mapping[IouType, Mapping[str, float]]
@@ -62,6 +63,7 @@ class CocoResult:
     images: int
     truths: int
     predictions: int
+    foreign: int = 0
 
     @property
     def iou_type(self) -> IouType:
@@ -75,11 +77,12 @@ class CocoResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """How much was evaluated: images, predictions, and objects of each class in order."""
+    """How much was evaluated: images, predictions, objects of each class; and what was not."""
 
     images: int
     predictions: int
     truths: Sequence[int]
+    foreign: int = 0
 
 
 def read_result(
@@ -114,6 +117,7 @@ def read_result(
         images=totals.images,
         truths=sum(totals.truths),
         predictions=totals.predictions,
+        foreign=totals.foreign,
     )
 
 
