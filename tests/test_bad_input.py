@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -69,6 +68,19 @@ def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:3000])
 
 
+def damaged_inside(path: Path) -> None:
+    """Write a picture whose header and end are sound, and whose pixels are not."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    write_image(path, noise)
+    data = bytearray(path.read_bytes())
+    data[4000:4100] = bytes(100)
+    path.write_bytes(data)
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
 PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (truncated, "truncated"),
     "zero bytes": (lambda p: p.write_bytes(b""), "empty"),
@@ -87,7 +99,7 @@ def test_predict_on_a_bad_picture(kind, model, tmp_path, monkeypatch, capfd):
     )
     assert "bad.png" in sentence
     assert word in sentence
-    assert not list(out.rglob("*.*")), "something was half-written"
+    assert not files_in(out)
 
 
 def test_predict_skips_a_bad_picture_when_told_to(model, tmp_path, monkeypatch, capfd):
@@ -99,6 +111,61 @@ def test_predict_skips_a_bad_picture_when_told_to(model, tmp_path, monkeypatch, 
     assert "1 picture(s) skipped" in out
     assert "a_bad.png" in err
     assert (tmp_path / "out" / "overlays" / "b_good.jpg").is_file()
+
+
+def test_predict_that_skips_every_picture_leaves_nothing(model, tmp_path, monkeypatch, capfd):
+    truncated(tmp_path / "bad.png")
+    out = tmp_path / "out"
+    arguments = ["predict", tmp_path / "bad.png", "--model", model, "--out", out]
+    sentence = refused([*arguments, "--on-error", "skip"], monkeypatch, capfd)
+    assert "none of the 1 pictures" in sentence
+    assert not files_in(out)
+
+
+def test_predict_that_finds_damage_on_the_way_keeps_what_it_has(
+    model, tmp_path, monkeypatch, capfd
+):
+    """Damage in the middle of a file shows when its pixels are read, not before the work."""
+    write_image(tmp_path / "a.png", np.zeros((40, 50, 3), np.uint8))
+    damaged_inside(tmp_path / "b.png")
+    out = tmp_path / "out"
+    arguments = ["predict", tmp_path, "--model", model, "--out", out]
+    assert call(arguments, monkeypatch) == 2
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    assert "stopped after 1 of 2 pictures" in err
+    assert "b.png is truncated or damaged" in err
+    assert files_in(out) == ["overlays/a.jpg", "predictions.json"]
+
+
+EARLIER = {
+    "results": ("predictions.json", "predictions.json"),
+    "overlays": ("overlays/old.jpg", "1 file(s) in overlays/"),
+    "label masks": ("label_masks/old.png", "1 file(s) in label_masks/"),
+}
+
+
+@pytest.mark.parametrize("kind", EARLIER)
+def test_predict_beside_earlier_results(kind, model, tmp_path, monkeypatch, capfd):
+    name, told = EARLIER[kind]
+    write_image(tmp_path / "a.png", np.zeros((40, 50, 3), np.uint8))
+    old = tmp_path / "out" / name
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    arguments = ["predict", tmp_path / "a.png", "--model", model, "--out", tmp_path / "out"]
+    sentence = refused(arguments, monkeypatch, capfd)
+    assert f"which holds {told}: choose another folder" in sentence
+    assert files_in(tmp_path / "out") == [name]
+    assert old.read_text() == "old"
+
+
+def test_predict_into_a_folder_with_other_things(model, tmp_path, monkeypatch):
+    write_image(tmp_path / "a.png", np.zeros((40, 50, 3), np.uint8))
+    (tmp_path / "out" / "overlays").mkdir(parents=True)
+    (tmp_path / "out" / "report.html").write_text("of an evaluation")
+    arguments = ["predict", tmp_path / "a.png", "--model", model, "--out", tmp_path / "out"]
+    assert call(arguments, monkeypatch) == 0
+    assert files_in(tmp_path / "out") == ["overlays/a.jpg", "predictions.json", "report.html"]
 
 
 def test_predict_on_a_folder_without_images(model, tmp_path, monkeypatch, capfd):
@@ -283,5 +350,4 @@ def test_a_full_disk_leaves_nothing_behind(model, tmp_path):
     assert run.returncode == 2, run.stderr
     assert run.stderr.count("delineate: ") == 1
     assert "Traceback" not in run.stderr
-    assert not [p for p in out.rglob("*") if p.is_file()], "half-written files stayed"
-    shutil.rmtree(out, ignore_errors=True)
+    assert not files_in(out)

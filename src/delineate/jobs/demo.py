@@ -2,15 +2,18 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from delineate._files import make_folder
+from delineate.core.draw import sheet
+from delineate.core.image import read_image, write_image
 from delineate.data.coco_write import write_coco
 from delineate.data.synthetic import SyntheticScenes
 from delineate.jobs.evaluate import evaluate
 from delineate.jobs.opening import Say
-from delineate.jobs.predict import predict
+from delineate.jobs.predict import OVERLAYS, RESULTS, predict
 from delineate.jobs.train import train
 
 SCENES = {"train": 320, "val": 40, "test": 40}
@@ -44,14 +47,15 @@ def run(out: Path, *, minutes: float, seed: int, say: Say) -> dict[str, Any]:
     say("3/4 measuring on scenes the model has never seen")
     metrics, table = evaluate(str(folder), data / "test.json", out=held_out, say=say)
     say(table)
-    say(f"4/4 drawing what it finds in them into {held_out / 'overlays'}")
-    pictures = [str(path) for path in _pictures(data / "test.json")]
-    predict(pictures, str(folder), held_out, say=say)
+    drawn = held_out / OVERLAYS
+    say(f"4/4 drawing what it finds in them into {drawn}")
+    overlays = _draw(_pictures(data / "test.json"), folder, held_out, say)
     return {
         "out": str(out),
         "run": str(folder),
         "report": str(held_out / "report.html"),
-        "overlays": str(held_out / "overlays"),
+        "sheet": str(_write_sheet(held_out / "sheet.jpg", overlays)),
+        "overlays": str(drawn),
         "minutes": round((time.perf_counter() - start) / 60, 2),
         **metrics,
     }
@@ -62,6 +66,23 @@ def _pictures(annotations: Path) -> list[Path]:
     return [annotations.parent / "images" / image["file_name"] for image in images]
 
 
+def _draw(pictures: Sequence[Path], model: Path, held_out: Path, say: Say) -> list[Path]:
+    """Return the overlays of `pictures`, which replace those of an earlier demo in this folder."""
+    overlays = [held_out / OVERLAYS / f"{picture.stem}.jpg" for picture in pictures]
+    for earlier in (held_out / RESULTS, *overlays):
+        earlier.unlink(missing_ok=True)
+    predict([str(picture) for picture in pictures], str(model), held_out, say=say)
+    return overlays
+
+
+def _write_sheet(path: Path, pictures: Sequence[Path]) -> Path:
+    """Put the first pictures on one sheet."""
+    shown = pictures[:8]
+    images, names = [read_image(picture) for picture in shown], [picture.stem for picture in shown]
+    write_image(path, sheet(images, names, cell=240))
+    return path
+
+
 def what_next(result: dict[str, Any]) -> str:
     """Return the closing words: what is where, and the same with the user's own pictures."""
     segm = result["segm"]
@@ -69,7 +90,7 @@ def what_next(result: dict[str, Any]) -> str:
 Done in {result["minutes"]} minutes. On scenes the model had never seen:
 mask AP {segm["AP"]:.3f}, AP50 {segm["AP50"]:.3f}.
 
-  pictures   {result["overlays"]}
+  pictures   {result["sheet"]}, all of them in {result["overlays"]}
   report     {result["report"]}
   model      {result["run"]}/best.safetensors
 

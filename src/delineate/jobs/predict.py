@@ -11,12 +11,14 @@ from rich.progress import Progress
 from delineate._files import make_folder
 from delineate.core.image import check_file
 from delineate.data.coco import OnError
-from delineate.errors import DataError
+from delineate.errors import DataError, ImageError, OutputError
 from delineate.jobs.opening import Say, not_a_run
 from delineate.predict.predictor import Predictor
 from delineate.predict.sources import sources as find_images
 from delineate.predict.writers import CocoResultsWriter, LabelMaskWriter, OverlayWriter, Writer
 from delineate.weights.load import load
+
+RESULTS, OVERLAYS, LABEL_MASKS = "predictions.json", "overlays", "label_masks"
 
 
 def predict(
@@ -37,7 +39,8 @@ def predict(
     Args:
         sources: Pictures, folders, or patterns such as ``photos/*.jpg``.
         model: Run folder, checkpoint, or ``name:tag``.
-        out: Receives ``predictions.json`` and, where asked for, ``overlays/`` and ``label_masks/``.
+        out: Receives ``predictions.json`` and, where asked for, ``overlays/`` and ``label_masks/``,
+            none of which may be there already.
         score: Objects that score less are left out.
         overlays: Draw the objects on the pictures.
         label_masks: Write PNGs whose pixels are object numbers.
@@ -50,17 +53,18 @@ def predict(
         What was written, and how many images, objects and skipped pictures there were.
     """
     pictures = list(find_images(sources))
+    _without_results(not_a_run(out))
     if on_error == "stop":
         for picture in pictures:
             check_file(picture)
     loaded = load(model)
     predictor = Predictor(loaded, device=device, score_threshold=score, batch_size=batch_size)
-    make_folder(not_a_run(out))
-    writers: list[Writer] = [CocoResultsWriter(out / "predictions.json", loaded.classes)]
+    make_folder(out)
+    writers: list[Writer] = [CocoResultsWriter(out / RESULTS, loaded.classes)]
     if overlays:
-        writers.append(OverlayWriter(out / "overlays", loaded.classes))
+        writers.append(OverlayWriter(out / OVERLAYS, loaded.classes))
     if label_masks:
-        writers.append(LabelMaskWriter(out / "label_masks"))
+        writers.append(LabelMaskWriter(out / LABEL_MASKS))
     images = objects = 0
     stream = predictor.stream(pictures, on_error=on_error)
     try:
@@ -73,20 +77,36 @@ def predict(
                     writer.write(prediction)
                 images, objects = images + 1, objects + len(prediction.instances)
                 advance.update(images + len(stream.skipped))
-    except KeyboardInterrupt:
-        say(f"stopped after {images} of {len(pictures)} pictures; their results are in {out}")
+            for skipped in stream.skipped:
+                say(f"skipped {skipped.why}")
+            if not images:
+                raise DataError(
+                    f"none of the {len(pictures)} pictures could be read: see the list above."
+                )
+    except (KeyboardInterrupt, ImageError):
+        if images:
+            say(f"stopped after {images} of {len(pictures)} pictures; their results are in {out}")
         raise
-    for skipped in stream.skipped:
-        say(f"skipped {skipped.why}")
-    if not images:
-        raise DataError(f"none of the {len(pictures)} pictures could be read: see the list above.")
     return {
         "out": str(out),
-        "predictions": str(out / "predictions.json"),
+        "predictions": str(out / RESULTS),
         "images": images,
         "objects": objects,
         "skipped": len(stream.skipped),
     }
+
+
+def _without_results(out: Path) -> None:
+    """Refuse a folder where results of an earlier run would stay beside the new ones."""
+    found = [RESULTS] if (out / RESULTS).exists() else []
+    for name in (OVERLAYS, LABEL_MASKS):
+        count = len(list((out / name).iterdir())) if (out / name).is_dir() else 0
+        found += [f"{count} file(s) in {name}/"] if count else []
+    if found:
+        raise OutputError(
+            f"expected a folder without results as --out, got {out}, which holds "
+            f"{' and '.join(found)}: choose another folder, or remove them first."
+        )
 
 
 class _Advance:
