@@ -1,23 +1,15 @@
 """Bad input at the command line: one sentence, exit code 2, nothing half-written."""
 
 import json
-import os
-import struct
-import subprocess
-import sys
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
+from bad_pictures import PICTURES, damaged_inside, truncated
 from builders import edited, tiny_coco
+from command_line import SMALL, call, files_in, refused
 from delineate import build, save_model, write_image
-from delineate.cli import main
-
-FAST = ["--set", "budget.steps=1", "--set", "augment.crop=64"]
 
 
 @pytest.fixture(scope="module")
@@ -25,68 +17,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "two.safetensors"
     save_model(build("maskrcnn_nano", classes=2), path)
     return path
-
-
-def call(arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run the command line in this process and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["delineate", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
-
-
-def refused(
-    arguments: list[object],
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> str:
-    """Run what must be refused; return the one sentence."""
-    code = call(arguments, monkeypatch)
-    out, err = capfd.readouterr()
-    lines = [line for line in err.splitlines() if line.startswith("delineate: ")]
-    assert code == 2, err
-    assert len(lines) == 1, err
-    assert "Traceback" not in err
-    assert out == ""
-    return lines[0]
-
-
-def huge_png(path: Path) -> None:
-    """Write a valid header of 30000 x 30000 pixels, and no pixels."""
-    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
-    data = b"\x89PNG\r\n\x1a\n"
-    for kind, body in chunks:
-        crc = zlib.crc32(kind + body)
-        data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc)
-    path.write_bytes(data)
-
-
-def truncated(path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    write_image(path, noise)
-    path.write_bytes(path.read_bytes()[:3000])
-
-
-def damaged_inside(path: Path) -> None:
-    """Write a picture whose header and end are sound, and whose pixels are not."""
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    write_image(path, noise)
-    data = bytearray(path.read_bytes())
-    data[4000:4100] = bytes(100)
-    path.write_bytes(data)
-
-
-def files_in(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-
-
-PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "truncated": (truncated, "truncated"),
-    "zero bytes": (lambda p: p.write_bytes(b""), "empty"),
-    "a text file": (lambda p: p.write_text("not a picture\n" * 9), "image"),
-    "30000 x 30000 by its header": (huge_png, "30000"),
-}
 
 
 @pytest.mark.parametrize("kind", PICTURES)
@@ -205,7 +135,7 @@ def test_train_on_a_broken_record(kind, tmp_path, monkeypatch, capfd):
     with edited(path) as content:
         plant(content)
     out = tmp_path / "run"
-    sentence = refused(["train", path, "--out", out, *FAST], monkeypatch, capfd)
+    sentence = refused(["train", path, "--out", out, *SMALL], monkeypatch, capfd)
     assert word in sentence
     assert "--on-error skip" in sentence
     assert not out.exists()
@@ -216,7 +146,7 @@ def test_train_lists_what_it_leaves_out_before_the_first_step(tmp_path, monkeypa
     with edited(path) as content:
         _two_points(content)
         _undefined_category(dict(annotations=content["annotations"][1:]))
-    arguments = ["train", path, "--out", tmp_path / "run", "--on-error", "skip", *FAST]
+    arguments = ["train", path, "--out", tmp_path / "run", "--on-error", "skip", *SMALL]
     assert call(arguments, monkeypatch) == 0
     err = capfd.readouterr().err
     assert "2 broken record(s) left out" in err
@@ -249,26 +179,6 @@ def test_train_with_an_unknown_option(kind, tmp_path, monkeypatch, capfd):
     path, out = tiny_coco(tmp_path), tmp_path / "run"
     assert near in refused(["train", path, "--out", out, *words], monkeypatch, capfd)
     assert not out.exists()
-
-
-def test_an_unknown_model_names_the_nearest(tmp_path, monkeypatch, capfd):
-    path = tiny_coco(tmp_path)
-    assert "maskrcnn_nano" in refused(["evaluate", "maskrcnn_nanno", path], monkeypatch, capfd)
-    assert "maskrcnn_nano" in refused(["models", "show", "maskrcn_nano"], monkeypatch, capfd)
-
-
-def test_a_checkpoint_of_another_program(tmp_path, monkeypatch, capfd):
-    foreign = tmp_path / "foreign.safetensors"
-    save_file({"weight": np.zeros((2, 2), np.float32)}, foreign)
-    path = tiny_coco(tmp_path)
-    assert "foreign.safetensors" in refused(["evaluate", foreign, path], monkeypatch, capfd)
-
-
-def test_a_model_of_other_classes_shows_both_lists(model, tmp_path, monkeypatch, capfd):
-    path = tiny_coco(tmp_path, classes=("disc", "box"))
-    sentence = refused(["evaluate", model, path], monkeypatch, capfd)
-    assert "class 1" in sentence
-    assert "disc" in sentence
 
 
 def results(annotations: Path, names: dict[str, str]) -> Path:
@@ -312,42 +222,3 @@ def test_results_take_no_options_of_a_model(flag, tmp_path, monkeypatch, capfd):
     sentence = refused(arguments, monkeypatch, capfd)
     assert f"with {flag}, got" in sentence
     assert "leave the option out" in sentence
-
-
-def test_a_place_that_cannot_be_written(model, tmp_path, monkeypatch, capfd):
-    write_image(tmp_path / "a.png", np.zeros((40, 50, 3), np.uint8))
-    (tmp_path / "file").write_text("in the way")
-    out = tmp_path / "file" / "out"
-    sentence = refused(
-        ["predict", tmp_path / "a.png", "--model", model, "--out", out], monkeypatch, capfd
-    )
-    assert "cannot be written" in sentence
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission(model, tmp_path, monkeypatch, capfd):
-    write_image(tmp_path / "a.png", np.zeros((40, 50, 3), np.uint8))
-    (tmp_path / "locked").mkdir(mode=0o500)
-    out = tmp_path / "locked" / "out"
-    refused(["predict", tmp_path / "a.png", "--model", model, "--out", out], monkeypatch, capfd)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs resource limits")
-def test_a_full_disk_leaves_nothing_behind(model, tmp_path):
-    """A limit on file sizes stands in for the full disk: the write fails part of the way."""
-    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
-    write_image(tmp_path / "a.png", noise)
-    out = tmp_path / "out"
-    words = ["predict", str(tmp_path / "a.png"), "--model", str(model), "--out", str(out)]
-    code = (
-        "import resource, sys\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-        "from delineate.cli import main\n"
-        f"sys.argv = ['delineate', *{words!r}, '--score', '0']\n"
-        "main()"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert run.returncode == 2, run.stderr
-    assert run.stderr.count("delineate: ") == 1
-    assert "Traceback" not in run.stderr
-    assert not files_in(out)
