@@ -5,7 +5,9 @@ and warnings go to stderr; exit codes are 0 good, 1 a check failed, 2 the input 
 sentence), 130 interrupted (nothing lost).
 """
 
+import errno
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from delineate._files import output_error
 from delineate.errors import ConfigError, DelineateError
 
 app = typer.Typer(
@@ -50,7 +53,13 @@ def _say(line: str) -> None:
 
 
 def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
-    print(json.dumps(result) if as_json else text)
+    try:
+        print(json.dumps(result) if as_json else text, flush=True)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # `| head` has seen enough
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else exit fails again
+        raise output_error("the standard output", error) from error
 
 
 @app.command(epilog="Example: delineate demo --out my-demo")

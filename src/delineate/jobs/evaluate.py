@@ -54,11 +54,13 @@ def evaluate(
     tell_problems(dataset, say)
     if out is None and Path(model).is_dir():
         out = Path(model) / f"evaluation-{annotations.stem}"
+    dataset = Relabelled(dataset, loaded.classes)
+    if out is not None:
+        make_folder(not_a_run(out))  # a place that cannot be written shows before the long work
     result, gallery = measure(loaded, dataset, device=device)
     if out is not None:
-        make_folder(not_a_run(out))
-        write_whole(out / "metrics.json", json.dumps(result.to_json(), indent=1).encode())
         report(out, result, gallery, model=model, dataset=dataset)
+        write_whole(out / "metrics.json", json.dumps(result.to_json(), indent=1).encode())
         say(f"report in {out / 'report.html'}")
     return result.to_json(), text_report(result)
 
@@ -66,8 +68,13 @@ def evaluate(
 def measure(
     model: SegModel, dataset: Dataset, *, device: str | None = None
 ) -> tuple[CocoResult, Gallery]:
-    """Run a model over a data set, image by image, and keep the most telling pictures."""
-    dataset = Relabelled(dataset, model.classes)
+    """Run a model over a data set, image by image, and keep the most telling pictures.
+
+    Args:
+        model: Any model.
+        dataset: Of the model's classes, in the model's order.
+        device: Where to run; the best there is without it.
+    """
     predictor = Predictor(model, device=device, score_threshold=0.0)
     metric, gallery = CocoMetric(model.classes), Gallery(model.classes)
     console = Console(stderr=True)
