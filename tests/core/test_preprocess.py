@@ -262,3 +262,49 @@ def test_unknown_and_missing_fields_are_refused():
 def test_wrong_values_are_refused_by_name(name, value):
     with pytest.raises(ModelError, match=f"preprocessing's {name} must be"):
         Preprocess.from_json({**Preprocess().to_json(), name: value})
+
+
+STRETCHED = Preprocess(resize="factor", factor=1.0, contrast="stretch")
+
+
+def test_contrast_is_left_alone_unless_asked_for():
+    image = noise(20, 30)
+    assert AS_IT_IS.expose(image) is image
+
+
+def test_exposures_of_one_scene_look_alike_to_the_network():
+    """A picture at a fifth of the light, over an offset, becomes the same but for its steps."""
+    bright = noise(64, 64)
+    dark = (bright // 5 + 9).astype(np.uint8)
+    first, second = STRETCHED.expose(bright), STRETCHED.expose(dark)
+    assert np.abs(first.astype(int) - second).max() <= 2 * 5
+    assert dark.max() < 64
+    assert (second.min(), second.max()) == (0, 255)
+
+
+def test_stretching_by_hand():
+    """Black is the 1st percentile, white the 99.8th, of all channels together."""
+    values = np.repeat(np.array([10, 40, 90, 140, 250], np.uint8), [10, 500, 479, 10, 1])
+    image = np.stack([values] * 3, axis=-1).reshape(20, 50, 3)
+    spread = {v: round((v - 10) * 255 / 130) for v in (10, 40, 90, 140)} | {250: 255}
+    expected = np.vectorize(spread.get)(image)
+    np.testing.assert_array_equal(STRETCHED.expose(image), expected)
+
+
+def test_colours_keep_their_balance():
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:20] = 100, 50, 0
+    np.testing.assert_allclose(STRETCHED.expose(image)[0, 0], [255, 127.5, 0], atol=0.5)
+
+
+@pytest.mark.parametrize("level", [0, 7, 255])
+def test_a_flat_picture_stays_flat_and_noise_is_not_blown_up(level):
+    assert len(np.unique(STRETCHED.expose(np.full((8, 8, 3), level, np.uint8)))) == 1
+    faint = np.full((8, 8, 3), 100, np.uint8) + noise(8, 8) % 3
+    assert np.ptp(STRETCHED.expose(faint)) <= 2 * 255 / 16 + 1
+
+
+def test_the_network_sees_the_stretched_picture():
+    image = noise(30, 20) // 4
+    planes, _ = STRETCHED(image)
+    np.testing.assert_array_equal(planes, AS_IT_IS(STRETCHED.expose(image))[0])

@@ -44,6 +44,15 @@ def test_the_models_resize_comes_first():
     np.testing.assert_allclose(after.image.mean(axis=(0, 1)), flipped, atol=1)
 
 
+def test_the_models_contrast_is_that_of_the_whole_picture():
+    rule = Preprocess(resize="factor", contrast="stretch")
+    crop = training(preprocess=rule, crop=(32, 32))(SCENE, np.random.default_rng(0)).image
+    whole = training(preprocess=rule)(SCENE, np.random.default_rng(0)).image
+    np.testing.assert_array_equal(whole, rule.expose(SCENE.image))
+    windows = np.lib.stride_tricks.sliding_window_view(whole, (32, 32, 3))
+    assert (windows == crop).all(axis=(-1, -2, -3)).any()
+
+
 def test_everything_at_once():
     transform = training(
         preprocess=Preprocess(min_size=150),

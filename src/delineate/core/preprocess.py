@@ -14,15 +14,19 @@ from delineate.errors import DataError, ModelError, nearest
 
 ResizeRule = Literal["short_side", "factor"]
 Colour = Literal["rgb", "bgr"]
+Contrast = Literal["as_is", "stretch"]
 Floats = npt.NDArray[np.float32]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+_DARK, _BRIGHT = 0.01, 0.998  # shares of the values that stretching leaves below black and white
+_FLATTEST = 16  # a smaller range is not stretched further: it is noise
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocess:
-    """Normalise, resize and pad as the weights of a network were trained.
+    """Set contrast, normalise, resize and pad as the weights of a network were trained.
 
     A pixel value v becomes ``(v * scale - mean) / std``; the normalised image is resized bilinearly
     between pixel centres, without antialiasing, to the floor of its scaled sides; a batch is padded
@@ -36,6 +40,10 @@ class Preprocess:
         min_size: Of the rule ``"short_side"``, in pixels.
         max_size: Of the rule ``"short_side"``, in pixels.
         factor: Of the rule ``"factor"``.
+        contrast: ``"as_is"``, or ``"stretch"``: each picture's values are spread over 0..255, from
+            their 1st percentile to their 99.8th, all channels alike. Exposures differ by an order
+            of magnitude in microscopy, and mean nothing (Weigert et al., Star-convex Polyhedra,
+            2020, normalise by the same percentiles).
         colour: Order of the channels that the network sees.
         scale: Factor that brings 0..255 to the range of `mean` and `std`.
         mean: Of each channel, in the order of `colour`.
@@ -50,6 +58,7 @@ class Preprocess:
     min_size: int = 800
     max_size: int = 1333
     factor: float = 1.0
+    contrast: Contrast = "as_is"
     colour: Colour = "rgb"
     scale: float = 1 / 255
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -57,9 +66,9 @@ class Preprocess:
     divisor: int = 32
 
     def __post_init__(self) -> None:
-        for name, choices in (("resize", get_args(ResizeRule)), ("colour", get_args(Colour))):
-            if getattr(self, name) not in choices:
-                raise _wrong(name, getattr(self, name), f"one of {', '.join(choices)}")
+        for name, kind in (("resize", ResizeRule), ("contrast", Contrast), ("colour", Colour)):
+            if getattr(self, name) not in get_args(kind):
+                raise _wrong(name, getattr(self, name), f"one of {', '.join(get_args(kind))}")
         for name in ("min_size", "max_size", "divisor"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise _wrong(name, getattr(self, name), "a whole number from 1 on")
@@ -80,7 +89,7 @@ class Preprocess:
             ``(3, h', w')`` float32, and the geometry that leads from the image to it.
         """
         geometry = self.geometry(_size(image))
-        planes = self.normalise(image)
+        planes = self.normalise(self.expose(image))
         if geometry.target != geometry.source:
             planes = _bilinear(planes, geometry.target)
         return planes, geometry
@@ -93,6 +102,17 @@ class Preprocess:
         else:
             factor = self.factor
         return Geometry.resize(size, (max(int(height * factor), 1), max(int(width * factor), 1)))
+
+    def expose(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return a whole ``(h, w, 3)`` uint8 picture with the contrast that the network wants."""
+        _size(image)
+        if self.contrast == "as_is":
+            return image
+        shares = np.bincount(image.ravel(), minlength=256).cumsum() / image.size
+        dark, bright = (int(np.searchsorted(shares, share)) for share in (_DARK, _BRIGHT))
+        gain = 255 / max(bright - dark, _FLATTEST)
+        table = ((np.arange(256) - dark) * gain).round().clip(0, 255).astype(np.uint8)
+        return np.asarray(cv2.LUT(image, table), np.uint8)
 
     def normalise(self, image: npt.NDArray[np.uint8]) -> Floats:
         """Return a ``(h, w, 3)`` uint8 RGB image as ``(3, h, w)`` float32, its size unchanged."""

@@ -6,12 +6,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Sample
 from delineate.errors import ConfigError
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 # Luma and two colour differences at right angles to it, in which hue is an angle (NTSC's YIQ).
 YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+
+
+@dataclass(frozen=True, slots=True)
+class Expose:
+    """Sets the contrast that a model sees when it predicts, by the rule that travels with it.
+
+    It comes first, because the rule looks at whole pictures.
+    """
+
+    rule: Preprocess
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample with its contrast set."""
+        return replace(sample, image=self.rule.expose(sample.image))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

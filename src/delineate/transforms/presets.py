@@ -13,7 +13,7 @@ from delineate.transforms.geometric import (
     Step,
     Warp,
 )
-from delineate.transforms.photometric import Colour
+from delineate.transforms.photometric import Colour, Expose
 
 
 def training(
@@ -33,11 +33,12 @@ def training(
 ) -> Transform:
     """Return the chain of all that is asked for; what keeps its default costs nothing.
 
-    Geometry comes first, as one warp, so that colours are changed for the pixels of the crop alone.
+    The model's own contrast comes first, then geometry, as one warp, so that colours are changed
+    for the pixels of the crop alone.
 
     Args:
-        preprocess: The model's own resize comes before everything else; None keeps the source's
-            size.
+        preprocess: The model's own contrast and resize come before everything else; None keeps the
+            source's.
         crop: (height, width) of every sample; None keeps whole images.
         scale: Smallest and largest zoom.
         flip: Probability of a left-right flip.
@@ -68,7 +69,9 @@ def training(
         steps.append(Flip(vertical_flip, vertical=True))
     if crop is not None:
         steps.append(RandomCrop(crop))
-    transforms: list[Transform] = [Warp(tuple(steps), min_visible)] if steps else []
+    transforms: list[Transform] = [] if preprocess is None else [Expose(preprocess)]
+    if steps:
+        transforms.append(Warp(tuple(steps), min_visible))
     if brightness or contrast or saturation or hue:
         transforms.append(
             Colour(brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
