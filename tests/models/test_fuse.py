@@ -67,7 +67,7 @@ def test_the_model_itself_is_untouched():
 
 def test_weights_are_channels_last():
     copied = optimize_for_inference(nn.Sequential(ConvNorm(8, 8, 3)))
-    assert copied[0][0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert copied[0][0].conv.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050"])

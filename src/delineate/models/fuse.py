@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from delineate.models.layers import ConvNorm, FrozenBatchNorm2d, MapLinear
+from delineate.models.onednn import ConvReLU, FusedResidual, can_fuse
 from delineate.models.resnet import BasicBlock, Bottleneck, ResNet
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -16,9 +17,10 @@ Model = TypeVar("Model", bound=nn.Module)
 def optimize_for_inference(model: Model) -> Model:
     """Return a copy that detects the same, faster; the model itself is left as it is.
 
-    Batch norms, trained or frozen, become part of the convolutions before them. Weights are laid
-    out channels last. The copy is in evaluation mode, has no gradients, and is not for saving: its
-    state dict has other keys. Results differ from the model's own by rounding only.
+    Batch norms, trained or frozen, become part of the convolutions before them, and ReLUs and the
+    sums of residual blocks are computed with the convolution (`delineate.models.onednn`). Weights
+    are laid out channels last. The copy is in evaluation mode, has no gradients, and is not for
+    saving: its state dict has other keys. Results differ from the model's own by rounding only.
     """
     copied = copy.deepcopy(model).eval().requires_grad_(False)
     for module in copied.modules():
@@ -31,7 +33,25 @@ def optimize_for_inference(model: Model) -> Model:
                 fold(module, first, second)
         elif isinstance(module, MapLinear):
             module.read_channels_last()
+    for module in list(copied.modules()):
+        join_activations(module)
     return copied.to(memory_format=torch.channels_last)
+
+
+def join_activations(parent: nn.Module) -> None:
+    """Join convolutions with what follows them, in the children of a module, in place."""
+    for name, child in parent.named_children():
+        if isinstance(child, BasicBlock | Bottleneck):
+            convs = [getattr(child, f"conv{n}") for n in (1, 2, 3) if hasattr(child, f"conv{n}")]
+            norms = [getattr(child, f"bn{n}") for n in range(1, len(convs) + 1)]
+            if all(isinstance(norm, nn.Identity) for norm in norms):
+                setattr(parent, name, FusedResidual(convs, child.downsample))
+    if type(parent) in (nn.Sequential, ConvNorm):
+        layers = [(n, m) for n, m in parent.named_children() if not isinstance(m, nn.Identity)]
+        for (first, conv), (second, relu) in itertools.pairwise(layers):
+            if can_fuse(conv) and type(relu) is nn.ReLU:
+                setattr(parent, first, ConvReLU(conv))
+                setattr(parent, second, nn.Identity())
 
 
 @torch.no_grad()

@@ -1,0 +1,57 @@
+"""Convolutions that add and activate in one pass compute what the single steps compute."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from delineate.models.onednn import ConvReLU, FusedResidual, can_fuse
+
+
+def layer(inputs: int, outputs: int, kernel: int, **options) -> nn.Conv2d:
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, **options)
+    return conv.to(memory_format=torch.channels_last).requires_grad_(False)
+
+
+def picture(channels: int) -> torch.Tensor:
+    return torch.randn(2, channels, 9, 7).to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"bias": False}, {"groups": 4}])
+@pytest.mark.parametrize("count", [2, 0])
+def test_conv_relu(options, count):
+    conv, x = layer(16, 32, 3, **options), picture(16)[:count]
+    with torch.inference_mode():
+        torch.testing.assert_close(ConvReLU(conv)(x), F.relu(conv(x)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("projects", [True, False])
+def test_residual(projects):
+    convs = [layer(16, 8, 1), layer(8, 8, 3), layer(8, 16, 1)]
+    shortcut, x = layer(16, 16, 1) if projects else None, picture(16)
+    hidden = convs[2](F.relu(convs[1](F.relu(convs[0](x)))))
+    expected = F.relu(hidden + (shortcut(x) if shortcut else x))
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            FusedResidual(convs, shortcut)(x.clone()), expected, rtol=1e-5, atol=1e-5
+        )
+
+
+def test_other_precisions_take_single_steps():
+    convs, x = [layer(16, 8, 1).double(), layer(8, 16, 1).double()], picture(16).double()
+    expected = F.relu(convs[1](F.relu(convs[0](x))) + x)
+    with torch.inference_mode():
+        torch.testing.assert_close(FusedResidual(convs, None)(x.clone()), expected)
+
+
+def test_gradients_take_single_steps():
+    conv, x = layer(16, 8, 3), picture(16).requires_grad_()
+    ConvReLU(conv)(x).sum().backward()
+    assert x.grad is not None
+
+
+def test_what_can_be_fused():
+    assert can_fuse(nn.Conv2d(3, 3, 3, padding=1))
+    assert not can_fuse(nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"))
+    assert not can_fuse(nn.Conv2d(3, 3, 3, padding="same"))
+    assert not can_fuse(nn.Linear(3, 3))
