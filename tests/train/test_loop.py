@@ -269,6 +269,17 @@ def test_whole_images_of_different_sizes(tmp_path):
     fit(config, data, scenes(1), tmp_path, device="cpu")
 
 
+def test_large_images_give_more_crops(tmp_path):
+    """64 x 64, 64 x 128 and 32 x 32 are covered by one, two and (at least) one crop of 64."""
+    data = Concat([SyntheticScenes(1, size=size) for size in ((64, 64), (64, 128), (32, 32))])
+    heard = Heard()
+    config = tiny_config(budget=BudgetConfig(epochs=1), batch_size=1)
+    config = replace(config, augment=replace(config.augment, crops_by_area=True))
+    fit(config, data, scenes(1), tmp_path, sinks=[heard], device="cpu")
+    assert [event.images for event in heard.steps] == [1] * 4
+    assert [event.epoch for event in heard.steps] == [0] * 4
+
+
 # -- what stops a run ----------------------------------------------------------------------------
 
 

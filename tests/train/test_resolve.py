@@ -151,6 +151,14 @@ def test_workers_leave_cores_to_the_training(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(16), raising=False)
     assert resolve(auto(), scenes(), accelerator="cpu").data.workers == 4
     assert resolve(auto(), scenes(), accelerator="cuda").data.workers == 8
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(2), raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(1), raising=False)
     assert resolve(auto(), scenes(), accelerator="cpu").data.workers == 0
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(2), raising=False)
+    assert resolve(auto(), scenes(), accelerator="cpu").data.workers == 1
     assert resolve(auto(), scenes(), accelerator="cuda").data.workers == 1
+
+
+def test_validations_are_rarer_where_they_take_the_time_of_the_training():
+    assert resolve(auto(), scenes(), accelerator="cpu").validate_every == 0.1
+    by_clock = replace(auto(), budget=BudgetConfig(minutes=3))
+    assert resolve(by_clock, scenes(), accelerator="cpu").validate_every == 0.2

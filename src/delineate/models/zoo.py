@@ -24,7 +24,7 @@ class ZooEntry:
 
 
 _DETECTION = Preprocess(min_size=800, max_size=1333)
-_OWN_SIZE = Preprocess(resize="factor", factor=1.0)
+_OWN_SIZE = Preprocess(resize="factor", factor=1.0, contrast="stretch")
 
 _R50_FPN = MaskRCNNConfig()
 
@@ -84,13 +84,15 @@ _MODELS = {
             anchor_sizes=((16,), (32,), (64,), (128,)),
             anchor_rounding=False,
             anchor_spacing="stride",
-            rpn_pre_nms_train=1000,
+            rpn_match_high=0.5,
+            rpn_pre_nms=2000,
+            rpn_pre_nms_train=500,
             rpn_post_nms_train=512,
-            rpn_post_nms=512,
             roi_aligned=True,
             roi_samples=128,
             box_fc_width=256,
             box_class_agnostic=True,
+            mask_pool_size=10,
             mask_convs=2,
             mask_channels=64,
             detections_per_image=300,

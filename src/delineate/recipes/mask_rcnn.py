@@ -39,9 +39,11 @@ def mask_rcnn_nano() -> TrainConfig:
         model=entry.config,
         preprocess=entry.preprocess,
         image_scale="auto",
-        augment=AugmentConfig(scale=(0.5, 1.5), vertical_flip=0.5, quarter_turns=True),
+        augment=AugmentConfig(
+            crops_by_area=True, scale=(0.7, 1.4), vertical_flip=0.5, quarter_turns=True
+        ),
         optim=OptimConfig(lr=2e-3, weight_decay=0.05),
-        budget=BudgetConfig(minutes=18),
+        budget=BudgetConfig(minutes=19),
         ema=EmaConfig(decay=0.998),
         batch_size=8,
     )

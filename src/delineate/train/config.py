@@ -53,6 +53,8 @@ class AugmentConfig:
 
     crop: Count | Auto | None = "auto"
     """Side of the square training crops; null trains on whole images."""
+    crops_by_area: bool = False
+    """An epoch holds as many crops of an image as would cover it, instead of one of each image."""
     scale: tuple[Positive, Positive] = (0.7, 1.4)
     """Smallest and largest random zoom around the size the model sees when it predicts."""
     flip: Share = 0.5

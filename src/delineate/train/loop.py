@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from delineate._files import write_whole
 from delineate._optional import need
 from delineate.data.loader import Loader
-from delineate.data.sample import Dataset, Relabelled, Sample
+from delineate.data.sample import Dataset, Relabelled, Sample, Subset
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError
 from delineate.evaluate.coco import CocoMetric
@@ -337,8 +338,10 @@ def _splits(
 def _loader(config: TrainConfig, train: Dataset) -> Loader:
     assert config.data.workers != "auto"
     options = asdict(config.augment)
-    side = options.pop("crop")
+    side, by_area = options.pop("crop"), options.pop("crops_by_area")
     crop = None if side is None else (side, side)
+    if crop is not None and by_area:
+        train = Subset(train, np.repeat(np.arange(len(train)), _crops(train, config, side)))
     return Loader(
         train,
         training(preprocess=config.preprocess, crop=crop, **options),
@@ -347,6 +350,12 @@ def _loader(config: TrainConfig, train: Dataset) -> Loader:
         workers=config.data.workers,
         group_by_size=config.data.group_by_size,
     )
+
+
+def _crops(train: Dataset, config: TrainConfig, side: int) -> npt.NDArray[np.int64]:
+    """Return how many crops would cover each image, at the size the model sees it, at least one."""
+    targets = np.array([config.preprocess.geometry(r.size).target for r in train.records])
+    return np.maximum(np.rint(targets.prod(axis=1) / side**2), 1).astype(np.int64)
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:

@@ -62,7 +62,7 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         data=data,
         optim=optim,
         precision=_precision(config.precision, accelerator),
-        validate_every=0.1 if config.validate_every == "auto" else config.validate_every,
+        validate_every=_validate_every(config),
     )
 
 
@@ -155,11 +155,14 @@ def _crop(train: Dataset, preprocess: Preprocess) -> int:
 
 
 def _workers(accelerator: str) -> int:
-    """Return how many processes can read images without taking the CPU from the training."""
+    """Return how many processes read images beside the training.
+
+    On a CPU they share its cores, but the training leaves some of their time unused.
+    """
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    return min(8, cores - 1) if accelerator != "cpu" else min(4, cores // 4)
+    return min(8, cores - 1) if accelerator != "cpu" else min(4, cores // 2)
 
 
 def _warmup_steps(config: TrainConfig, images: int) -> int:
@@ -171,6 +174,13 @@ def _warmup_steps(config: TrainConfig, images: int) -> int:
     if config.budget.epochs is not None:
         budget = int(config.budget.epochs * epoch)
     return steps if budget is None else min(steps, budget // 10)
+
+
+def _validate_every(config: TrainConfig) -> float:
+    """Return the share of the budget between validations: where they take its time, fewer."""
+    if config.validate_every != "auto":
+        return config.validate_every
+    return 0.1 if config.budget.minutes is None else 0.2
 
 
 def _precision(wanted: Precision | Auto, accelerator: str) -> Precision:
