@@ -24,6 +24,7 @@ from machine import RESULTS, describe, save
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
+RIVAL = [sys.executable, str(Path(__file__).with_name("torchvision_run.py"))]
 COLOURS = {"torchvision": "#b5501b", "delineate": "#0b6bcb"}
 
 
@@ -62,27 +63,32 @@ def ours(run: Path) -> list[dict[str, float]]:
     return curve
 
 
-def pair(data: Path, minutes: float, seed: int, folder: Path) -> dict[str, Any]:
-    """Train both for one seed, each on half of the cores; return their curves."""
+def pair(data: Path, minutes: float, seed: int, folder: Path) -> None:
+    """Train both for one seed, each on half of the cores."""
     cores = sorted(os.sched_getaffinity(0))
-    rival, run = folder / f"torchvision_{seed}.json", folder / f"delineate_{seed}"
-    here = Path(__file__).parent
-    theirs = [sys.executable, str(here / "torchvision_run.py"), str(data), "--minutes"]
-    theirs += [str(minutes), "--seed", str(seed), "--points", "4", "--out", str(rival)]
-    mine = [sys.executable, "-m", "delineate.cli", "train", str(data), "--recipe"]
-    mine += ["mask_rcnn_nano", "--out", str(run), "--set", f"budget.minutes={minutes}"]
-    mine += ["--set", f"seed={seed}", "--set", "data.workers=0"]
     half = len(cores) // 2
+    theirs = [*RIVAL, "train", str(data), str(folder / f"torchvision_{seed}")]
+    theirs += ["--minutes", str(minutes), "--seed", str(seed)]
+    mine = [sys.executable, "-m", "delineate.cli", "train", str(data), "--recipe"]
+    mine += ["mask_rcnn_nano", "--out", str(folder / f"delineate_{seed}")]
+    for setting in (f"budget.minutes={minutes}", f"seed={seed}", "data.workers=0"):
+        mine += ["--set", setting]
     children = [
         start(theirs, cores[:half], folder / f"torchvision_{seed}.log"),
         start(mine, cores[half:], folder / f"delineate_{seed}.log"),
     ]
     wait(children, folder)
-    return {
-        "seed": seed,
-        "torchvision": json.loads(rival.read_text())["curve"],
-        "delineate": ours(run),
-    }
+
+
+def measure(data: Path, seeds: int, folder: Path) -> None:
+    """Measure torchvision's snapshots of all seeds, as many at once as there are cores."""
+    cores = sorted(os.sched_getaffinity(0))
+    for first in range(0, seeds, len(cores)):
+        children = []
+        for seed, core in zip(range(first, seeds), cores, strict=False):
+            command = [*RIVAL, "measure", str(data), str(folder / f"torchvision_{seed}")]
+            children.append(start(command, [core], folder / f"measure_{seed}.log"))
+        wait(children, folder)
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -119,7 +125,7 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    """Run the pairs one after the other, writing after each."""
+    """Train the pairs one after the other, then measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--minutes", type=float, default=20)
@@ -131,20 +137,28 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         parser.error(f"{folder} is not empty: choose another folder with --keep")
-    runs = []
     for seed in range(options.seeds):
-        runs.append(pair(options.data, options.minutes, seed, folder))
-        result = {
-            "data": options.data.name,
-            "minutes": options.minutes,
-            "cores_each": len(os.sched_getaffinity(0)) // 2,
-            "machine": machine,
-            **summary(runs),
-            "curves": runs,
+        pair(options.data, options.minutes, seed, folder)
+    measure(options.data, options.seeds, folder)
+    runs = [
+        {
+            "seed": seed,
+            "torchvision": json.loads((folder / f"torchvision_{seed}/curve.json").read_text()),
+            "delineate": ours(folder / f"delineate_{seed}"),
         }
-        print(save("time_to_accuracy", result))
-        draw(runs, RESULTS / "time_to_accuracy.png")
-        print(json.dumps(summary(runs), indent=1), flush=True)
+        for seed in range(options.seeds)
+    ]
+    result = {
+        "data": options.data.name,
+        "minutes": options.minutes,
+        "cores_each": len(os.sched_getaffinity(0)) // 2,
+        "machine": machine,
+        **summary(runs),
+        "curves": runs,
+    }
+    print(save("time_to_accuracy", result))
+    draw(runs, RESULTS / "time_to_accuracy.png")
+    print(json.dumps(summary(runs), indent=1))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """torchvision's own Mask R-CNN (ResNet-18 FPN) trained from scratch for a given wall-clock time.
 
-    python benchmarks/torchvision_run.py DATA --minutes 20 --seed 0 --out RESULT.json
+    python benchmarks/torchvision_run.py train DATA RUN --minutes 20 --seed 0
+    python benchmarks/torchvision_run.py measure DATA RUN
 
 The rival of `time_to_accuracy.py`, as a user of torchvision would run it: the library's defaults,
 its own transform, short side 256, AdamW with warm-up and cosine, horizontal flips, and anchors
 fitted to the data's object sizes so that it has a fair chance. The clock counts training only:
-snapshots are evaluated after the training, with pycocotools, on the whole validation split.
+snapshots are measured afterwards, with pycocotools, on the whole validation split; the result is
+``RUN/curve.json``.
 """
 
 import argparse
@@ -22,11 +24,10 @@ from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from safetensors.torch import load_file, save_file
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
-
-from machine import describe
 
 BATCH, RATE, WARMUP = 4, 5e-4, 100
 
@@ -90,11 +91,12 @@ def build(data: Images) -> MaskRCNN:
     )
 
 
-def train(data: Images, minutes: float, points: int) -> tuple[MaskRCNN, list[dict]]:
-    """Train for `minutes`; return the model and `points` evenly spaced snapshots."""
+def train(data: Images, run: Path, minutes: float, points: int) -> None:
+    """Train for `minutes`; write `points` evenly spaced snapshots into `run`."""
     model = build(data).train()
     optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-4)
-    snapshots, seen, step = [], 0, 0
+    snapshots: list[dict[str, float]] = []
+    seen, step, saving = 0, 0, 0.0
     start = time.perf_counter()
     while True:
         loader = torch.utils.data.DataLoader(
@@ -105,13 +107,16 @@ def train(data: Images, minutes: float, points: int) -> tuple[MaskRCNN, list[dic
             collate_fn=lambda b: tuple(zip(*b, strict=True)),
         )
         for images, targets in loader:
-            done = (time.perf_counter() - start) / 60 / minutes
+            passed = (time.perf_counter() - start - saving) / 60
+            done = passed / minutes
             if done >= (len(snapshots) + 1) / points:
-                state = {k: v.clone() for k, v in model.state_dict().items()}
-                passed = (time.perf_counter() - start) / 60
-                snapshots.append({"minutes": passed, "images": seen, "state": state})
+                began = time.perf_counter()
+                snapshots.append({"minutes": passed, "images": seen})
+                save_file(model.state_dict(), run / f"{len(snapshots)}.safetensors")
+                (run / "snapshots.json").write_text(json.dumps(snapshots))
+                saving += time.perf_counter() - began
                 if len(snapshots) == points:
-                    return model, snapshots
+                    return
             rate = RATE * min((step + 1) / WARMUP, 0.5 * (1 + math.cos(math.pi * min(done, 1))))
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -153,27 +158,34 @@ def evaluate(model: MaskRCNN, data: Images) -> dict[str, float]:
     return dict(zip(("AP", "AP50", "AP75"), map(float, metric.stats[:3]), strict=True))
 
 
+def measure(model: MaskRCNN, data: Images, run: Path) -> None:
+    """Measure every snapshot, the last one first; write the curve after each."""
+    snapshots = json.loads((run / "snapshots.json").read_text())
+    for number in range(len(snapshots), 0, -1):
+        model.load_state_dict(load_file(run / f"{number}.safetensors"))
+        snapshots[number - 1] |= evaluate(model, data)
+        print(json.dumps(snapshots[number - 1]), flush=True)
+        measured = [snapshot for snapshot in snapshots if "AP" in snapshot]
+        (run / "curve.json").write_text(json.dumps(measured, indent=1))
+
+
 def main() -> None:
-    """Train, evaluate every snapshot, write the curve."""
+    """Train, or measure what was trained."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("verb", choices=("train", "measure"))
     parser.add_argument("data", type=Path)
+    parser.add_argument("run", type=Path)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--points", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    torch.manual_seed(options.seed)
-    machine = describe("torch", "torchvision", "pycocotools")
     images = Images(options.data / "train.json", True)
-    model, snapshots = train(images, options.minutes, options.points)
-    curve = []
-    for snapshot in snapshots:
-        model.load_state_dict(snapshot.pop("state"))
-        curve.append(snapshot | evaluate(model, Images(options.data / "val.json", False)))
-        print(json.dumps(curve[-1]), flush=True)
-        options.out.write_text(
-            json.dumps({"seed": options.seed, "curve": curve, "machine": machine}, indent=1)
-        )
+    if options.verb == "measure":
+        measure(build(images), Images(options.data / "val.json", False), options.run)
+        return
+    options.run.mkdir(parents=True)
+    torch.manual_seed(options.seed)
+    train(images, options.run, options.minutes, options.points)
 
 
 if __name__ == "__main__":
