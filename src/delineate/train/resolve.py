@@ -20,7 +20,7 @@ from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.train.config import Auto, Precision, TrainConfig
 
 _LOOKED_AT = 2000  # images whose boxes are enough to know the sizes of the objects
-_SMALL = 20.0  # pixels that three quarters of the objects shall have
+_SMALL = 25.0  # pixels that three quarters of the objects shall have
 _SCALES = (0.5, 2.0)  # smallest and largest factor of an image
 _CROPS = (64, 256)  # smallest and largest side of a crop
 _CELLS = 2.0  # an anchor spans at least so many cells of its feature map
@@ -101,7 +101,7 @@ def _sides(
 def fit_scale(sides: npt.NDArray[np.float64], preprocess: Preprocess) -> Preprocess:
     """Return a rule that scales all images by one factor, so that small objects can be told apart.
 
-    Three quarters of the objects become at least `_SMALL` pixels wide, five cells of the finest
+    Three quarters of the objects become at least `_SMALL` pixels wide, six cells of the finest
     feature map; images are enlarged or shrunk at most twofold. One factor for all keeps apart what
     was taken at different magnifications, where a fixed short side would drown small objects of
     large images.
