@@ -1,15 +1,15 @@
 """Every choice that makes one Mask R-CNN, as plain values."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from delineate.errors import ConfigError, nearest
+from delineate.errors import ConfigError
+from delineate.models.options import Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaskRCNNConfig:
+class MaskRCNNConfig(Options):
     """Plain values from which a `MaskRCNN` is built; the defaults are torchvision's first model.
 
     Sizes are in pixels of the network's input. A value for training and one for detection are
@@ -114,33 +114,6 @@ class MaskRCNNConfig:
         """Anchors at each position of each level."""
         return len(self.anchor_sizes[0]) * len(self.anchor_ratios)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the values as JSON has them."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> Self:
-        """Build from `to_json`'s result, or from part of it.
-
-        Raises:
-            ConfigError: There is a key that is no option.
-        """
-        return cls().replace(**{key: _tuples(value) for key, value in values.items()})
-
-    def replace(self, **changes: object) -> Self:
-        """Return a copy with other values.
-
-        Raises:
-            ConfigError: A name is no option.
-        """
-        known = [field.name for field in dataclasses.fields(self)]
-        for name in changes:
-            if name not in known:
-                raise ConfigError(
-                    f"expected an option of Mask R-CNN, got {name!r}: {nearest(name, known)}"
-                )
-        return dataclasses.replace(self, **changes)
-
 
 def _all_positive(values: tuple[float, ...]) -> bool:
     return len(values) > 0 and all(value > 0 for value in values)
@@ -200,8 +173,3 @@ _RANGES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
     ),
 )
 """What is expected, whether a value is so, and the options of which it is expected."""
-
-
-def _tuples(value: object) -> object:
-    """Turn the lists of JSON into tuples, at any depth."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
