@@ -155,14 +155,11 @@ def _crop(train: Dataset, preprocess: Preprocess) -> int:
 
 
 def _workers(accelerator: str) -> int:
-    """Return how many processes read images beside the training.
-
-    On a CPU they share its cores, but the training leaves some of their time unused.
-    """
+    """Return how many processes can read images without taking the CPU from the training."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    return min(8, cores - 1) if accelerator != "cpu" else min(4, cores // 2)
+    return min(8, cores - 1) if accelerator != "cpu" else min(4, cores // 4)
 
 
 def _warmup_steps(config: TrainConfig, images: int) -> int:
