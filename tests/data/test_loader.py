@@ -1,4 +1,8 @@
+import os
 import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -228,3 +232,37 @@ def test_fewer_samples_than_a_batch_are_one_batch():
 def test_numbers_that_make_no_sense_are_said(option, value):
     with pytest.raises(ConfigError, match=f"{option} should be at least .* but is {value}"):
         Loader(Numbers(1), **{"batch_size": 1, "seed": 0, option: value})
+
+
+HOLDS_A_WORKER = """
+from delineate.data.loader import Loader
+from delineate.data.synthetic import SyntheticScenes
+
+def main():
+    batches = Loader(SyntheticScenes(4, size=(32, 32)), batch_size=1, seed=0, workers=1).batches(0)
+    next(batches)
+    [worker] = batches.gi_frame.f_locals["self"]._processes._iterator._workers
+    print(worker.pid, flush=True)
+    import time
+    time.sleep(300)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_workers_end_when_the_training_is_killed(tmp_path):
+    script = tmp_path / "training.py"
+    script.write_text(HOLDS_A_WORKER)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE) as training:
+        worker = int(training.stdout.readline())
+        os.kill(worker, 0)
+        training.kill()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker outlived the process it works for")

@@ -5,7 +5,9 @@ be taken up at any batch of any epoch without replaying what came before.
 """
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -182,10 +184,22 @@ def _as_is(batch: Fetched) -> Fetched:
 
 
 def _settle(worker: int) -> None:
-    """Make a new worker use one core, and leave Ctrl-C to the process that started it."""
+    """Make a new worker use one core, and leave Ctrl-C to the process that started it.
+
+    Its parent is the server that forked it, so torch's own watch does not notice when the process
+    that it works for is killed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_training, daemon=True).start()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+
+
+def _end_with_the_training() -> None:
+    training = multiprocessing.parent_process()
+    if training is not None:
+        training.join()
+        os._exit(1)
 
 
 def _context() -> multiprocessing.context.BaseContext:
