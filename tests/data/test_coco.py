@@ -407,3 +407,12 @@ def test_another_picture_in_the_way(tmp_path, drawn):
         write_coco(tmp_path / "b" / "new.json", dataset)
     assert [p.name for p in (tmp_path / "b" / "images").iterdir()] == [name]
     assert not (tmp_path / "b" / "new.json").exists()
+
+
+def test_masks_stay_in_memory_up_to_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("delineate.data.coco._HELD_OBJECTS", 3)
+    data = read_coco(tiny_coco(tmp_path, 2, objects=3))
+    assert len(data.instances(0)) == len(data.instances(1)) == 3
+    assert data.instances(0) is data.instances(-2)
+    assert data.instances(1) is not data.instances(1)
+    assert_same(data.instances(1), data[1].instances)

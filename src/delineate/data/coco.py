@@ -27,11 +27,15 @@ from delineate.errors import ConfigError, DataError
 OnError = Literal["stop", "skip"]
 
 _SHOWN_PROBLEMS = 5
+_HELD_OBJECTS = 100_000  # whose masks stay in memory, about a kilobyte each
 _EXPECTED = "a COCO data set (an object with the lists images, annotations and categories)"
 
 
 class CocoDataset:
     """A data set read by `read_coco`. Masks are rasterised when their image is asked for.
+
+    Those of the images asked for first stay in memory: reading them again and again is a good part
+    of the loader's work where images are crowded.
 
     Args:
         name: A short name for reports.
@@ -66,6 +70,8 @@ class CocoDataset:
         boxes = np.array([a.box for a in annotations], dtype=np.float64)
         self._boxes = boxes.reshape(-1, 4)[order]
         self._segmentations = [annotations[i].segmentation for i in order]
+        self._held: dict[int, Instances] = {}
+        self._room = _HELD_OBJECTS
 
     def __len__(self) -> int:
         return len(self.records)
@@ -82,8 +88,19 @@ class CocoDataset:
 
     def instances(self, index: int) -> Instances:
         """The instances of image `index`, in the order of the file."""
+        index = range(len(self))[index]
+        if (held := self._held.get(index)) is not None:
+            return held
+        instances = self._read_instances(index)
+        if len(instances) <= self._room:
+            self._room -= len(instances)
+            self._held[index] = instances
+        return instances
+
+    def _read_instances(self, index: int) -> Instances:
         rows = self._rows(index)
-        masks = self._masks(index)
+        size = self.records[index].size
+        masks = Masks.from_coco((expand(s, size) for s in self._segmentations[rows]), size)
         return Instances(
             image_size=masks.size,
             boxes=masks.boxes(),
@@ -97,7 +114,7 @@ class CocoDataset:
         """(n,) `area` of each instance of image `index` as the file states it, else its mask's."""
         stated = self._areas[self._rows(index)]
         unstated = np.isnan(stated)
-        return np.where(unstated, self._masks(index).areas, stated) if unstated.any() else stated
+        return np.where(unstated, self._mask_areas(index), stated) if unstated.any() else stated
 
     def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
         """(n, 4) `bbox` of the instances of image `index` as the file states it, or its mask's."""
@@ -105,12 +122,12 @@ class CocoDataset:
         unstated = np.isnan(stated)
         if not unstated.any():
             return stated.copy()
-        return np.where(unstated, xyxy_to_xywh(self._masks(index).boxes()), stated)
+        return np.where(unstated, xyxy_to_xywh(self.instances(index).boxes), stated)
 
-    def _masks(self, index: int) -> Masks:
-        size = self.records[index].size
-        held = self._segmentations[self._rows(index)]
-        return Masks.from_coco((expand(segmentation, size) for segmentation in held), size)
+    def _mask_areas(self, index: int) -> npt.NDArray[np.int64]:
+        masks = self.instances(index).masks
+        assert masks is not None
+        return masks.areas
 
     def _rows(self, index: int) -> slice:
         index = range(len(self))[index]
