@@ -283,12 +283,35 @@ def test_exposures_of_one_scene_look_alike_to_the_network():
 
 
 def test_stretching_by_hand():
-    """Black is the 1st percentile, white the 99.8th, of all channels together."""
-    values = np.repeat(np.array([10, 40, 90, 140, 250], np.uint8), [10, 500, 479, 10, 1])
-    image = np.stack([values] * 3, axis=-1).reshape(20, 50, 3)
+    """Black leaves one value in 2000 below it, white one in 2000 above, whatever the channel."""
+    values = np.repeat(np.array([10, 40, 90, 140, 250], np.uint8), [2, 1000, 990, 7, 1])
+    image = np.stack([values] * 3, axis=-1).reshape(20, 100, 3)
     spread = {v: round((v - 10) * 255 / 130) for v in (10, 40, 90, 140)} | {250: 255}
     expected = np.vectorize(spread.get)(image)
     np.testing.assert_array_equal(STRETCHED.expose(image), expected)
+
+
+@pytest.mark.parametrize(("ground", "thing"), [(240, 120), (20, 200)])
+def test_one_small_object_is_not_lost_in_the_noise(ground, thing):
+    """An object on 100 of 65 536 pixels decides how far the ground is spread."""
+    image = ground + noise(256, 256) % 5 - 2
+    image[100:110, 100:110] = thing
+    found = STRETCHED.expose(image.astype(np.uint8)).astype(int)
+    assert abs(found[105, 105, 0] - np.median(found)) > 200
+    assert np.ptp(found[:50]) < 15
+
+
+def test_pictures_of_any_size_are_counted_whole(monkeypatch):
+    image = noise(37, 11)
+    whole = STRETCHED.expose(image)
+    monkeypatch.setattr("delineate.core.preprocess._COUNTED", 100)
+    np.testing.assert_array_equal(STRETCHED.expose(image), whole)
+
+
+def test_files_from_before_contrast_meant_as_it_is():
+    record = Preprocess().to_json()
+    del record["contrast"]
+    assert Preprocess.from_json(record).contrast == "as_is"
 
 
 def test_colours_keep_their_balance():
@@ -301,7 +324,7 @@ def test_colours_keep_their_balance():
 def test_a_flat_picture_stays_flat_and_noise_is_not_blown_up(level):
     assert len(np.unique(STRETCHED.expose(np.full((8, 8, 3), level, np.uint8)))) == 1
     faint = np.full((8, 8, 3), 100, np.uint8) + noise(8, 8) % 3
-    assert np.ptp(STRETCHED.expose(faint)) <= 2 * 255 / 16 + 1
+    assert np.ptp(STRETCHED.expose(faint)) <= 2 * 255 / 24 + 1
 
 
 def test_the_network_sees_the_stretched_picture():

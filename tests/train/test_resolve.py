@@ -9,7 +9,7 @@ from tiny_run import scenes, tiny_config
 
 from delineate.core.instances import Instances
 from delineate.core.preprocess import Preprocess
-from delineate.data.sample import Subset
+from delineate.data.sample import Concat, Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
@@ -21,7 +21,7 @@ from delineate.train.config import (
     to_yaml,
     with_value,
 )
-from delineate.train.resolve import fit_anchors, object_sides, resolve
+from delineate.train.resolve import fit_anchors, object_sides, resolve, samples_per_image
 
 AS_IS = Preprocess(resize="factor")
 FPN = MaskRCNNConfig(backbone_strides=(4, 8, 16, 32), fpn_extra_level=True)
@@ -156,7 +156,24 @@ def test_workers_leave_cores_to_the_training(monkeypatch):
     assert resolve(auto(), scenes(), accelerator="cuda").data.workers == 1
 
 
-def test_validations_are_rarer_where_they_take_the_time_of_the_training():
-    assert resolve(auto(), scenes(), accelerator="cpu").validate_every == 0.1
-    by_clock = replace(auto(), budget=BudgetConfig(minutes=3))
-    assert resolve(by_clock, scenes(), accelerator="cpu").validate_every == 0.2
+def test_crops_follow_the_area_within_bounds():
+    data = Concat([SyntheticScenes(1, size=size) for size in ((64, 64), (64, 130), (32, 32))])
+    config = replace(auto(), preprocess=AS_IS, augment=AugmentConfig(crop=64, crops_by_area=True))
+    assert samples_per_image(config, data).tolist() == [1, 2, 1]
+    enlarged = replace(config, preprocess=Preprocess(resize="factor", factor=8.0))
+    assert samples_per_image(enlarged, data).tolist() == [64, 64, 16]
+    one = replace(config, augment=AugmentConfig(crop=64))
+    assert samples_per_image(one, data).tolist() == [1, 1, 1]
+
+
+def test_warm_up_knows_how_long_epochs_of_crops_are():
+    by_area = AugmentConfig(crop=64, crops_by_area=True)
+    preprocess = Preprocess(resize="factor", factor=4.0)  # 16 crops of each image of 64 x 64
+    config = replace(auto(), preprocess=preprocess, augment=by_area, batch_size=2)
+    config = replace(config, budget=BudgetConfig(epochs=1))
+    assert resolve(config, scenes(6), accelerator="cpu").optim.warmup_steps == 4  # of 48
+
+
+def test_crops_by_area_need_crops():
+    with pytest.raises(ConfigError, match="crops_by_area needs crops"):
+        AugmentConfig(crop=None, crops_by_area=True)

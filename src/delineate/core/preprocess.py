@@ -20,8 +20,10 @@ Floats = npt.NDArray[np.float32]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_DARK, _BRIGHT = 0.01, 0.998  # shares of the values that stretching leaves below black and white
-_FLATTEST = 16  # a smaller range is not stretched further: it is noise
+_DARK, _BRIGHT = 0.0005, 0.9995  # shares of the values beyond which stretching cuts off
+_SINCE_FORMAT_1 = {"contrast": "as_is"}  # fields that older files lack, and what they meant
+_COUNTED = 1 << 22  # values counted at a time: numpy widens each to 8 bytes
+_FLATTEST = 24  # a smaller range is not stretched further: it is noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,11 @@ class Preprocess:
         min_size: Of the rule ``"short_side"``, in pixels.
         max_size: Of the rule ``"short_side"``, in pixels.
         factor: Of the rule ``"factor"``.
-        contrast: ``"as_is"``, or ``"stretch"``: each picture's values are spread over 0..255, from
-            their 1st percentile to their 99.8th, all channels alike. Exposures differ by an order
-            of magnitude in microscopy, and mean nothing (Weigert et al., Star-convex Polyhedra,
-            2020, normalise by the same percentiles).
+        contrast: ``"as_is"``, or ``"stretch"``: each picture's values are spread over 0..255, all
+            channels alike; one in 2000 at either end is cut off. Exposures differ by an order of
+            magnitude in microscopy, and mean nothing (Weigert et al., Star-convex Polyhedra, 2020,
+            normalise by percentiles for the same reason). Pictures are 8 bit when they come here:
+            of 12 bits in a 16-bit file `read_image` leaves too few, so scale such data first.
         colour: Order of the channels that the network sees.
         scale: Factor that brings 0..255 to the range of `mean` and `std`.
         mean: Of each channel, in the order of `colour`.
@@ -108,7 +111,10 @@ class Preprocess:
         _size(image)
         if self.contrast == "as_is":
             return image
-        shares = np.bincount(image.ravel(), minlength=256).cumsum() / image.size
+        rows = max(1, _COUNTED // image[0].size)
+        blocks = (image[y : y + rows] for y in range(0, len(image), rows))
+        counts = sum(np.bincount(block.ravel(), minlength=256) for block in blocks)
+        shares = np.cumsum(counts) / image.size
         dark, bright = (int(np.searchsorted(shares, share)) for share in (_DARK, _BRIGHT))
         gain = 255 / max(bright - dark, _FLATTEST)
         table = ((np.arange(256) - dark) * gain).round().clip(0, 255).astype(np.uint8)
@@ -163,6 +169,7 @@ class Preprocess:
         for name in record:
             if name not in names:
                 raise ModelError(f"preprocessing has no field {name!r}: {nearest(name, names)}")
+        record = {**_SINCE_FORMAT_1, **record}
         if missing := [name for name in names if name not in record]:
             raise ModelError(
                 f"preprocessing must have every field, and {', '.join(missing)} came not: the "

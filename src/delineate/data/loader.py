@@ -76,6 +76,11 @@ class Loader:
         self._processes: torch_data.DataLoader[Any] | None = None
 
     @property
+    def samples_per_epoch(self) -> int:
+        """Number of samples of any epoch."""
+        return len(self._dataset)
+
+    @property
     def batches_per_epoch(self) -> int:
         """Number of batches of any epoch."""
         return -(-len(self._dataset) // self._batch_size)

@@ -46,6 +46,7 @@ def mask_rcnn_nano() -> TrainConfig:
         budget=BudgetConfig(minutes=19),
         ema=EmaConfig(decay=0.998),
         batch_size=8,
+        validate_every=0.2,
     )
 
 

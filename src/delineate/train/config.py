@@ -54,7 +54,7 @@ class AugmentConfig:
     crop: Count | Auto | None = "auto"
     """Side of the square training crops; null trains on whole images."""
     crops_by_area: bool = False
-    """An epoch holds as many crops of an image as would cover it, instead of one of each image."""
+    """An epoch holds crops of each image in proportion to its area, up to 64, instead of one."""
     scale: tuple[Positive, Positive] = (0.7, 1.4)
     """Smallest and largest random zoom around the size the model sees when it predicts."""
     flip: Share = 0.5
@@ -79,6 +79,11 @@ class AugmentConfig:
         if low > high:
             raise ConfigError(
                 f"augment.scale should be (smallest, largest), not {self.scale}: swap the two."
+            )
+        if self.crops_by_area and self.crop is None:
+            raise ConfigError(
+                "augment.crops_by_area needs crops, but augment.crop is null: set a side or auto, "
+                "or augment.crops_by_area=false."
             )
 
 
@@ -117,7 +122,7 @@ class BudgetConfig:
     steps: Count | None = None
     """Optimizer steps: a fully repeatable run."""
     epochs: Positive | None = None
-    """Passes over the training set: a fully repeatable run."""
+    """Passes over the training set, or all its crops: a fully repeatable run."""
     minutes: Positive | None = None
     """Wall-clock minutes, validation included; the schedule follows the clock."""
 
@@ -168,7 +173,7 @@ class TrainConfig:
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the weights, of the order of the images and of every random change."""
     validate_every: Annotated[float, Field(gt=0, le=1)] | Auto = "auto"
-    """Share of the budget between two validations."""
+    """Share of the budget between two validations; auto is a tenth."""
     checkpoint_minutes: Positive = 2.0
     """Minutes between two checkpoints of everything needed to resume."""
     checkpoint_steps: Count | None = None

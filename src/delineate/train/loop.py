@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from delineate._files import write_whole
@@ -37,7 +36,7 @@ from delineate.train.config import TrainConfig, from_dict, to_dict, to_yaml
 from delineate.train.folder import BEST, CONFIG, CURVES, LINES, finish, offer, open_folder
 from delineate.train.log import JsonLines, Sink, StepEvent, TensorBoard, ValidationEvent
 from delineate.train.optim import learning_rate
-from delineate.train.resolve import resolve
+from delineate.train.resolve import resolve, samples_per_image
 from delineate.train.step import Learner
 from delineate.train.stop import Stop
 from delineate.transforms.presets import training
@@ -136,7 +135,7 @@ def fit(
             stack.callback(sink.close)
         verb = f"resuming after step {run.position.step}" if run.position.step else "training"
         run.note(
-            f"{verb}: {len(train)} images, {len(val or ())} for validation, "
+            f"{verb}: {len(train)} images{_crops_of(run)}, {len(val or ())} for validation, "
             f"{len(train.classes)} classes, on {run.learner.fabric.device}, in {out}"
         )
         with Stop() as stop:
@@ -338,12 +337,12 @@ def _splits(
 def _loader(config: TrainConfig, train: Dataset) -> Loader:
     assert config.data.workers != "auto"
     options = asdict(config.augment)
-    side, by_area = options.pop("crop"), options.pop("crops_by_area")
+    side = options.pop("crop")
+    del options["crops_by_area"]
     crop = None if side is None else (side, side)
-    if crop is not None and by_area:
-        train = Subset(train, np.repeat(np.arange(len(train)), _crops(train, config, side)))
+    samples = np.repeat(np.arange(len(train)), samples_per_image(config, train))
     return Loader(
-        train,
+        Subset(train, samples),
         training(preprocess=config.preprocess, crop=crop, **options),
         batch_size=config.batch_size,
         seed=config.seed,
@@ -352,10 +351,10 @@ def _loader(config: TrainConfig, train: Dataset) -> Loader:
     )
 
 
-def _crops(train: Dataset, config: TrainConfig, side: int) -> npt.NDArray[np.int64]:
-    """Return how many crops would cover each image, at the size the model sees it, at least one."""
-    targets = np.array([config.preprocess.geometry(r.size).target for r in train.records])
-    return np.maximum(np.rint(targets.prod(axis=1) / side**2), 1).astype(np.int64)
+def _crops_of(run: Run) -> str:
+    if not run.config.augment.crops_by_area:
+        return ""
+    return f" in {run.loader.samples_per_epoch} crops an epoch"
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:

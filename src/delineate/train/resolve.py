@@ -23,6 +23,7 @@ _LOOKED_AT = 2000  # images whose boxes are enough to know the sizes of the obje
 _SMALL = 25.0  # pixels that three quarters of the objects shall have
 _SCALES = (0.5, 2.0)  # smallest and largest factor of an image
 _CROPS = (64, 256)  # smallest and largest side of a crop
+_MOST_CROPS = 64  # samples of an epoch that come from one image
 _CELLS = 2.0  # an anchor spans at least so many cells of its feature map
 _SPREAD = 1.2  # and is at least so much larger than the one before
 _WARMUP = (20, 500)  # fewest and most steps
@@ -53,7 +54,8 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
     if data.workers == "auto":
         data = replace(data, workers=_workers(accelerator))
     if optim.warmup_steps == "auto":
-        optim = replace(optim, warmup_steps=_warmup_steps(config, len(train)))
+        samples = int(samples_per_image(replace(config, augment=augment), train).sum())
+        optim = replace(optim, warmup_steps=_warmup_steps(config, len(train), samples))
     return replace(
         config,
         model=model,
@@ -62,7 +64,7 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         data=data,
         optim=optim,
         precision=_precision(config.precision, accelerator),
-        validate_every=_validate_every(config),
+        validate_every=0.1 if config.validate_every == "auto" else config.validate_every,
     )
 
 
@@ -162,22 +164,33 @@ def _workers(accelerator: str) -> int:
     return min(8, cores - 1) if accelerator != "cpu" else min(4, cores // 4)
 
 
-def _warmup_steps(config: TrainConfig, images: int) -> int:
-    """Return the steps of one epoch, within bounds and at most a tenth of the steps there are."""
-    epoch = max(1, images // (config.batch_size * config.accumulate))
+def samples_per_image(config: TrainConfig, train: Dataset) -> npt.NDArray[np.int64]:
+    """Return how many samples of an epoch come from each image.
+
+    One, or with `AugmentConfig.crops_by_area` the number of crops that have its area at the size
+    the model sees it, within bounds: a picture of many megapixels shall not be the whole epoch.
+    """
+    side = config.augment.crop
+    if not config.augment.crops_by_area or not len(train):
+        return np.ones(len(train), dtype=np.int64)
+    assert isinstance(side, int)
+    targets = np.array([config.preprocess.geometry(r.size).target for r in train.records])
+    crops = np.rint(targets.prod(axis=1, dtype=np.float64) / side**2)
+    return crops.clip(1, _MOST_CROPS).astype(np.int64)
+
+
+def _warmup_steps(config: TrainConfig, images: int, samples: int) -> int:
+    """Return the steps in which as many images are seen as there are.
+
+    Within bounds, and at most a tenth of the steps that are known to come.
+    """
+    batch = config.batch_size * config.accumulate
     fewest, most = _WARMUP
-    steps = min(max(epoch, fewest), most)
+    steps = min(max(images // batch, fewest), most)
     budget = config.budget.steps
     if config.budget.epochs is not None:
-        budget = int(config.budget.epochs * epoch)
+        budget = int(config.budget.epochs * max(1, samples // batch))
     return steps if budget is None else min(steps, budget // 10)
-
-
-def _validate_every(config: TrainConfig) -> float:
-    """Return the share of the budget between validations: where they take its time, fewer."""
-    if config.validate_every != "auto":
-        return config.validate_every
-    return 0.1 if config.budget.minutes is None else 0.2
 
 
 def _precision(wanted: Precision | Auto, accelerator: str) -> Precision:
