@@ -109,12 +109,16 @@ def test_predict_then_evaluate_agrees_with_the_model(trained, tmp_path, monkeypa
     data, run = trained
     call(["predict", data / "images", "--model", run, "--out", tmp_path, "--score", 0], monkeypatch)
     assert json.loads((tmp_path / "predictions.json").read_text()), "nothing found: shows nothing"
-    scores = []
-    for what in (run, tmp_path / "predictions.json"):
-        capfd.readouterr()
-        call(["evaluate", what, data / "val.json", "--json"], monkeypatch)
-        scores.append(json.loads(capfd.readouterr().out)["segm"])
-    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    for limit, last in (([], "AR100"), (["--max-dets", 2], "AR2"), (["--max-dets", 999], "AR999")):
+        scores = []
+        for what in (run, tmp_path / "predictions.json"):
+            capfd.readouterr()
+            call(["evaluate", what, data / "val.json", "--json", *limit], monkeypatch)
+            printed, told = capfd.readouterr()
+            scores.append(json.loads(printed)["segm"])
+            assert last in scores[-1]
+            assert ("at most 300 objects" in told) == (last == "AR999" and what == run)
+        assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
 
 def test_label_masks_are_written_when_asked_for(trained, tmp_path, monkeypatch):

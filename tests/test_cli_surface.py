@@ -10,7 +10,16 @@ from delineate.cli import app
 
 SURFACE = {
     "demo": ["--json", "--minutes", "--out", "--seed"],
-    "evaluate": ["--device", "--images", "--json", "--on-error", "--out", "data", "model"],
+    "evaluate": [
+        "--device",
+        "--images",
+        "--json",
+        "--max-dets",
+        "--on-error",
+        "--out",
+        "data",
+        "model",
+    ],
     "models list": ["--json"],
     "models show": ["--json", "name"],
     "predict": [

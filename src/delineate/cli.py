@@ -127,22 +127,33 @@ def evaluate(
     images: Images = None,
     device: Device = None,
     on_error: Broken = OnError.stop,
+    max_dets: Annotated[
+        int, typer.Option(min=1, help="Predictions of a class in an image that count.")
+    ] = 100,
     as_json: Json = False,
 ) -> None:
     """Measure a model as COCO does.
 
+    COCO counts the 100 best predictions; images of more objects need a larger --max-dets.
     A file of predictions in COCO's result format is measured, too.
     """
     if Path(model).suffix == ".json":
         from delineate.jobs.evaluate_results import evaluate_results
 
         _without_model(model, images=images, device=device, on_error=on_error)
-        result, table = evaluate_results(Path(model), data, out=out, say=_say)
+        result, table = evaluate_results(Path(model), data, out=out, limit=max_dets, say=_say)
     else:
         from delineate.jobs.evaluate import evaluate as measure
 
         result, table = measure(
-            model, data, out=out, images=images, device=device, on_error=on_error.value, say=_say
+            model,
+            data,
+            out=out,
+            images=images,
+            device=device,
+            on_error=on_error.value,
+            limit=max_dets,
+            say=_say,
         )
     _show(result, as_json, table)
 

@@ -1,6 +1,7 @@
 """COCO in and out: every spelling, exact round trips, real folders against pycocotools."""
 
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -14,7 +15,7 @@ from builders import edited, segmentation, tiny_coco, tiny_scenes
 from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import read_image
-from delineate.data import segmentations
+from delineate.data import coco, segmentations
 from delineate.data.coco import read_coco
 from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
@@ -410,9 +411,20 @@ def test_another_picture_in_the_way(tmp_path, drawn):
 
 
 def test_masks_stay_in_memory_up_to_a_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("delineate.data.coco._HELD_OBJECTS", 3)
-    data = read_coco(tiny_coco(tmp_path, 2, objects=3))
+    path = tiny_coco(tmp_path, 2, objects=3)
+    probe = read_coco(path)
+    monkeypatch.setattr(coco, "_HELD_BYTES", coco._bytes(probe.instances(0)))
+    data = read_coco(path)
     assert len(data.instances(0)) == len(data.instances(1)) == 3
     assert data.instances(0) is data.instances(-2)
     assert data.instances(1) is not data.instances(1)
     assert_same(data.instances(1), data[1].instances)
+
+
+def test_a_copy_for_another_process_holds_no_masks(tmp_path):
+    data = read_coco(tiny_coco(tmp_path, 2, objects=3))
+    before = len(pickle.dumps(data))
+    first = data.instances(0)
+    copied = pickle.loads(pickle.dumps(data))
+    assert len(pickle.dumps(data)) == before
+    assert_same(copied.instances(0), first)

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
-from scenes import CLASSES, as_coco, instances, pycocotools_stats, random_pairs, square
+from scenes import CLASSES, as_coco, instances, pycocotools_stats, random_pairs, result_of, square
 
 from delineate.core.boxes import xywh_to_xyxy, xyxy_to_xywh
 from delineate.core.classes import ClassMap
@@ -16,6 +16,7 @@ from delineate.data.coco import read_coco
 from delineate.errors import DataError
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_files import evaluate_files
+from delineate.evaluate.coco_result import limits_up_to
 
 ONE = ClassMap(("thing",), (1,))
 SIZE = (20, 30)
@@ -84,6 +85,37 @@ def test_more_objects_than_cocos_limit():
     assert limited.compute().scores["segm"]["AR100"] == pytest.approx(100 / 120)
     assert raised.compute().scores["segm"]["AR500"] == 1
     assert raised.compute().scores["segm"]["AP"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("limit", [3, 30])
+def test_other_limits_equal_pycocotools(limit):
+    """With 3, only (1, 3) count; the numbers without a limit in their name are those of 3."""
+    pairs = random_pairs(3)
+    truth, results = as_coco(pairs, ("segmentation",))
+    _, theirs = pycocotools_stats(truth, results, "segm")
+    theirs.params.maxDets = [1, 3, limit] if limit == 3 else [1, 10, limit]
+    theirs.evaluate()
+    theirs.accumulate()
+    precision = theirs.eval["precision"][:, :, :, 0, -1]
+    ours = result_of(pairs, max_dets=limits_up_to(limit)).scores["segm"]
+    assert ours["AP"] == pytest.approx(precision[precision > -1].mean(), abs=1e-15)
+    assert [name for name in ours if name[:3] in ("AR1", "AR3")] == (
+        ["AR1", "AR3"] if limit == 3 else ["AR1", "AR10", "AR30"]
+    )
+
+
+def test_what_the_limit_costs_is_counted():
+    """Of 5 and 1 objects of one class and 2 of another, a limit of 2 leaves 2 + 1 + 2."""
+    size = (40, 400)
+    crowded = instances([square(size, 9 * i, 0, 4) for i in range(7)], [0] * 5 + [1] * 2, size=size)
+    single = instances([square(size, 0, 0, 4)], [0], size=size)
+    first, second = (CocoMetric(CLASSES, max_dets=(1, 2)) for _ in range(2))
+    for metric, truth, image_id in ((first, crowded, 1), (second, single, 2)):
+        nothing = instances([], [], [], size=size)
+        metric.update(truth, nothing, image_id=image_id)
+    first.merge(second)
+    found = first.compute()
+    assert (found.limit, found.crowded, found.countable, found.truths) == (2, 1, 5, 8)
 
 
 def test_stated_areas_decide_the_size():
@@ -362,3 +394,5 @@ def test_refuses_to_merge_what_differs():
         CocoMetric(ONE).merge(CocoMetric(CLASSES))
     with pytest.raises(DataError, match="same classes and IoU types"):
         CocoMetric(ONE).merge(CocoMetric(ONE, iou_types=("bbox",)))
+    with pytest.raises(DataError, match="limits"):
+        CocoMetric(ONE).merge(CocoMetric(ONE, max_dets=(1, 10, 500)))

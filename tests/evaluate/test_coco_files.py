@@ -12,6 +12,7 @@ from delineate.core.masks import Masks
 from delineate.errors import DataError
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_files import evaluate_files
+from delineate.evaluate.coco_result import limits_up_to
 
 
 @pytest.fixture
@@ -62,6 +63,20 @@ def test_results_with_both_give_the_numbers_of_the_predictions_themselves(files,
         in_memory.truths,
         in_memory.predictions,
     )
+
+
+@pytest.mark.parametrize("limit", [2, 100])
+def test_limits_are_those_of_the_metric(files, limit):
+    pairs = random_pairs(5)
+    by_file = evaluate_files(*files(*as_coco(pairs, ("segmentation",))), limit=limit)
+    metric = CocoMetric(CLASSES, max_dets=limits_up_to(limit))
+    for image_id, truth, predicted in pairs:
+        metric.update(truth, predicted, image_id=image_id)
+    direct = metric.compute()
+    assert by_file.scores["segm"] == direct.scores["segm"]
+    for name in ("limit", "crowded", "countable", "truths"):
+        assert getattr(by_file, name) == getattr(direct, name)
+    assert (direct.crowded > 0) == (limit == 2)
 
 
 def test_no_results_is_zero(files):

@@ -4,6 +4,7 @@ from scenes import instances, many_classes, random_pairs, result_of, square
 
 from delineate.core.classes import ClassMap
 from delineate.evaluate.report import table, text_report
+from delineate.evaluate.report_html import html_report
 
 
 def test_table_aligns():
@@ -44,3 +45,18 @@ def test_text_of_nothing():
     text = text_report(result_of([]))
     assert text.splitlines()[1].split() == ["masks", *"-" * 12]
     assert "4 classes without objects here are not listed" in text
+
+
+def test_a_limit_that_costs_something_is_said():
+    size = (8, 80)
+    things = [square(size, 9 * i, 0, 4) for i in range(8)]
+    truth = instances(things, [0] * 8, size=size)
+    found = [(1, truth, instances(things, [0] * 8, [0.5] * 8, size=size))]
+    said = "1 of 1 images hold more than 6 objects of a class: only the 6 best predictions count"
+    few = result_of(found, ClassMap.from_names(["thing"]), max_dets=(1, 6))
+    assert said in text_report(few)
+    assert "no more than 75.0% of all objects can be found" in text_report(few)
+    assert said in html_report(few, title="few")
+    enough = result_of(found, ClassMap.from_names(["thing"]), max_dets=(1, 8))
+    assert "images hold more than" not in text_report(enough)
+    assert "images hold more than" not in html_report(enough, title="enough")

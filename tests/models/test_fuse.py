@@ -6,7 +6,7 @@ from torch import nn
 
 from delineate.models.fuse import fold, optimize_for_inference
 from delineate.models.layers import ConvNorm, FrozenBatchNorm2d
-from delineate.models.resnet import RESNETS, ResNet
+from delineate.models.resnet import RESNETS, BasicBlock, ResNet
 from delineate.models.timm_backbone import TimmBackbone
 
 
@@ -52,6 +52,27 @@ def test_resnet_has_no_norm_left(name, norm):
     with torch.inference_mode():
         for ours, expected in zip(copied(x), net(x), strict=True):
             torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_every_map_is_right_where_blocks_overwrite_their_input(name, small):
+    block, depths = RESNETS[name]
+    net = ResNet(block, depths, norm="batch", small_stem=small).eval()
+    unsettle(net)
+    copied, x = optimize_for_inference(net), torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        for ours, expected in zip(copied(x), net(x), strict=True):
+            assert (ours - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+def test_a_block_of_its_own_leaves_its_input_alone():
+    block = nn.Sequential(BasicBlock(16, 16, 1, "batch", 1e-5, False)).eval()
+    x = torch.randn(1, 16, 8, 8).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        given = x.clone()
+        optimize_for_inference(block)(given)
+    assert torch.equal(given, x)
 
 
 def test_the_model_itself_is_untouched():

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from delineate.models import onednn
 from delineate.models.onednn import ConvReLU, FusedResidual, can_fuse
 
 
@@ -25,16 +26,46 @@ def test_conv_relu(options, count):
         torch.testing.assert_close(ConvReLU(conv)(x), F.relu(conv(x)), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(9, 7), (1, 1)])
+@pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("overwrites", [True, False])
 @pytest.mark.parametrize("projects", [True, False])
-def test_residual(projects):
+def test_residual(projects, overwrites, memory, size):
     convs = [layer(16, 8, 1), layer(8, 8, 3), layer(8, 16, 1)]
-    shortcut, x = layer(16, 16, 1) if projects else None, picture(16)
+    shortcut = layer(16, 16, 1) if projects else None
+    x = torch.randn(2, 16, *size).to(memory_format=memory)
     hidden = convs[2](F.relu(convs[1](F.relu(convs[0](x)))))
     expected = F.relu(hidden + (shortcut(x) if shortcut else x))
+    block, given = FusedResidual(convs, shortcut, overwrites=overwrites), x.clone()
     with torch.inference_mode():
-        torch.testing.assert_close(
-            FusedResidual(convs, shortcut)(x.clone()), expected, rtol=1e-5, atol=1e-5
-        )
+        torch.testing.assert_close(block(given), expected, rtol=1e-5, atol=1e-5)
+    if projects or not overwrites:
+        assert torch.equal(given, x)
+
+
+def test_no_pictures():
+    with torch.inference_mode():
+        found = FusedResidual([layer(16, 8, 1), layer(8, 16, 1)], None)(picture(16)[:0])
+    assert found.shape == (0, 16, 9, 7)
+
+
+def test_the_result_is_written_over_the_input():
+    """Only the operators of oneDNN do so: this is what shows that they are used."""
+    if not onednn._operators_work():
+        pytest.skip("this build of torch has no fused convolutions")
+    x = picture(16)
+    with torch.inference_mode():
+        found = FusedResidual([layer(16, 8, 1), layer(8, 16, 1)], None, overwrites=True)(x)
+    assert found.data_ptr() == x.data_ptr()
+
+
+def test_without_the_operators_the_same_is_computed(monkeypatch):
+    monkeypatch.setattr(onednn, "_operators_work", lambda: False)
+    convs, x = [layer(16, 8, 3), layer(8, 16, 1)], picture(16)
+    expected = F.relu(convs[1](F.relu(convs[0](x))) + x)
+    with torch.inference_mode():
+        found = FusedResidual(convs, None, overwrites=True)(x)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_other_precisions_take_single_steps():

@@ -27,7 +27,8 @@ from delineate.errors import ConfigError, DataError
 OnError = Literal["stop", "skip"]
 
 _SHOWN_PROBLEMS = 5
-_HELD_OBJECTS = 100_000  # whose masks stay in memory, about a kilobyte each
+_HELD_BYTES = 100_000_000  # of masks that stay in memory
+_OBJECT_BYTES = 500  # what an object takes beside the runs of its mask, about
 _EXPECTED = "a COCO data set (an object with the lists images, annotations and categories)"
 
 
@@ -71,7 +72,7 @@ class CocoDataset:
         self._boxes = boxes.reshape(-1, 4)[order]
         self._segmentations = [annotations[i].segmentation for i in order]
         self._held: dict[int, Instances] = {}
-        self._room = _HELD_OBJECTS
+        self._room = _HELD_BYTES
 
     def __len__(self) -> int:
         return len(self.records)
@@ -92,10 +93,14 @@ class CocoDataset:
         if (held := self._held.get(index)) is not None:
             return held
         instances = self._read_instances(index)
-        if len(instances) <= self._room:
-            self._room -= len(instances)
+        if (size := _bytes(instances)) <= self._room:
+            self._room -= size
             self._held[index] = instances
         return instances
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is only held: a process that gets a copy reads what it needs."""
+        return {**self.__dict__, "_held": {}, "_room": _HELD_BYTES}
 
     def _read_instances(self, index: int) -> Instances:
         rows = self._rows(index)
@@ -132,6 +137,11 @@ class CocoDataset:
     def _rows(self, index: int) -> slice:
         index = range(len(self))[index]
         return slice(int(self._first[index]), int(self._first[index + 1]))
+
+
+def _bytes(instances: Instances) -> int:
+    runs = () if instances.masks is None else instances.masks.runs
+    return _OBJECT_BYTES * (1 + len(instances)) + sum(run.nbytes for run in runs)
 
 
 def read_coco(

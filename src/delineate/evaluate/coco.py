@@ -49,6 +49,8 @@ class CocoMetric:
         self._highest_id = 0
         self._truths = np.zeros(len(classes), dtype=np.int64)
         self._predictions = 0
+        self._max_dets = tuple(max_dets)
+        self._crowded = self._countable = 0
 
     def update(
         self,
@@ -86,21 +88,24 @@ class CocoMetric:
         self._image_ids.add(image_id)
         self._highest_id = max(self._highest_id, image_id)
         counted = truth.labels if truth.crowd is None else truth.labels[~truth.crowd]
-        self._truths += np.bincount(counted, minlength=len(self._classes))
+        of_class = np.bincount(counted, minlength=len(self._classes))
+        self._truths += of_class
+        self._crowded += bool((of_class > self._max_dets[-1]).any())
+        self._countable += int(np.minimum(of_class, self._max_dets[-1]).sum())
         self._predictions += len(predicted)
 
     def merge(self, other: Self) -> None:
         """Add all images of `other`, a metric of the same classes and settings.
 
         Raises:
-            DataError: The two differ in classes or IoU types, or have an image in common, perhaps
-                because images were not given their ids.
+            DataError: The two differ in classes, IoU types or limits, or have an image in common,
+                perhaps because images were not given their ids.
         """
-        ours, theirs = (m._classes.names + tuple(m._evaluators) for m in (self, other))
+        ours, theirs = ((*m._classes.names, *m._evaluators, *m._max_dets) for m in (self, other))
         if ours != theirs:
             raise DataError(
-                f"expected metrics of the same classes and IoU types, got {ours} and {theirs}: "
-                "make both alike."
+                "expected metrics of the same classes, IoU types and limits, got "
+                f"{ours} and {theirs}: make both alike."
             )
         if twice := self._image_ids & other._image_ids:
             raise DataError(
@@ -114,6 +119,8 @@ class CocoMetric:
         self._highest_id = max(self._highest_id, other._highest_id)
         self._truths += other._truths
         self._predictions += other._predictions
+        self._crowded += other._crowded
+        self._countable += other._countable
 
     def compute(self) -> CocoResult:
         """Return the numbers over all images so far; more may be added afterwards."""
@@ -122,6 +129,9 @@ class CocoMetric:
             images=len(self._image_ids),
             predictions=self._predictions,
             truths=self._truths[by_id].tolist(),
+            limit=self._max_dets[-1],
+            crowded=self._crowded,
+            countable=self._countable,
         )
         evaluations = {k: copy.copy(e).finalize() for k, e in self._evaluators.items()}
         return read_result(evaluations, [self._classes.names[k] for k in by_id], totals)

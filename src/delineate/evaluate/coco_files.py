@@ -25,11 +25,22 @@ from delineate.evaluate.coco_records import (
     sound_annotations,
     sound_results,
 )
-from delineate.evaluate.coco_result import CocoResult, IouType, Totals, read_result
+from delineate.evaluate.coco_result import (
+    COCO_LIMIT,
+    CocoResult,
+    IouType,
+    Totals,
+    limits_up_to,
+    read_result,
+)
 
 
 def evaluate_files(
-    truth: Path | str, results: Path | str, *, iou_types: Sequence[IouType] | None = None
+    truth: Path | str,
+    results: Path | str,
+    *,
+    iou_types: Sequence[IouType] | None = None,
+    limit: int = COCO_LIMIT,
 ) -> CocoResult:
     """Evaluate predictions in COCO's result format against annotations in COCO's format.
 
@@ -46,6 +57,7 @@ def evaluate_files(
         results: ``[{"image_id", "category_id", "score", "bbox" and/or "segmentation"}, ...]``.
         iou_types: Overlap of masks (``segm``), boxes (``bbox``) or both. Defaults to all that the
             results hold.
+        limit: Results of a class in an image that count, best first.
 
     Raises:
         DataError: A file cannot be read, is not what it should be, an entry of it is broken, or
@@ -74,13 +86,17 @@ def evaluate_files(
     sound = sound_results(results, joined, known, shapes)
     objects = sound_annotations(truth, annotations["annotations"], known, of_truth)
     indexed = _truth(truth, known, classes, objects)
-    evaluations = {kind: _evaluate(indexed, sound, kind) for kind in kinds}
+    evaluations = {kind: _evaluate(indexed, sound, kind, limit) for kind in kinds}
+    crowds = Counter((a["image_id"], a["category_id"]) for a in objects if not a["iscrowd"])
     truths = Counter(a["category_id"] for a in objects if not a["iscrowd"])
     totals = Totals(
         images=len(images),
         predictions=len(sound),
         truths=[truths[source_id] for source_id in classes.source_ids],
         foreign=len(predictions) - len(joined),
+        limit=limit,
+        crowded=len({image_id for (image_id, _), count in crowds.items() if count > limit}),
+        countable=sum(min(count, limit) for count in crowds.values()),
     )
     return read_result(evaluations, classes.names, totals)
 
@@ -111,10 +127,13 @@ def _truth(path: Path, known: Known, classes: ClassMap, objects: list[Record]) -
         raise DataError(f"{path}: not COCO annotations ({error}): correct the file.") from error
 
 
-def _evaluate(truth: hotcoco.COCO, predictions: list[Record], kind: IouType) -> hotcoco.COCOeval:
+def _evaluate(
+    truth: hotcoco.COCO, predictions: list[Record], kind: IouType, limit: int
+) -> hotcoco.COCOeval:
     if kind == "segm":  # hotcoco takes the size of an object from its box where there is one
         predictions = [{k: v for k, v in p.items() if k != "bbox"} for p in predictions]
     evaluation = hotcoco.COCOeval(truth, truth.load_res(predictions), kind)
+    evaluation.params.max_dets = list(limits_up_to(limit))
     evaluation.evaluate()
     return evaluation
 

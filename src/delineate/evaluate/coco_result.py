@@ -17,6 +17,9 @@ import numpy.typing as npt
 IouType = Literal["segm", "bbox"]
 """How overlap is measured: of masks or of boxes."""
 
+COCO_LIMIT = 100
+"""Detections of a class in an image that count, best first, by COCO's rules."""
+
 Curve = npt.NDArray[np.float64]
 """(101,) precision at recall 0.00, 0.01 .. 1.00; -1 where no class has any truth."""
 
@@ -55,6 +58,9 @@ class CocoResult:
         truths: Annotated objects, crowd regions not counted.
         predictions: Predicted objects.
         foreign: Predicted objects of images that the truth lacks, which were left out.
+        limit: Predictions of a class in an image that count, best first.
+        crowded: Images with more objects of a class than that.
+        countable: Annotated objects that can count as found under that limit.
     """
 
     scores: Mapping[IouType, Mapping[str, float]]
@@ -64,6 +70,9 @@ class CocoResult:
     truths: int
     predictions: int
     foreign: int = 0
+    limit: int = COCO_LIMIT
+    crowded: int = 0
+    countable: int = 0
 
     @property
     def iou_type(self) -> IouType:
@@ -77,12 +86,20 @@ class CocoResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """How much was evaluated: images, predictions, objects of each class; and what was not."""
+    """How much was evaluated: images, predictions, objects of each class; and what could not be."""
 
     images: int
     predictions: int
     truths: Sequence[int]
     foreign: int = 0
+    limit: int
+    crowded: int
+    countable: int
+
+
+def limits_up_to(limit: int) -> tuple[int, ...]:
+    """Return COCO's limits of detections (1, 10, 100) with another last one."""
+    return (*(fewer for fewer in (1, 10) if fewer < limit), limit)
 
 
 def read_result(
@@ -118,6 +135,9 @@ def read_result(
         truths=sum(totals.truths),
         predictions=totals.predictions,
         foreign=totals.foreign,
+        limit=totals.limit,
+        crowded=totals.crowded,
+        countable=totals.countable,
     )
 
 

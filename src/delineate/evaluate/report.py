@@ -21,6 +21,8 @@ def text_report(result: CocoResult, *, limit: int = 20) -> str:
         for kind, scores in result.scores.items()
     ]
     parts = [table([head, *rows]), f"{counts(result)} {_EXPLANATION}"]
+    if result.crowded:
+        parts.append(crowding(result))
     if len(result.per_class) > 1:
         parts.append(_class_table(result, limit))
     return "\n\n".join(parts)
@@ -33,6 +35,16 @@ def counts(result: CocoResult) -> str:
     """Return how much was evaluated, in words."""
     return (
         f"{result.images:,} images, {result.truths:,} objects, {result.predictions:,} predictions"
+    )
+
+
+def crowding(result: CocoResult) -> str:
+    """Return what the limit of predictions costs where images hold more objects than that."""
+    return (
+        f"{result.crowded:,} of {result.images:,} images hold more than {result.limit} objects of "
+        f"a class: only the {result.limit} best predictions count there, so no more than "
+        f"{result.countable / result.truths:.1%} of all objects can be found; a larger --max-dets "
+        "measures beyond."
     )
 
 

@@ -15,7 +15,7 @@ from delineate.evaluate.coco_result import CocoResult, IouType
 from delineate.evaluate.figures import curves_figure, picture_figure
 from delineate.evaluate.gallery import Gallery
 from delineate.evaluate.pictures import Picture
-from delineate.evaluate.report import KINDS, counts, number, ranked, without_objects
+from delineate.evaluate.report import KINDS, counts, crowding, number, ranked, without_objects
 
 _EXPLANATION = (
     "A prediction is right if it has the class of an object and overlaps it enough. "
@@ -59,10 +59,13 @@ def html_report(
     gallery: Gallery | None = None,
 ) -> str:
     """Return the report as a page; see `write_report`."""
+    told = {**(facts or {}), "evaluated": counts(result)}
+    if result.crowded:
+        told["limit"] = crowding(result)
     template = files("delineate.evaluate").joinpath("report.html").read_text(encoding="utf-8")
     return Template(template).substitute(
         title=escape(title),
-        facts=_facts({**(facts or {}), "evaluated": counts(result)}),
+        facts=_facts(told),
         headline=_headline(result),
         explanation=_EXPLANATION,
         curves=curves_figure(result.curves),

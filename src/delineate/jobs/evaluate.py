@@ -13,7 +13,7 @@ from delineate.data.coco import OnError
 from delineate.data.formats import open_dataset
 from delineate.data.sample import Dataset, Relabelled
 from delineate.evaluate.coco import CocoMetric
-from delineate.evaluate.coco_result import CocoResult
+from delineate.evaluate.coco_result import COCO_LIMIT, CocoResult, limits_up_to
 from delineate.evaluate.gallery import Gallery
 from delineate.evaluate.report import text_report
 from delineate.evaluate.report_html import write_report
@@ -31,6 +31,7 @@ def evaluate(
     images: Path | None = None,
     device: str | None = None,
     on_error: OnError = "stop",
+    limit: int = COCO_LIMIT,
     say: Say,
 ) -> tuple[dict[str, Any], str]:
     """Measure a model as COCO does.
@@ -43,6 +44,7 @@ def evaluate(
         images: Folder of the pictures, where it is not the usual one.
         device: Where to run; the best there is without it.
         on_error: What broken records do.
+        limit: Predictions of a class in an image that count, best first.
         say: Receives lines for the user.
 
     Returns:
@@ -57,7 +59,10 @@ def evaluate(
     dataset = Relabelled(dataset, loaded.classes)
     if out is not None:
         make_folder(not_a_run(out))  # a place that cannot be written shows before the long work
-    result, gallery = measure(loaded, dataset, device=device)
+    given = getattr(loaded.config, "detections_per_image", limit)
+    if limit > given:
+        say(f"{model} gives at most {given} objects an image, so --max-dets {limit} is not reached")
+    result, gallery = measure(loaded, dataset, device=device, limit=limit)
     if out is not None:
         report(out, result, gallery, model=model, dataset=dataset)
         write_whole(out / "metrics.json", json.dumps(result.to_json(), indent=1).encode())
@@ -66,7 +71,7 @@ def evaluate(
 
 
 def measure(
-    model: SegModel, dataset: Dataset, *, device: str | None = None
+    model: SegModel, dataset: Dataset, *, device: str | None = None, limit: int = COCO_LIMIT
 ) -> tuple[CocoResult, Gallery]:
     """Run a model over a data set, image by image, and keep the most telling pictures.
 
@@ -74,9 +79,11 @@ def measure(
         model: Any model.
         dataset: Of the model's classes, in the model's order.
         device: Where to run; the best there is without it.
+        limit: Predictions of a class in an image that count, best first.
     """
     predictor = Predictor(model, device=device, score_threshold=0.0)
-    metric, gallery = CocoMetric(model.classes), Gallery(model.classes)
+    metric = CocoMetric(model.classes, max_dets=limits_up_to(limit))
+    gallery = Gallery(model.classes)
     console = Console(stderr=True)
     for index in track(
         range(len(dataset)),

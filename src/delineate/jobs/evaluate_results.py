@@ -6,13 +6,14 @@ from typing import Any
 
 from delineate._files import make_folder, write_whole
 from delineate.evaluate.coco_files import evaluate_files
+from delineate.evaluate.coco_result import COCO_LIMIT
 from delineate.evaluate.report import text_report
 from delineate.evaluate.report_html import write_report
 from delineate.jobs.opening import Say, annotation_file, not_a_run
 
 
 def evaluate_results(
-    results: Path, data: Path, *, out: Path | None = None, say: Say
+    results: Path, data: Path, *, out: Path | None = None, limit: int = COCO_LIMIT, say: Say
 ) -> tuple[dict[str, Any], str]:
     """Measure predictions in COCO's result format.
 
@@ -20,13 +21,14 @@ def evaluate_results(
         results: The file.
         data: Annotations, or a folder whose val.json is taken.
         out: Where ``metrics.json`` and ``report.html`` go, the latter without pictures.
+        limit: Results of a class in an image that count, best first.
         say: Receives lines for the user.
 
     Returns:
         COCO's measures, and a table of them to read.
     """
     annotations = annotation_file(data)
-    result = evaluate_files(annotations, results)
+    result = evaluate_files(annotations, results, limit=limit)
     facts = {"predictions": str(results), "data": str(annotations)}
     if result.foreign:
         facts["left out"] = (

@@ -10,7 +10,7 @@ Labels are 0..C-1: a background class, where a family has one, exists inside its
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
 from delineate.core.preprocess import Preprocess
+from delineate.models.options import Options
 
 
 class FeatureSpec(NamedTuple):
@@ -94,13 +95,6 @@ class Target(NamedTuple):
         return type(self)(boxes, self.labels.to(device, non_blocking=True), masks)
 
 
-class Config(Protocol):
-    """Frozen dataclass of plain values from which a network can be built again."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the values as JSON has them."""
-
-
 class SegModel(nn.Module):
     """Base of all models.
 
@@ -113,7 +107,7 @@ class SegModel(nn.Module):
     family: ClassVar[str]
     """Name of the family, one of `delineate.models.zoo.FAMILIES`."""
 
-    def __init__(self, config: Config, classes: ClassMap, preprocess: Preprocess) -> None:
+    def __init__(self, config: Options, classes: ClassMap, preprocess: Preprocess) -> None:
         super().__init__()
         self.config = config
         self.classes = classes

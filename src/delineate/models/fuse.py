@@ -40,12 +40,16 @@ def optimize_for_inference(model: Model) -> Model:
 
 def join_activations(parent: nn.Module) -> None:
     """Join convolutions with what follows them, in the children of a module, in place."""
+    earlier: nn.Module | None = None  # the child that alone feeds this one
     for name, child in parent.named_children():
+        overwrites = isinstance(earlier, BasicBlock | Bottleneck)
+        earlier = child if isinstance(parent, nn.Sequential) else None
         if isinstance(child, BasicBlock | Bottleneck):
             convs = [getattr(child, f"conv{n}") for n in (1, 2, 3) if hasattr(child, f"conv{n}")]
             norms = [getattr(child, f"bn{n}") for n in range(1, len(convs) + 1)]
             if all(isinstance(norm, nn.Identity) for norm in norms):
-                setattr(parent, name, FusedResidual(convs, child.downsample))
+                fused = FusedResidual(convs, child.downsample, overwrites=overwrites)
+                setattr(parent, name, fused)
     if type(parent) in (nn.Sequential, ConvNorm):
         layers = [(n, m) for n, m in parent.named_children() if not isinstance(m, nn.Identity)]
         for (first, conv), (second, relu) in itertools.pairwise(layers):

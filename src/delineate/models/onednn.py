@@ -7,12 +7,11 @@ precision, or where torch was built without them, the same is computed in single
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-_HAS_POINTWISE = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 class ConvReLU(nn.Module):
@@ -39,16 +38,18 @@ class ConvReLU(nn.Module):
 class FusedResidual(nn.Module):
     """A residual block without norms: convolutions with ReLU, the last of which adds the shortcut.
 
-    Without a projection the result is written over the input, which therefore must have no other
-    reader: in a `ResNet` it has none, since every stage whose input is returned begins with one.
-
     Args:
         convs: In order.
         shortcut: Projection of the input, or None where it is added as it is.
+        overwrites: Nobody else reads the input, so that without a projection the result may be
+            written over it.
     """
 
-    def __init__(self, convs: Sequence[nn.Conv2d], shortcut: nn.Module | None) -> None:
+    def __init__(
+        self, convs: Sequence[nn.Conv2d], shortcut: nn.Module | None, *, overwrites: bool = False
+    ) -> None:
         super().__init__()
+        self.overwrites = overwrites
         self.first = nn.Sequential(*map(ConvReLU, convs[:-1]))
         self.last = convs[-1]
         self.shortcut = shortcut
@@ -60,7 +61,10 @@ class FusedResidual(nn.Module):
             total = self.last(hidden)
             total += x if self.shortcut is None else self.shortcut(x)
             return F.relu(total, inplace=True)
-        total = x if self.shortcut is None else self.shortcut(x)
+        if self.shortcut is not None:
+            total = self.shortcut(x)
+        else:
+            total = x if self.overwrites else x.clone()
         conv = self.last
         return torch.ops.mkldnn._convolution_pointwise_.binary(
             total, hidden, conv.weight, conv.bias, *_shape(conv), "add", 1.0, "relu", [], ""
@@ -78,12 +82,30 @@ def can_fuse(conv: nn.Module) -> bool:
 
 def _is_fusible(x: Tensor) -> bool:
     return (
-        _HAS_POINTWISE
-        and x.device.type == "cpu"
+        x.device.type == "cpu"
         and x.dtype is torch.float32
         and x.numel() > 0
         and not torch.is_grad_enabled()
+        and torch.backends.mkldnn.is_available()
+        and _operators_work()
     )
+
+
+@cache
+def _operators_work() -> bool:
+    """Try both operators once: they are torch's own, and may change with its version."""
+    x, weight = torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
+    shape = _shape(nn.Conv2d(1, 1, 1))
+    single, double = "_convolution_pointwise", "_convolution_pointwise_"
+    try:
+        with torch.no_grad():
+            one = getattr(torch.ops.mkldnn, single)(x, weight, None, *shape, "relu", [], "")
+            two = getattr(torch.ops.mkldnn, double).binary(
+                x.clone(), x, weight, None, *shape, "add", 1.0, "relu", [], ""
+            )
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return one.item() == 1 and two.item() == 2
 
 
 def _shape(conv: nn.Conv2d) -> tuple[object, ...]:

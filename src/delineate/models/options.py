@@ -2,19 +2,19 @@
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 from delineate.errors import ConfigError, nearest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Base of the frozen dataclasses of plain values from which networks are built."""
 
-    __slots__ = ()
-
     def to_json(self) -> dict[str, Any]:
         """Return the values as JSON has them."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
+        return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> Self:
@@ -31,14 +31,14 @@ class Options:
         Raises:
             ConfigError: A name is no option.
         """
-        known = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+        known = [field.name for field in dataclasses.fields(self)]
         for name in changes:
             if name not in known:
-                family = type(self).__name__.removesuffix("Config")
                 raise ConfigError(
-                    f"expected an option of {family}, got {name!r}: {nearest(name, known)}"
+                    f"expected an option of {type(self).__name__}, got {name!r}: "
+                    f"{nearest(name, known)}"
                 )
-        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+        return dataclasses.replace(self, **changes)
 
 
 def _tuples(value: object) -> object:

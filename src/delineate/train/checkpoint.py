@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from delineate._files import output_error, write_whole
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, ModelError
-from delineate.train.config import TrainConfig, to_dict
+from delineate.train.config import TrainConfig, from_dict, to_dict
 from delineate.train.optim import Ema
 
 _FORMAT = 1
@@ -74,7 +74,8 @@ class Origin:
             ConfigError: An option that changes the result differs; all of them are named.
             DataError: The data are not the same.
         """
-        before, after = _flat(self.config), _flat(now.config)
+        before = _flat(to_dict(from_dict(self.config)))  # with the options that came since
+        after = _flat(now.config)
         changed = [
             f"{path} was {before.get(path)!r} and is {after.get(path)!r}"
             for path in sorted(before.keys() | after.keys())
