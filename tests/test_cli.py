@@ -28,6 +28,7 @@ SMALL = [
     *("--set", "model.slim_widths=[16,16,16,16,16]"),
     *("--set", "model.fpn_channels=16"),
     *("--set", "model.rpn_post_nms_train=32"),
+    *("--set", "model.score_threshold=0"),  # four steps of learning find little
 ]
 
 

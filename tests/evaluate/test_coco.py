@@ -390,9 +390,9 @@ def test_refuses_an_image_twice():
 
 
 def test_refuses_to_merge_what_differs():
-    with pytest.raises(DataError, match="same classes and IoU types"):
+    with pytest.raises(DataError, match="same classes, IoU types and limits"):
         CocoMetric(ONE).merge(CocoMetric(CLASSES))
-    with pytest.raises(DataError, match="same classes and IoU types"):
+    with pytest.raises(DataError, match="same classes, IoU types and limits"):
         CocoMetric(ONE).merge(CocoMetric(ONE, iou_types=("bbox",)))
     with pytest.raises(DataError, match="limits"):
         CocoMetric(ONE).merge(CocoMetric(ONE, max_dets=(1, 10, 500)))

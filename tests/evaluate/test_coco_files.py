@@ -6,7 +6,15 @@ import math
 
 import numpy as np
 import pytest
-from scenes import CLASSES, as_coco, pycocotools_stats, random_pairs
+from scenes import (
+    CLASSES,
+    as_coco,
+    instances,
+    pycocotools_stats,
+    random_pairs,
+    result_of,
+    square,
+)
 
 from delineate.core.masks import Masks
 from delineate.errors import DataError
@@ -65,18 +73,22 @@ def test_results_with_both_give_the_numbers_of_the_predictions_themselves(files,
     )
 
 
-@pytest.mark.parametrize("limit", [2, 100])
-def test_limits_are_those_of_the_metric(files, limit):
-    pairs = random_pairs(5)
+@pytest.mark.parametrize(("limit", "countable"), [(2, 5), (100, 8)])
+def test_limits_are_those_of_the_metric(files, limit, countable):
+    size = (40, 400)
+    things = [square(size, 9 * i, 0, 4) for i in range(7)]
+    labels, scores = [0] * 5 + [1] * 2, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
+    pairs = []
+    for image_id, count in ((1, 7), (2, 1)):
+        truth = instances(things[:count], labels[:count], size=size, crowd=[False] * count)
+        found = instances(things[:count], labels[:count], scores[:count], size=size)
+        pairs.append((image_id, truth, found))
     by_file = evaluate_files(*files(*as_coco(pairs, ("segmentation",))), limit=limit)
-    metric = CocoMetric(CLASSES, max_dets=limits_up_to(limit))
-    for image_id, truth, predicted in pairs:
-        metric.update(truth, predicted, image_id=image_id)
-    direct = metric.compute()
+    direct = result_of(pairs, max_dets=limits_up_to(limit))
     assert by_file.scores["segm"] == direct.scores["segm"]
-    for name in ("limit", "crowded", "countable", "truths"):
-        assert getattr(by_file, name) == getattr(direct, name)
-    assert (direct.crowded > 0) == (limit == 2)
+    for found in (by_file, direct):
+        assert (found.limit, found.countable, found.truths) == (limit, countable, 8)
+        assert found.crowded == (limit == 2)
 
 
 def test_no_results_is_zero(files):
