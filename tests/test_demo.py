@@ -38,6 +38,7 @@ def test_the_demo_does_not_mix_with_pictures_of_others(small, tmp_path):
     other = tmp_path / "test" / "overlays" / "other.jpg"
     other.parent.mkdir(parents=True)
     other.write_text("mine")
-    with pytest.raises(OutputError, match=r"1 file\(s\) in overlays/"):
+    with pytest.raises(OutputError, match=r"found other\.jpg"):
         demo.run(tmp_path, minutes=0.01, seed=0, say=print)
     assert other.read_text() == "mine"
+    assert not (tmp_path / "run").exists(), "told before the training"

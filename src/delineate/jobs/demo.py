@@ -11,6 +11,7 @@ from delineate.core.draw import sheet
 from delineate.core.image import read_image, write_image
 from delineate.data.coco_write import write_coco
 from delineate.data.synthetic import SyntheticScenes
+from delineate.errors import OutputError
 from delineate.jobs.evaluate import evaluate
 from delineate.jobs.opening import Say
 from delineate.jobs.predict import OVERLAYS, RESULTS, predict
@@ -36,10 +37,14 @@ def run(out: Path, *, minutes: float, seed: int, say: Say) -> dict[str, Any]:
     """
     start = time.perf_counter()
     data, folder, held_out = out / "data", out / "run", out / "test"
+    splits = {
+        split: SyntheticScenes(count, size=SIZE, seed=1000 * seed + number)
+        for number, (split, count) in enumerate(SCENES.items())
+    }
+    _without_strangers(held_out / OVERLAYS, splits["test"])
     make_folder(out)
     say(f"1/4 drawing {sum(SCENES.values())} scenes into {data}")
-    for number, (split, count) in enumerate(SCENES.items()):
-        scenes = SyntheticScenes(count, size=SIZE, seed=1000 * seed + number)
+    for split, scenes in splits.items():
         write_coco(data / f"{split}.json", scenes)
     say(f"2/4 training maskrcnn_nano for {minutes:g} minutes into {folder}")
     settings = [f"budget.minutes={minutes}", f"seed={seed}", *SETTINGS]
@@ -64,6 +69,17 @@ def run(out: Path, *, minutes: float, seed: int, say: Say) -> dict[str, Any]:
 def _pictures(annotations: Path) -> list[Path]:
     images = json.loads(annotations.read_text())["images"]
     return [annotations.parent / "images" / image["file_name"] for image in images]
+
+
+def _without_strangers(overlays: Path, scenes: SyntheticScenes) -> None:
+    """Refuse a folder with pictures that are not this demo's: now, not after the training."""
+    own = {Path(record.name).with_suffix(".jpg").name for record in scenes.records}
+    found = overlays.iterdir() if overlays.is_dir() else ()
+    if strangers := sorted(path.name for path in found if path.name not in own):
+        raise OutputError(
+            f"expected only pictures of this demo in {overlays}, found {strangers[0]}: choose "
+            "another folder with --out, or remove it."
+        )
 
 
 def _draw(pictures: Sequence[Path], model: Path, held_out: Path, say: Say) -> list[Path]:

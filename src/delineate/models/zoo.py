@@ -99,7 +99,7 @@ _MODELS = {
             paste_rule="half_pixel",
         ),
         preprocess=_OWN_SIZE,
-        summary="Small objects, trained from random weights on a CPU in minutes.",
+        summary="Small objects, from random weights on a CPU in minutes; ignores exposure.",
     ),
 }
 
