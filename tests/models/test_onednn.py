@@ -86,3 +86,11 @@ def test_what_can_be_fused():
     assert not can_fuse(nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"))
     assert not can_fuse(nn.Conv2d(3, 3, 3, padding="same"))
     assert not can_fuse(nn.Linear(3, 3))
+
+
+def test_nothing_is_drawn_at_random():
+    """A run that is resumed asks for the operators at another moment than one that was not."""
+    before = torch.get_rng_state()
+    onednn._operators_work.cache_clear()
+    onednn._operators_work()
+    assert torch.equal(torch.get_rng_state(), before)

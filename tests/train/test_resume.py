@@ -11,7 +11,13 @@ import torch
 from tiny_run import run, scenes, tiny_config
 
 from delineate.train import checkpoint
-from delineate.train.config import BudgetConfig, DataConfig, EmaConfig, OptimConfig
+from delineate.train.config import (
+    AugmentConfig,
+    BudgetConfig,
+    DataConfig,
+    EmaConfig,
+    OptimConfig,
+)
 from delineate.train.loop import fit
 from delineate.weights.file import load_model, read_card
 
@@ -64,8 +70,9 @@ def validations(out: Path) -> list[tuple[int, dict]]:
         {},
         {"optim": OptimConfig(name="sgd", lr=0.01, warmup_steps=1), "ema": EmaConfig(decay=None)},
         {"accumulate": 2},
+        {"accumulate": 2, "augment": AugmentConfig(crop=32, crops_by_area=True)},
     ],
-    ids=["adamw", "sgd without average", "accumulated"],
+    ids=["adamw", "sgd without average", "accumulated", "four crops an image"],
 )
 @pytest.mark.parametrize("crash", [1, 4])
 def test_a_crash_between_two_steps_changes_nothing(tmp_path, changes, crash):
