@@ -24,9 +24,7 @@ def test_predict_on_a_bad_picture(kind, model, tmp_path, monkeypatch, capfd):
     make, word = PICTURES[kind]
     picture, out = tmp_path / "bad.png", tmp_path / "out"
     make(picture)
-    sentence = refused(
-        ["predict", picture, "--model", model, "--out", out], monkeypatch, capfd
-    )
+    sentence = refused(["predict", picture, "--model", model, "--out", out], monkeypatch, capfd)
     assert "bad.png" in sentence
     assert word in sentence
     assert not files_in(out)
@@ -222,3 +220,13 @@ def test_results_take_no_options_of_a_model(flag, tmp_path, monkeypatch, capfd):
     sentence = refused(arguments, monkeypatch, capfd)
     assert f"with {flag}, got" in sentence
     assert "leave the option out" in sentence
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "1.5", "1" + 20 * "0"])
+def test_a_limit_of_detections_that_is_none(number, tmp_path, monkeypatch, capfd):
+    path = tiny_coco(tmp_path)
+    assert call(["evaluate", results(path, {}), path, "--max-dets", number], monkeypatch) == 2
+    out, err = capfd.readouterr()
+    assert "Invalid value for '--max-dets'" in err
+    assert "Traceback" not in err
+    assert out == ""

@@ -128,7 +128,7 @@ def evaluate(
     device: Device = None,
     on_error: Broken = OnError.stop,
     max_dets: Annotated[
-        int, typer.Option(min=1, help="Predictions of a class in an image that count.")
+        int, typer.Option(min=1, max=10**9, help="Predictions of a class in an image that count.")
     ] = 100,
     as_json: Json = False,
 ) -> None:

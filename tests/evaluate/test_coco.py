@@ -13,7 +13,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
 from delineate.data.coco import read_coco
-from delineate.errors import DataError
+from delineate.errors import ConfigError, DataError
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_files import evaluate_files
 from delineate.evaluate.coco_result import limits_up_to
@@ -102,6 +102,36 @@ def test_other_limits_equal_pycocotools(limit):
     assert [name for name in ours if name[:3] in ("AR1", "AR3")] == (
         ["AR1", "AR3"] if limit == 3 else ["AR1", "AR10", "AR30"]
     )
+
+
+def test_a_crowded_image_under_300_equals_pycocotools():
+    """420 and 60 objects, equal scores, false alarms between: the limit cuts inside a tie."""
+    rng, size = np.random.default_rng(0), (80, 900)
+    things = [square(size, 11 * (i % 80), 13 * (i // 80), 8) for i in range(480)]
+    labels = [0] * 420 + [1] * 60
+    moved = [np.roll(thing, rng.integers(0, 5), 1) for thing in things]
+    scores = (rng.integers(1, 10, 480) / 10).tolist()
+    truth = instances(things, labels, size=size, crowd=[False] * 480)
+    pairs = [(1, truth, instances(moved, labels, scores, size=size))]
+    coco, results = as_coco(pairs, ("segmentation",))
+    _, theirs = pycocotools_stats(coco, results, "segm")
+    theirs.params.maxDets = [1, 10, 300]
+    theirs.evaluate()
+    theirs.accumulate()
+    precision, recall = (theirs.eval[key][..., :, -1] for key in ("precision", "recall"))
+    ours = result_of(pairs, max_dets=limits_up_to(300))
+    found = ours.scores["segm"]
+    assert found["AP"] == np.mean(precision[:, :, :2, 0])
+    assert found["AP50"] == np.mean(precision[0, :, :2, 0])
+    assert found["AR300"] == np.mean(recall[:, :2, 0])
+    assert (ours.crowded, ours.countable, ours.truths) == (1, 360, 480)
+    assert found["AP"] > 1.2 * result_of(pairs).scores["segm"]["AP"]
+
+
+@pytest.mark.parametrize("limits", [(), (0,), (-1,), (1, 10, 10), (10, 1), (1, 10**20)])
+def test_refuses_limits_that_do_not_rise_from_one(limits):
+    with pytest.raises(ConfigError, match="rising numbers from 1"):
+        CocoMetric(ONE, max_dets=limits)
 
 
 def test_what_the_limit_costs_is_counted():

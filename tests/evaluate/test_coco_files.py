@@ -17,7 +17,7 @@ from scenes import (
 )
 
 from delineate.core.masks import Masks
-from delineate.errors import DataError
+from delineate.errors import ConfigError, DataError
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_files import evaluate_files
 from delineate.evaluate.coco_result import limits_up_to
@@ -80,7 +80,9 @@ def test_limits_are_those_of_the_metric(files, limit, countable):
     labels, scores = [0] * 5 + [1] * 2, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
     pairs = []
     for image_id, count in ((1, 7), (2, 1)):
-        truth = instances(things[:count], labels[:count], size=size, crowd=[False] * count)
+        crowd = [False] * count + [True]
+        region = square(size, 200, 0, 4)
+        truth = instances([*things[:count], region], [*labels[:count], 2], size=size, crowd=crowd)
         found = instances(things[:count], labels[:count], scores[:count], size=size)
         pairs.append((image_id, truth, found))
     by_file = evaluate_files(*files(*as_coco(pairs, ("segmentation",))), limit=limit)
@@ -89,6 +91,12 @@ def test_limits_are_those_of_the_metric(files, limit, countable):
     for found in (by_file, direct):
         assert (found.limit, found.countable, found.truths) == (limit, countable, 8)
         assert found.crowded == (limit == 2)
+
+
+@pytest.mark.parametrize("limit", [0, 10**20])
+def test_refuses_a_limit_that_is_none(files, limit):
+    with pytest.raises(ConfigError, match=rf"from 1 to .* got .*{limit}"):
+        evaluate_files(*files(*as_coco(random_pairs(0), ("bbox",))), limit=limit)
 
 
 def test_no_results_is_zero(files):

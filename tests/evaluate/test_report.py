@@ -1,5 +1,7 @@
 """Text of an evaluation."""
 
+from dataclasses import replace
+
 from scenes import instances, many_classes, random_pairs, result_of, square
 
 from delineate.core.classes import ClassMap
@@ -57,6 +59,8 @@ def test_a_limit_that_costs_something_is_said():
     assert said in text_report(few)
     assert "no more than 75.0% of all objects can be found" in text_report(few)
     assert said in html_report(few, title="few")
+    nearly = replace(few, truths=10_000, countable=9_999)
+    assert "no more than 99.9% of all objects" in text_report(nearly)
     enough = result_of(found, ClassMap.from_names(["thing"]), max_dets=(1, 8))
     assert "images hold more than" not in text_report(enough)
     assert "images hold more than" not in html_report(enough, title="enough")

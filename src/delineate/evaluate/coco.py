@@ -18,7 +18,7 @@ from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.errors import DataError
-from delineate.evaluate.coco_result import CocoResult, IouType, Totals, read_result
+from delineate.evaluate.coco_result import CocoResult, IouType, Totals, checked_limits, read_result
 
 
 class CocoMetric:
@@ -34,6 +34,9 @@ class CocoMetric:
             first is the one that classes and curves are reported for.
         max_dets: The recall limits; the best-scored predictions of a class in an image count up to
             the last. COCO's are 1, 10 and 100; raise the last for images with more objects.
+
+    Raises:
+        ConfigError: The recall limits do not rise from 1 or more.
     """
 
     def __init__(
@@ -44,12 +47,12 @@ class CocoMetric:
         max_dets: Sequence[int] = (1, 10, 100),
     ) -> None:
         self._classes = classes
-        self._evaluators = {kind: _evaluator(classes, kind, max_dets) for kind in iou_types}
+        self._max_dets = checked_limits(max_dets)
+        self._evaluators = {kind: _evaluator(classes, kind, self._max_dets) for kind in iou_types}
         self._image_ids: set[int] = set()
         self._highest_id = 0
         self._truths = np.zeros(len(classes), dtype=np.int64)
         self._predictions = 0
-        self._max_dets = tuple(max_dets)
         self._crowded = self._countable = 0
 
     def update(

@@ -60,11 +60,12 @@ def evaluate_files(
         limit: Results of a class in an image that count, best first.
 
     Raises:
+        ConfigError: The limit is no number of results.
         DataError: A file cannot be read, is not what it should be, an entry of it is broken, or
             the two do not belong together: a result names an image or a category that the
             annotations lack, or no result is of a picture of theirs.
     """
-    truth, results = Path(truth), Path(results)
+    truth, results, max_dets = Path(truth), Path(results), limits_up_to(limit)
     annotations, predictions = _annotations(truth), _results(results)
     with_masks = _all_have(results, predictions, "segmentation")
     kinds: Sequence[IouType] = iou_types or (("segm", "bbox") if with_masks else ("bbox",))
@@ -86,7 +87,7 @@ def evaluate_files(
     sound = sound_results(results, joined, known, shapes)
     objects = sound_annotations(truth, annotations["annotations"], known, of_truth)
     indexed = _truth(truth, known, classes, objects)
-    evaluations = {kind: _evaluate(indexed, sound, kind, limit) for kind in kinds}
+    evaluations = {kind: _evaluate(indexed, sound, kind, max_dets) for kind in kinds}
     crowds = Counter((a["image_id"], a["category_id"]) for a in objects if not a["iscrowd"])
     truths = Counter(a["category_id"] for a in objects if not a["iscrowd"])
     totals = Totals(
@@ -128,12 +129,12 @@ def _truth(path: Path, known: Known, classes: ClassMap, objects: list[Record]) -
 
 
 def _evaluate(
-    truth: hotcoco.COCO, predictions: list[Record], kind: IouType, limit: int
+    truth: hotcoco.COCO, predictions: list[Record], kind: IouType, max_dets: Sequence[int]
 ) -> hotcoco.COCOeval:
     if kind == "segm":  # hotcoco takes the size of an object from its box where there is one
         predictions = [{k: v for k, v in p.items() if k != "bbox"} for p in predictions]
     evaluation = hotcoco.COCOeval(truth, truth.load_res(predictions), kind)
-    evaluation.params.max_dets = list(limits_up_to(limit))
+    evaluation.params.max_dets = list(max_dets)
     evaluation.evaluate()
     return evaluation
 

@@ -14,11 +14,14 @@ import hotcoco
 import numpy as np
 import numpy.typing as npt
 
+from delineate.errors import ConfigError
+
 IouType = Literal["segm", "bbox"]
 """How overlap is measured: of masks or of boxes."""
 
 COCO_LIMIT = 100
 """Detections of a class in an image that count, best first, by COCO's rules."""
+_HIGHEST_LIMIT = 1_000_000_000
 
 Curve = npt.NDArray[np.float64]
 """(101,) precision at recall 0.00, 0.01 .. 1.00; -1 where no class has any truth."""
@@ -98,8 +101,27 @@ class Totals:
 
 
 def limits_up_to(limit: int) -> tuple[int, ...]:
-    """Return COCO's limits of detections (1, 10, 100) with another last one."""
-    return (*(fewer for fewer in (1, 10) if fewer < limit), limit)
+    """Return COCO's limits of detections (1, 10, 100) with another last one.
+
+    Raises:
+        ConfigError: It is no number of detections.
+    """
+    return checked_limits((*(fewer for fewer in (1, 10) if fewer < limit), limit))
+
+
+def checked_limits(limits: Sequence[int]) -> tuple[int, ...]:
+    """Return limits of detections as they are.
+
+    Raises:
+        ConfigError: They are not whole numbers above 0, each higher than the one before.
+    """
+    steps = zip((0, *limits), limits, strict=False)
+    if not len(limits) or not all(lower < limit <= _HIGHEST_LIMIT for lower, limit in steps):
+        raise ConfigError(
+            f"expected limits of detections as rising numbers from 1 to {_HIGHEST_LIMIT:,}, got "
+            f"{tuple(limits)}: choose others, COCO's are (1, 10, {COCO_LIMIT})."
+        )
+    return tuple(limits)
 
 
 def read_result(

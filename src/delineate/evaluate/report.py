@@ -40,10 +40,11 @@ def counts(result: CocoResult) -> str:
 
 def crowding(result: CocoResult) -> str:
     """Return what the limit of predictions costs where images hold more objects than that."""
+    percent = 1000 * result.countable // result.truths / 10  # rounded down, so never 100
     return (
         f"{result.crowded:,} of {result.images:,} images hold more than {result.limit} objects of "
         f"a class: only the {result.limit} best predictions count there, so no more than "
-        f"{result.countable / result.truths:.1%} of all objects can be found; a larger --max-dets "
+        f"{percent:.1f}% of all objects can be found; a larger --max-dets "
         "measures beyond."
     )
 
