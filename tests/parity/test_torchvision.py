@@ -271,7 +271,8 @@ def test_losses_and_gradients(pair, monkeypatch):
     for name, value in expected.items():
         assert losses[LOSSES[name]].item() == pytest.approx(value.item(), rel=1e-4), name
     for name, gradient in to_ours(gradients, TABLES[pair.name], found.keys()).items():
-        assert (found[name] - gradient).norm() <= 2e-3 * gradient.norm(), name
+        # float32 kernels: at most 2e-3 on one processor and 2.7e-3 on another, for equal weights
+        assert (found[name] - gradient).norm() <= 4e-3 * gradient.norm(), name
 
 
 def test_batch_norms_learn_alike(pair):
