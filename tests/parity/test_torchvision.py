@@ -245,6 +245,7 @@ def train(model: nn.Module) -> nn.Module:
 
 
 def test_losses_and_gradients(pair, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)  # its rounding is the processor's
     monkeypatch.setattr(BalancedPositiveNegativeSampler, "__call__", first_positives_and_negatives)
     monkeypatch.setattr(matching, "_choose", lambda indices, count, _: indices[:count])
     sizes = [(192, 256), (224, 192), (192, 192)]  # neither model resizes these
@@ -271,8 +272,7 @@ def test_losses_and_gradients(pair, monkeypatch):
     for name, value in expected.items():
         assert losses[LOSSES[name]].item() == pytest.approx(value.item(), rel=1e-4), name
     for name, gradient in to_ours(gradients, TABLES[pair.name], found.keys()).items():
-        # float32 kernels: at most 2e-3 on one processor and 2.7e-3 on another, for equal weights
-        assert (found[name] - gradient).norm() <= 4e-3 * gradient.norm(), name
+        assert (found[name] - gradient).norm() <= 2e-3 * gradient.norm(), name
 
 
 def test_batch_norms_learn_alike(pair):
