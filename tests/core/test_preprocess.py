@@ -243,7 +243,7 @@ def test_unknown_and_missing_fields_are_refused():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("resize", "square"),
+        ("resize", "circle"),
         ("colour", "grey"),
         ("min_size", 0),
         ("min_size", 800.5),

@@ -7,21 +7,36 @@ from typing import Any, Literal, Self, get_args
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from delineate.core.boxes import Size
 from delineate.core.geometry import Geometry
 from delineate.errors import DataError, ModelError, nearest
 
-ResizeRule = Literal["short_side", "factor"]
+ResizeRule = Literal["short_side", "square", "factor"]
+Rounding = Literal["floor", "nearest", "detr"]
+Resample = Literal["bilinear", "pillow"]
 Colour = Literal["rgb", "bgr"]
 Contrast = Literal["as_is", "stretch"]
 Floats = npt.NDArray[np.float32]
+
+_CHOICES = {
+    "resize": ResizeRule,
+    "rounding": Rounding,
+    "resample": Resample,
+    "contrast": Contrast,
+    "colour": Colour,
+}
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _DARK, _BRIGHT = 0.0005, 0.9995  # shares of the values beyond which stretching cuts off
-_SINCE_FORMAT_1 = {"contrast": "as_is"}  # fields that older files lack, and what they meant
+_SINCE_FORMAT_1 = {  # fields that older files lack, and what they meant
+    "contrast": "as_is",
+    "rounding": "floor",
+    "resample": "bilinear",
+}
 _COUNTED = 1 << 22  # values counted at a time: numpy widens each to 8 bytes
 _FLATTEST = 24  # a smaller range is not stretched further: it is noise
 
@@ -30,18 +45,24 @@ _FLATTEST = 24  # a smaller range is not stretched further: it is noise
 class Preprocess:
     """Set contrast, normalise, resize and pad as the weights of a network were trained.
 
-    A pixel value v becomes ``(v * scale - mean) / std``; the normalised image is resized bilinearly
-    between pixel centres, without antialiasing, to the floor of its scaled sides; a batch is padded
-    with zeros at the right and at the bottom. The defaults are torchvision's
+    A pixel value v becomes ``(v * scale - mean) / std``; the image is resized bilinearly; a batch is
+    padded with zeros at the right and at the bottom. The defaults are torchvision's
     ``GeneralizedRCNNTransform``, whose numbers they give to 1e-6 (`_bilinear` says when).
 
     Attributes:
         resize: ``"short_side"``: the short side becomes `min_size`, or less where the long side
-            would exceed `max_size`. ``"factor"``: both sides are multiplied by `factor`; with 1
-            images stay as they are, which suits small images of one magnification.
-        min_size: Of the rule ``"short_side"``, in pixels.
+            would exceed `max_size`. ``"square"``: both sides become `min_size`, whatever the shape
+            (YOLACT). ``"factor"``: both sides are multiplied by `factor`; with 1 images stay as
+            they are, which suits small images of one magnification.
+        min_size: Of the rules ``"short_side"`` and ``"square"``, in pixels.
         max_size: Of the rule ``"short_side"``, in pixels.
         factor: Of the rule ``"factor"``.
+        rounding: Of the rules ``"short_side"`` and ``"factor"``. ``"floor"``: scaled sides are cut
+            to whole pixels (torchvision). ``"nearest"``: they are rounded, halves up (detectron2).
+            ``"detr"``: the short side is rounded, and the long one is cut that follows from it.
+        resample: ``"bilinear"``: the normalised image is resized between pixel centres, without
+            antialiasing (torchvision, YOLACT). ``"pillow"``: the picture is resized by Pillow as 8
+            bit, before normalising, and averaged where it shrinks (detectron2, DETR).
         contrast: ``"as_is"``, or ``"stretch"``: each picture's values are spread over 0..255, all
             channels alike; one in 2000 at either end is cut off. Exposures differ by an order of
             magnitude in microscopy, and mean nothing (Weigert et al., Star-convex Polyhedra, 2020,
@@ -61,6 +82,8 @@ class Preprocess:
     min_size: int = 800
     max_size: int = 1333
     factor: float = 1.0
+    rounding: Rounding = "floor"
+    resample: Resample = "bilinear"
     contrast: Contrast = "as_is"
     colour: Colour = "rgb"
     scale: float = 1 / 255
@@ -69,7 +92,7 @@ class Preprocess:
     divisor: int = 32
 
     def __post_init__(self) -> None:
-        for name, kind in (("resize", ResizeRule), ("contrast", Contrast), ("colour", Colour)):
+        for name, kind in _CHOICES.items():
             if getattr(self, name) not in get_args(kind):
                 raise _wrong(name, getattr(self, name), f"one of {', '.join(get_args(kind))}")
         for name in ("min_size", "max_size", "divisor"):
@@ -92,19 +115,31 @@ class Preprocess:
             ``(3, h', w')`` float32, and the geometry that leads from the image to it.
         """
         geometry = self.geometry(_size(image))
-        planes = self.normalise(self.expose(image))
-        if geometry.target != geometry.source:
-            planes = _bilinear(planes, geometry.target)
-        return planes, geometry
+        image = self.expose(image)
+        if geometry.target == geometry.source:
+            return self.normalise(image), geometry
+        if self.resample == "bilinear":
+            return _bilinear(self.normalise(image), geometry.target), geometry
+        height, width = geometry.target
+        picture = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+        return self.normalise(np.asarray(picture)), geometry
 
     def geometry(self, size: Size) -> Geometry:
         """Return the map from an image of `size` to the network's pixels."""
-        height, width = size
-        if self.resize == "short_side":
-            factor = min(self.min_size / min(size), self.max_size / max(size))
-        else:
+        return Geometry.resize(size, self._target(size))
+
+    def _target(self, size: Size) -> Size:
+        if self.resize == "square":
+            return self.min_size, self.min_size
+        if self.resize == "factor":
             factor = self.factor
-        return Geometry.resize(size, (max(int(height * factor), 1), max(int(width * factor), 1)))
+        elif self.rounding == "detr":
+            return _detr_sides(size, self.min_size, self.max_size)
+        else:
+            factor = min(self.min_size / min(size), self.max_size / max(size))
+        half = 0.5 if self.rounding == "nearest" else 0.0
+        height, width = (max(int(side * factor + half), 1) for side in size)
+        return height, width
 
     def expose(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return a whole ``(h, w, 3)`` uint8 picture with the contrast that the network wants."""
@@ -176,6 +211,15 @@ class Preprocess:
                 "weights were saved by another version of Delineate; convert them again."
             )
         return cls(**record)
+
+
+def _detr_sides(size: Size, min_size: int, max_size: int) -> Size:
+    """Return the sides that DETR's ``get_size_with_aspect_ratio`` gives."""
+    short, long = min(size), max(size)
+    if long / short * min_size > max_size:
+        min_size = max(round(max_size * short / long), 1)
+    sides = min_size, int(min_size * long / short)
+    return sides if size[0] <= size[1] else (sides[1], sides[0])
 
 
 def _bilinear(planes: Floats, target: Size) -> Floats:

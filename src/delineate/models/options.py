@@ -1,16 +1,25 @@
-"""What the configurations of all families can do: be written as JSON, read back, and varied."""
+"""What the configurations of all families share, and the entries of the zoo that hold them."""
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from delineate.core.preprocess import Preprocess
 from delineate.errors import ConfigError, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Base of the frozen dataclasses of plain values from which networks are built."""
+
+    family: str
+    """Key of `delineate.models.zoo.FAMILIES`; each subclass has its own as a literal default."""
+
+    @property
+    def anchor_strides(self) -> tuple[int, ...]:
+        """Stride of each level of anchors, which has a tuple in ``anchor_sizes``; none without."""
+        return ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the values as JSON has them."""
@@ -39,6 +48,15 @@ class Options:
                     f"{nearest(name, known)}"
                 )
         return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZooEntry:
+    """A model by name: how its network is built, and what images it wants."""
+
+    config: Options
+    preprocess: Preprocess
+    summary: str
 
 
 def _tuples(value: object) -> object:

@@ -132,9 +132,7 @@ def fit_anchors(
         sides: Square roots of areas, in pixels of the network's input.
         model: Says how many levels there are, their strides and the number of sizes on each.
     """
-    strides = list(model.backbone_strides)
-    if len(model.anchor_sizes) > len(strides):
-        strides.append(2 * strides[-1])
+    strides = model.anchor_strides
     count = len(strides) * len(model.anchor_sizes[0])
     quantiles = np.quantile(sides, (np.arange(count) + 0.5) / count).reshape(len(strides), -1)
     last = 0.0

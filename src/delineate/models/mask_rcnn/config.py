@@ -19,6 +19,8 @@ class MaskRCNNConfig(Options):
         ConfigError: A value is out of its range, or two contradict one another.
     """
 
+    family: Literal["mask_rcnn"] = "mask_rcnn"
+
     # Backbone; see delineate.models.backbones.build_backbone
     backbone: str = "resnet50"
     backbone_norm: Literal["batch", "frozen"] = "frozen"
@@ -92,7 +94,7 @@ class MaskRCNNConfig(Options):
                 f"expected `rpn_match_low` to be at most `rpn_match_high`, got {self.rpn_match_low}"
                 f" and {self.rpn_match_high}: swap the two."
             )
-        levels = len(self.backbone_strides) + (self.neck == "fpn" and self.fpn_extra_level)
+        levels = len(self.anchor_strides)
         if len(self.anchor_sizes) != levels:
             raise ConfigError(
                 f"expected `anchor_sizes` to have {levels} tuples, one for each level of features, "
@@ -108,6 +110,13 @@ class MaskRCNNConfig(Options):
                 "expected `backbone_strides` to be (16,) where `neck` is 'none' (C4), got "
                 f"{self.backbone_strides}: set both."
             )
+
+    @property
+    def anchor_strides(self) -> tuple[int, ...]:
+        """Stride of each level of anchors."""
+        strides = self.backbone_strides
+        extra = self.neck == "fpn" and self.fpn_extra_level
+        return (*strides, 2 * strides[-1]) if extra else strides
 
     @property
     def anchors_per_cell(self) -> int:
