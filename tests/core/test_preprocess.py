@@ -165,6 +165,44 @@ def test_the_recorded_picture_is_reproduced(goldens):
     np.testing.assert_allclose(sample, record["tv.net_input.samp"], rtol=0, atol=3e-6)
 
 
+RAW = {"scale": 1, "mean": (0, 0, 0), "std": (1, 1, 1), "resample": "pillow"}
+
+
+@pytest.mark.parametrize(("program", "rounding"), [("detr", "detr"), ("d2", "nearest")])
+def test_sizes_equal_those_of_other_programs(goldens, program, rounding):
+    record = np.load(goldens / "preproc.npz")
+    settings = Preprocess(rounding=rounding)
+    ours = [settings.geometry(tuple(size)).target for size in record["orig_hw"].tolist()]
+    assert np.array(ours).tolist() == record[f"{program}.resized_hw"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "recorded"),
+    [
+        (Preprocess(min_size=256, rounding="detr", **RAW), "detr.resize256_u8"),
+        (Preprocess(min_size=96, max_size=130, rounding="detr", **RAW), "detr.resize96_max130_u8"),
+        (
+            Preprocess(min_size=96, max_size=130, rounding="nearest", colour="bgr", **RAW),
+            "d2.resize96_max130_bgr_u8",
+        ),
+    ],
+)
+def test_pillow_resizes_as_recorded(goldens, settings, recorded):
+    record = np.load(goldens / "preproc.npz")
+    planes, _ = settings(record["image_rgb_u8"])
+    np.testing.assert_array_equal(planes.transpose(1, 2, 0), record[recorded])
+
+
+def test_a_square_is_resized_as_yolact_does(goldens):
+    record = np.load(goldens / "preproc.npz")
+    mean, std = (123.68, 116.78, 103.94), (58.40, 57.12, 57.38)
+    settings = Preprocess(resize="square", min_size=550, scale=1, mean=mean, std=std)
+    planes, geometry = settings(record["image_rgb_u8"])
+    assert geometry.target == (550, 550)
+    sample = planes.ravel()[:: int(record["yolact.fast_net_input.stride"])]
+    np.testing.assert_allclose(sample, record["yolact.fast_net_input.samp"], rtol=0, atol=3e-6)
+
+
 @pytest.mark.parametrize(
     "size",
     [(480, 640), (427, 640), (640, 359), (1500, 2100), (601, 1999), (37, 23), (1, 7), (800, 800)],
@@ -218,6 +256,7 @@ def test_sizes_equal_torchvision_for_any_image(torch):
     [
         Preprocess(),
         Preprocess(resize="factor", factor=1.5, divisor=64),
+        Preprocess(resize="square", rounding="detr", resample="pillow"),
         Preprocess(colour="bgr", scale=1, mean=(103.53, 116.28, 123.675), std=(1, 1, 1)),
     ],
 )
@@ -244,6 +283,8 @@ def test_unknown_and_missing_fields_are_refused():
     ("name", "value"),
     [
         ("resize", "circle"),
+        ("rounding", "ceil"),
+        ("resample", "nearest"),
         ("colour", "grey"),
         ("min_size", 0),
         ("min_size", 800.5),

@@ -45,8 +45,8 @@ _FLATTEST = 24  # a smaller range is not stretched further: it is noise
 class Preprocess:
     """Set contrast, normalise, resize and pad as the weights of a network were trained.
 
-    A pixel value v becomes ``(v * scale - mean) / std``; the image is resized bilinearly; a batch is
-    padded with zeros at the right and at the bottom. The defaults are torchvision's
+    A pixel value v becomes ``(v * scale - mean) / std``; the image is resized bilinearly; a batch
+    is padded with zeros at the right and at the bottom. The defaults are torchvision's
     ``GeneralizedRCNNTransform``, whose numbers they give to 1e-6 (`_bilinear` says when).
 
     Attributes:
