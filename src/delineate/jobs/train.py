@@ -9,7 +9,7 @@ from delineate.data.formats import open_splits
 from delineate.errors import DataError
 from delineate.jobs.evaluate import measure, report
 from delineate.jobs.opening import Say, tell_problems
-from delineate.recipes.mask_rcnn import recipe_by_name
+from delineate.recipes.table import recipe_by_name
 from delineate.train.config import TrainConfig, with_settings
 from delineate.train.folder import saved_config
 from delineate.train.log import Console
@@ -36,7 +36,7 @@ def train(
     Args:
         data: A folder with train.json (and val.json), or one file.
         out: The run folder.
-        recipe: A name of `delineate.recipes.mask_rcnn.RECIPES`; a resumed run keeps its own.
+        recipe: A name of `delineate.recipes.table.RECIPES`; a resumed run keeps its own.
         settings: ``key=value`` changes of the recipe, as given to ``--set``.
         images: Folder of the pictures, where it is not the usual one.
         device: Where to train; the best there is without it.

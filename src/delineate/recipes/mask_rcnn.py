@@ -9,9 +9,7 @@ what runs.
 
 from collections.abc import Callable
 from dataclasses import replace
-from types import MappingProxyType
 
-from delineate.errors import ConfigError, nearest
 from delineate.models.zoo import MODELS
 from delineate.train.config import (
     AugmentConfig,
@@ -88,22 +86,9 @@ def mask_rcnn_resnet50() -> TrainConfig:
     )
 
 
-RECIPES: MappingProxyType[str, Callable[[], TrainConfig]] = MappingProxyType(
-    {
-        "mask_rcnn_nano": mask_rcnn_nano,
-        "mask_rcnn_resnet18": mask_rcnn_resnet18,
-        "mask_rcnn_resnet50": mask_rcnn_resnet50,
-    }
-)
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "mask_rcnn_nano": mask_rcnn_nano,
+    "mask_rcnn_resnet18": mask_rcnn_resnet18,
+    "mask_rcnn_resnet50": mask_rcnn_resnet50,
+}
 """Name -> recipe."""
-
-
-def recipe_by_name(name: str) -> TrainConfig:
-    """Return the config of a recipe.
-
-    Raises:
-        ConfigError: There is no recipe of that name.
-    """
-    if name not in RECIPES:
-        raise ConfigError(f"unknown recipe {name!r}: {nearest(name, RECIPES)}")
-    return RECIPES[name]()

@@ -4,7 +4,7 @@ import pytest
 
 from delineate.errors import ConfigError
 from delineate.models.zoo import build
-from delineate.recipes.mask_rcnn import RECIPES, recipe_by_name
+from delineate.recipes.table import RECIPES, recipe_by_name
 from delineate.train.config import from_yaml, to_yaml
 from delineate.weights.hub import WEIGHTS
 
