@@ -91,6 +91,7 @@ def test_limits_are_those_of_the_metric(files, limit, countable):
     for found in (by_file, direct):
         assert (found.limit, found.countable, found.truths) == (limit, countable, 8)
         assert found.crowded == (limit == 2)
+        assert found.densest == 5
 
 
 @pytest.mark.parametrize("limit", [0, 10**20])

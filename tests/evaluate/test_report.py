@@ -54,13 +54,13 @@ def test_a_limit_that_costs_something_is_said():
     things = [square(size, 9 * i, 0, 4) for i in range(8)]
     truth = instances(things, [0] * 8, size=size)
     found = [(1, truth, instances(things, [0] * 8, [0.5] * 8, size=size))]
-    said = "1 of 1 images hold more than 6 objects of a class: only the 6 best predictions count"
+    said = "images with more than 6 objects of a class: 1 of 1, with up to 8. Only the 6 best"
     few = result_of(found, ClassMap.from_names(["thing"]), max_dets=(1, 6))
     assert said in text_report(few)
-    assert "no more than 75.0% of all objects can be found" in text_report(few)
+    assert "no more than 75.0% of all objects can be found; --max-dets 8" in text_report(few)
     assert said in html_report(few, title="few")
     nearly = replace(few, truths=10_000, countable=9_999)
     assert "no more than 99.9% of all objects" in text_report(nearly)
     enough = result_of(found, ClassMap.from_names(["thing"]), max_dets=(1, 8))
-    assert "images hold more than" not in text_report(enough)
-    assert "images hold more than" not in html_report(enough, title="enough")
+    assert "images with more than" not in text_report(enough)
+    assert "images with more than" not in html_report(enough, title="enough")

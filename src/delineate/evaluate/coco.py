@@ -53,7 +53,7 @@ class CocoMetric:
         self._highest_id = 0
         self._truths = np.zeros(len(classes), dtype=np.int64)
         self._predictions = 0
-        self._crowded = self._countable = 0
+        self._crowded = self._countable = self._densest = 0
 
     def update(
         self,
@@ -95,6 +95,7 @@ class CocoMetric:
         self._truths += of_class
         self._crowded += bool((of_class > self._max_dets[-1]).any())
         self._countable += int(np.minimum(of_class, self._max_dets[-1]).sum())
+        self._densest = max(self._densest, int(of_class.max(initial=0)))
         self._predictions += len(predicted)
 
     def merge(self, other: Self) -> None:
@@ -124,6 +125,7 @@ class CocoMetric:
         self._predictions += other._predictions
         self._crowded += other._crowded
         self._countable += other._countable
+        self._densest = max(self._densest, other._densest)
 
     def compute(self) -> CocoResult:
         """Return the numbers over all images so far; more may be added afterwards."""
@@ -135,6 +137,7 @@ class CocoMetric:
             limit=self._max_dets[-1],
             crowded=self._crowded,
             countable=self._countable,
+            densest=self._densest,
         )
         evaluations = {k: copy.copy(e).finalize() for k, e in self._evaluators.items()}
         return read_result(evaluations, [self._classes.names[k] for k in by_id], totals)

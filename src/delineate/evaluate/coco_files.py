@@ -98,6 +98,7 @@ def evaluate_files(
         limit=limit,
         crowded=len({image_id for (image_id, _), count in crowds.items() if count > limit}),
         countable=sum(min(count, limit) for count in crowds.values()),
+        densest=max(crowds.values(), default=0),
     )
     return read_result(evaluations, classes.names, totals)
 

@@ -64,6 +64,7 @@ class CocoResult:
         limit: Predictions of a class in an image that count, best first.
         crowded: Images with more objects of a class than that.
         countable: Annotated objects that can count as found under that limit.
+        densest: Most objects of one class in an image: a limit that costs nothing.
     """
 
     scores: Mapping[IouType, Mapping[str, float]]
@@ -76,6 +77,7 @@ class CocoResult:
     limit: int = COCO_LIMIT
     crowded: int = 0
     countable: int = 0
+    densest: int = 0
 
     @property
     def iou_type(self) -> IouType:
@@ -98,6 +100,7 @@ class Totals:
     limit: int
     crowded: int
     countable: int
+    densest: int
 
 
 def limits_up_to(limit: int) -> tuple[int, ...]:
@@ -160,6 +163,7 @@ def read_result(
         limit=totals.limit,
         crowded=totals.crowded,
         countable=totals.countable,
+        densest=totals.densest,
     )
 
 

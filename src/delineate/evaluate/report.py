@@ -42,10 +42,10 @@ def crowding(result: CocoResult) -> str:
     """Return what the limit of predictions costs where images hold more objects than that."""
     percent = 1000 * result.countable // result.truths / 10  # rounded down, so never 100
     return (
-        f"{result.crowded:,} of {result.images:,} images hold more than {result.limit} objects of "
-        f"a class: only the {result.limit} best predictions count there, so no more than "
-        f"{percent:.1f}% of all objects can be found; a larger --max-dets "
-        "measures beyond."
+        f"images with more than {result.limit} objects of a class: {result.crowded:,} of "
+        f"{result.images:,}, with up to {result.densest:,}. Only the {result.limit} best "
+        f"predictions count there, so no more than {percent:.1f}% of all objects can be found; "
+        f"--max-dets {result.densest} counts all."
     )
 
 
