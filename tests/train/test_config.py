@@ -188,5 +188,5 @@ def test_every_field_has_its_sentence():
 
 
 def test_known_paths_are_leaves_and_sections():
-    assert {"optim", "optim.lr", "model.backbone", "seed"} <= set(known_paths())
-    assert "optim" not in known_paths(leaves=True)
+    assert {"optim", "optim.lr", "model.backbone", "seed"} <= set(known_paths("mask_rcnn"))
+    assert "optim" not in known_paths("mask_rcnn", leaves=True)

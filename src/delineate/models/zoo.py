@@ -16,6 +16,9 @@ FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingP
 )
 """Name of a family -> the class of its configurations and the class of its models."""
 
+ModelConfig = MaskRCNNConfig
+"""The configuration of any family."""
+
 MODELS = MappingProxyType({**mask_rcnn.MODELS})
 """Name -> entry."""
 

@@ -22,7 +22,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from delineate.core.preprocess import Preprocess
 from delineate.errors import ConfigError
-from delineate.models.mask_rcnn.config import MaskRCNNConfig
+from delineate.models.options import Options
+from delineate.models.zoo import FAMILIES, ModelConfig
 from delineate.train import yaml_text
 
 Auto = Literal["auto"]
@@ -149,7 +150,7 @@ class TrainConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    model: MaskRCNNConfig
+    model: ModelConfig
     """The network."""
     preprocess: Preprocess
     """How an image becomes the network's input, in training and ever after."""
@@ -204,7 +205,9 @@ def from_dict(values: Mapping[str, Any]) -> TrainConfig:
         # As JSON a list may stand for a tuple; apart from that, nothing is converted.
         return _adapter().validate_json(text)
     except ValidationError as error:
-        raise ConfigError(_sentence(error)) from None
+        model = values.get("model")
+        family = model.get("family") if isinstance(model, Mapping) else None
+        raise ConfigError(_sentence(error, _hints(str(family)))) from None
 
 
 def to_yaml(config: TrainConfig) -> str:
@@ -259,17 +262,21 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
     return _changed(config, changes)
 
 
-def known_paths(*, leaves: bool = False) -> list[str]:
-    """Return the dotted names of all options and, unless only `leaves` are wanted, all sections."""
-    hints = _hints()
-    return [path for path in hints if not (leaves and _sections(hints[path]))]
+def known_paths(family: str, *, leaves: bool = False) -> list[str]:
+    """Return the dotted names of all options and, unless only `leaves` are wanted, all sections.
+
+    Args:
+        family: Key of `delineate.models.zoo.FAMILIES`: each has options of its own.
+        leaves: Leave the sections out.
+    """
+    return _names(_hints(family), leaves=leaves)
 
 
 def _changed(config: TrainConfig, changes: Iterable[tuple[str, object]]) -> TrainConfig:
-    values, hints = to_dict(config), _hints()
+    values, hints = to_dict(config), _hints(config.model.family)
     for path, value in changes:
         if path not in hints:
-            raise ConfigError(_unknown(path))
+            raise ConfigError(_unknown(path, hints))
         *parents, name = path.split(".")
         section = values
         for parent in parents:
@@ -289,18 +296,26 @@ def _read(text: str, hint: object) -> object:
     return yaml_text.read(text)
 
 
+Hints = Mapping[str, object]
+
+
 @cache
-def _hints() -> dict[str, object]:
-    """Return the type of every option and section, by dotted name."""
-    return dict(_walk(TrainConfig, ""))
+def _hints(family: str) -> Hints:
+    """Return the type of every option and section, by dotted name.
+
+    Args:
+        family: Whose options `model` has; those of any family for a name that is none.
+    """
+    model = FAMILIES[family][0] if family in FAMILIES else Options
+    return dict(_walk(TrainConfig, "", {"model": model}))
 
 
-def _walk(cls: type, prefix: str) -> Iterator[tuple[str, object]]:
-    hints = get_type_hints(cls)
+def _walk(cls: type, prefix: str, known: Hints) -> Iterator[tuple[str, object]]:
+    hints = {**get_type_hints(cls), **known}
     for item in fields(cls):
         yield prefix + item.name, hints[item.name]
         for section in _sections(hints[item.name]):
-            yield from _walk(section, f"{prefix}{item.name}.")
+            yield from _walk(section, f"{prefix}{item.name}.", {})
 
 
 def _sections(hint: object) -> list[type]:
@@ -317,9 +332,13 @@ def _adapter() -> TypeAdapter[TrainConfig]:
     return TypeAdapter(TrainConfig)
 
 
-def _unknown(path: str) -> str:
+def _names(hints: Hints, *, leaves: bool) -> list[str]:
+    return [path for path in hints if not (leaves and _sections(hints[path]))]
+
+
+def _unknown(path: str, hints: Hints) -> str:
     """Name the options that may have been meant: those of the same last name, else similar ones."""
-    known = known_paths(leaves=True)
+    known = _names(hints, leaves=True)
     same = [option for option in known if option.split(".")[-1] == path.split(".")[-1]]
     close = same or difflib.get_close_matches(path, known, n=3)
     if close:
@@ -328,14 +347,14 @@ def _unknown(path: str) -> str:
     return f"unknown option {path!r}: choose one of {names}."
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, hints: Hints) -> str:
     """Say the first thing that is wrong; a union's branches report one after the other."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    path = _option(first["loc"])
+    path = _option(first["loc"], hints)
     if first["type"] == "unexpected_keyword_argument":
         unknown = ".".join(str(part) for part in first["loc"])
-        return _unknown(unknown)
+        return _unknown(unknown, hints)
     if first["type"] == "missing":
         short = isinstance(first["loc"][-1], int)
         return (
@@ -344,14 +363,16 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     wanted = [
-        p["msg"].removeprefix("Input should be ") for p in problems if _option(p["loc"]) == path
+        p["msg"].removeprefix("Input should be ")
+        for p in problems
+        if _option(p["loc"], hints) == path
     ]
     return f"option {path} should be {', or '.join(wanted)}, but is {first['input']!r}."
 
 
-def _option(location: tuple[int | str, ...]) -> str:
+def _option(location: tuple[int | str, ...], known: Hints) -> str:
     """Return the part of pydantic's location that is an option's name."""
-    known, path = set(known_paths()), ""
+    path = ""
     for part in location:
         longer = f"{path}.{part}" if path else str(part)
         if longer not in known:

@@ -16,7 +16,7 @@ from delineate.core.boxes import area
 from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
-from delineate.models.mask_rcnn.config import MaskRCNNConfig
+from delineate.models.zoo import ModelConfig
 from delineate.train.config import Auto, Precision, TrainConfig
 
 _LOOKED_AT = 2000  # images whose boxes are enough to know the sizes of the objects
@@ -120,7 +120,7 @@ def fit_scale(sides: npt.NDArray[np.float64], preprocess: Preprocess) -> Preproc
 
 
 def fit_anchors(
-    sides: npt.NDArray[np.float64], model: MaskRCNNConfig
+    sides: npt.NDArray[np.float64], model: ModelConfig
 ) -> tuple[tuple[float, ...], ...]:
     """Spread as many anchor sizes as the model has over the sizes of the objects.
 
