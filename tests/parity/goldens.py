@@ -52,7 +52,7 @@ class Golden:
     def __contains__(self, name: str) -> bool:
         return name in self.file
 
-    def json(self, name: str) -> Any:  # noqa: ANN401
+    def json(self, name: str) -> Any:
         """Return an entry that holds JSON, for example ``keys.json``."""
         return json.loads(bytes(self.file[name]))
 
