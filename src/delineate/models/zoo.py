@@ -9,17 +9,23 @@ from delineate.models.api import SegModel
 from delineate.models.mask_rcnn import zoo as mask_rcnn
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.model import MaskRCNN
+from delineate.models.mask_query import zoo as mask_query
+from delineate.models.mask_query.config import MaskQueryConfig
+from delineate.models.mask_query.model import MaskQuery
 from delineate.models.options import Options
 
 FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingProxyType(
-    {MaskRCNN.family: (MaskRCNNConfig, MaskRCNN)}
+    {
+        MaskRCNN.family: (MaskRCNNConfig, MaskRCNN),
+        MaskQuery.family: (MaskQueryConfig, MaskQuery),
+    }
 )
 """Name of a family -> the class of its configurations and the class of its models."""
 
-ModelConfig = MaskRCNNConfig
+ModelConfig = MaskRCNNConfig | MaskQueryConfig
 """The configuration of any family."""
 
-MODELS = MappingProxyType({**mask_rcnn.MODELS})
+MODELS = MappingProxyType({**mask_rcnn.MODELS, **mask_query.MODELS})
 """Name -> entry."""
 
 

@@ -33,6 +33,23 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     return intersection.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
 
 
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Return the generalised IoU of boxes (Rezatofighi et al., 2019), from -1 to 1.
+
+    Where `iou` is 0 it still says how far two boxes are apart.
+
+    Args:
+        a: ``(..., 4)``.
+        b: ``(..., 4)``; the shapes are broadcast against one another.
+    """
+    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    shared = (high - low).clamp(min=0).prod(dim=-1)
+    around = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
+    around = around.clamp(min=0).prod(dim=-1).clamp(min=1e-6)
+    union = (area(a) + area(b) - shared).clamp(min=1e-6)
+    return shared / union - (around - union) / around
+
+
 def clip(boxes: Tensor, sizes: Tensor) -> Tensor:
     """Move the corners of boxes into their images.
 

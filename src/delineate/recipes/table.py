@@ -4,10 +4,10 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from delineate.errors import ConfigError, nearest
-from delineate.recipes import mask_rcnn
+from delineate.recipes import detr, mask_rcnn
 from delineate.train.config import TrainConfig
 
-RECIPES: MappingProxyType[str, Callable[[], TrainConfig]] = MappingProxyType({**mask_rcnn.RECIPES})
+RECIPES: MappingProxyType[str, Callable[[], TrainConfig]] = MappingProxyType({**mask_rcnn.RECIPES, **detr.RECIPES})
 """Name -> recipe."""
 
 

@@ -150,7 +150,7 @@ class TrainConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    model: ModelConfig
+    model: Annotated[ModelConfig, Field(discriminator="family")]
     """The network."""
     preprocess: Preprocess
     """How an image becomes the network's input, in training and ever after."""
