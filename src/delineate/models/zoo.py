@@ -6,12 +6,12 @@ from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
 from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
-from delineate.models.mask_rcnn import zoo as mask_rcnn
-from delineate.models.mask_rcnn.config import MaskRCNNConfig
-from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.models.mask_query import zoo as mask_query
 from delineate.models.mask_query.config import MaskQueryConfig
 from delineate.models.mask_query.model import MaskQuery
+from delineate.models.mask_rcnn import zoo as mask_rcnn
+from delineate.models.mask_rcnn.config import MaskRCNNConfig
+from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.models.options import Options
 
 FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingProxyType(

@@ -1,6 +1,6 @@
 """Set prediction: what we actually run.
 
-    delineate train my-data --recipe detr_nano --out run --set budget.minutes=30
+delineate train my-data --recipe detr_nano --out run --set budget.minutes=30
 """
 
 from collections.abc import Callable

@@ -7,7 +7,9 @@ from delineate.errors import ConfigError, nearest
 from delineate.recipes import detr, mask_rcnn
 from delineate.train.config import TrainConfig
 
-RECIPES: MappingProxyType[str, Callable[[], TrainConfig]] = MappingProxyType({**mask_rcnn.RECIPES, **detr.RECIPES})
+RECIPES: MappingProxyType[str, Callable[[], TrainConfig]] = MappingProxyType(
+    {**mask_rcnn.RECIPES, **detr.RECIPES}
+)
 """Name -> recipe."""
 
 

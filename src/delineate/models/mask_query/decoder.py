@@ -159,9 +159,7 @@ class Decoder(nn.Module):
         answers = [Answer(queries.logits, queries.boxes, kernels)]
         content = queries.content
         for stage in self.stages:
-            content, answer = stage(
-                content, answers[-1], queries.there, levels, features, sizes
-            )
+            content, answer = stage(content, answers[-1], queries.there, levels, features, sizes)
             answers.append(answer)
         return answers
 

@@ -112,9 +112,7 @@ def query_pairs(queries: Queries, pairs: Pairs, tokens: int) -> Pairs:
     return Pairs(pairs.image[kept], query[kept], pairs.object[kept], pairs.quality[kept])
 
 
-def match_queries(
-    answer: Answer, there: Tensor, targets: Sequence[Target], truth: Truth
-) -> Pairs:
+def match_queries(answer: Answer, there: Tensor, targets: Sequence[Target], truth: Truth) -> Pairs:
     """Match the queries of each image with its objects, one to one."""
     found = []
     for number, target in enumerate(targets):

@@ -65,9 +65,7 @@ def aligned(
     owner = owner[token]
     held = metric[owner, token]
     highest = metric.new_zeros(len(truth)).scatter_reduce_(0, owner, held, "amax")
-    reached = overlap.new_zeros(len(truth)).scatter_reduce_(
-        0, owner, overlap[owner, token], "amax"
-    )
+    reached = overlap.new_zeros(len(truth)).scatter_reduce_(0, owner, overlap[owner, token], "amax")
     quality = held / highest[owner].clamp(min=1e-12) * reached[owner]
     return Matches(token, owner, quality)
 
@@ -92,5 +90,3 @@ def bipartite(logits: Tensor, boxes: Tensor, truth: Tensor, labels: Tensor) -> M
     else:
         query, which = assign(cost.t())
     return Matches(query, which, cost.new_ones(len(query)))
-
-

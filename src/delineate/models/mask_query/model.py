@@ -99,9 +99,7 @@ class MaskQuery(SegModel):
         boxes = answer.boxes[image, query]
         windows = cells_of(boxes, (features.shape[-2], features.shape[-1]))
         logits = window_logits(answer.kernels[image, query], boxes, features, image, windows)
-        return MaskMaps(
-            image, boxes, scores[image, query], labels[image, query], windows, logits
-        )
+        return MaskMaps(image, boxes, scores[image, query], labels[image, query], windows, logits)
 
     def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return ``token_*`` of the tokens and, of each stage, ``class``, ``box``, ``mask``, ``dice``.
@@ -171,5 +169,3 @@ class MaskQuery(SegModel):
 def _is_flat(boxes: Tensor) -> Tensor:
     """Return which boxes have no area: ``(b, k)`` bool."""
     return (boxes[..., 2:] <= boxes[..., :2]).any(dim=2)
-
-
