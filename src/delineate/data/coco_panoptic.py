@@ -112,9 +112,10 @@ def is_coco_panoptic(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
-                if _MARK in tail + chunk:
+                seen = tail + chunk
+                if _MARK in seen:
                     return True
-                tail = chunk[-len(_MARK) :]
+                tail = seen[-len(_MARK) :]
     except OSError:  # who reads it says so
         pass
     return False

@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -66,40 +67,43 @@ def write_panoptic_results(
     _write(Path(path), classes, ((record, panoptic, None) for record, panoptic in found))
 
 
-def _write(
+_Item = tuple[ImageRecord, Panoptic, npt.NDArray[np.float64] | None]  # the last: stated areas
+
+
+def _write(path: Path, classes: PanopticClasses, items: Iterable[_Item]) -> None:
+    """Write maps and then the file; one image's segments are in memory at a time."""
+    with contextlib.ExitStack() as undo:
+        _make_folders(path.with_suffix(""), undo)
+        with writing_whole(path) as file:
+            for text in _texts(path, classes, items, undo):
+                file.write(text.encode())
+        undo.pop_all()
+
+
+def _texts(
     path: Path,
     classes: PanopticClasses,
-    items: Iterable[tuple[ImageRecord, Panoptic, npt.NDArray[np.float64] | None]],
-) -> None:
-    """Write maps and then the file; one image's segments are in memory at a time."""
+    items: Iterable[_Item],
+    undo: contextlib.ExitStack,
+) -> Iterator[str]:
+    """Yield the JSON text, an image a line, each when its map is written."""
     images: list[dict[str, Any]] = []
     names: set[str] = set()
-    with contextlib.ExitStack() as undo, writing_whole(path) as file:
-        before = '{"annotations": [\n'
-        for record, panoptic, areas in items:
-            name = _map_name(record.name, names)
-            _put_map(path.with_suffix("") / name, panoptic, undo)
-            entry = {
-                "image_id": record.image_id,
-                "file_name": name,
-                "segments_info": segments_info(panoptic, areas),
-            }
-            file.write((before + json.dumps(entry)).encode())
-            before = ",\n"
-            height, width = record.size
-            images.append(
-                {
-                    "id": record.image_id,
-                    "file_name": record.name,
-                    "width": width,
-                    "height": height,
-                }
-            )
-        if not images:
-            raise DataError(f"{path}: expected images to write, got none: name some.")
-        rest = f'\n],\n"images": {json.dumps(images)},\n'
-        file.write((rest + f'"categories": {json.dumps(classes.to_coco())}}}\n').encode())
-        undo.pop_all()
+    before = '{"annotations": [\n'
+    for record, panoptic, areas in items:
+        name = _map_name(record.name, names)
+        _put_map(path.with_suffix("") / name, panoptic, undo)
+        segments = segments_info(panoptic, areas)
+        entry = {"image_id": record.image_id, "file_name": name, "segments_info": segments}
+        yield before + json.dumps(entry)
+        before = ",\n"
+        height, width = record.size
+        image = {"id": record.image_id, "file_name": record.name}
+        images.append({**image, "width": width, "height": height})
+    if not images:
+        raise DataError(f"{path}: expected images to write, got none: name some.")
+    yield f'\n],\n"images": {json.dumps(images)},\n'
+    yield f'"categories": {json.dumps(classes.to_coco())}}}\n'
 
 
 def segments_info(
@@ -139,12 +143,17 @@ def _map_name(name: str, taken: set[str]) -> str:
 
 def _put_map(target: Path, panoptic: Panoptic, undo: contextlib.ExitStack) -> None:
     """Write one map; `undo` learns how to remove what is new."""
+    _make_folders(target.parent, undo)
+    if not os.path.lexists(target):
+        undo.callback(quietly, target.unlink)
+    write_image(target, colours_of(panoptic.ids))
+
+
+def _make_folders(folder: Path, undo: contextlib.ExitStack) -> None:
+    """Make a folder and those above it; `undo` learns how to remove what is new."""
     try:
-        for missing in reversed([place for place in target.parents if not place.exists()]):
+        for missing in reversed([p for p in (folder, *folder.parents) if not p.exists()]):
             missing.mkdir()
             undo.callback(quietly, missing.rmdir)
-        if not target.exists():
-            undo.callback(quietly, target.unlink)
     except OSError as error:
-        raise output_error(target, error) from error
-    write_image(target, colours_of(panoptic.ids))
+        raise output_error(folder, error) from error
