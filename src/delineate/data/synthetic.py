@@ -89,7 +89,7 @@ class SyntheticScenes:
         rng, things, owner = self._lay_out(index)
         return Sample(
             image=paint(things, self._size, rng),
-            instances=_instances(things, owner),
+            instances=instances_of(things, owner),
             image_id=record.image_id,
             name=record.name,
         )
@@ -97,7 +97,7 @@ class SyntheticScenes:
     def instances(self, index: int) -> Instances:
         """The instances of scene `index`, which is laid out but not painted."""
         _, things, owner = self._lay_out(index)
-        return _instances(things, owner)
+        return instances_of(things, owner)
 
     def areas(self, index: int) -> npt.NDArray[np.float64]:
         """(n,) visible pixels of each thing of scene `index`."""
@@ -195,7 +195,8 @@ def _propose(
     )
 
 
-def _instances(things: Sequence[Thing], owner: npt.NDArray[np.int32]) -> Instances:
+def instances_of(things: Sequence[Thing], owner: npt.NDArray[np.int32]) -> Instances:
+    """Return what is visible of each thing, where `lay_out` has put it."""
     size = owner.shape[0], owner.shape[1]
     runs = []
     for number, thing in enumerate(things):
