@@ -3,17 +3,20 @@
 import numpy as np
 import pytest
 
+from delineate.core.classes import ClassMap
 from delineate.core.panoptic import (
     Panoptic,
     Segment,
     areas_by_id,
+    relabelled,
     runs_by_id,
     to_instances,
     to_semantic,
     to_stuff_map,
 )
+from delineate.core.panoptic_classes import PanopticClasses
 from delineate.core.rle import to_bitmap
-from delineate.errors import DataError
+from delineate.errors import ClassMismatch, DataError
 from panoptic_cases import CLASSES, panoptic, random_panoptic
 
 IDS = np.array([[0, 7, 7, 2], [2, 2, 7, 2], [5, 5, 5, 9]], np.int32)
@@ -89,6 +92,21 @@ def test_scores_are_known_where_every_thing_has_one():
     found = to_instances(panoptic(IDS, LABELS, scores={7: 0.5, 2: 0.25}))
     assert found.scores.tolist() == [0.5, 0.25]
     assert found.crowd is None
+
+
+def test_labels_of_another_table_are_found_by_name():
+    value = panoptic(IDS, LABELS, crowd=(7,), scores={2: 0.5})
+    assert relabelled(value, CLASSES) is value
+    table = PanopticClasses(
+        ClassMap(("owl", "dog", "cat"), (1, 2, 3)), ClassMap(("wall", "road", "sky"), (4, 5, 6))
+    )
+    moved = relabelled(value, table)
+    assert moved.classes == table
+    assert [(s.id, s.label) for s in moved.segments] == [(7, 1), (2, 2), (5, 3), (9, 5)]
+    assert moved.segment(7).crowd
+    assert moved.segment(2).score == 0.5
+    with pytest.raises(ClassMismatch, match="owl"):
+        relabelled(moved, CLASSES)
 
 
 def test_labels_of_pixels():

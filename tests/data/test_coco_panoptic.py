@@ -104,7 +104,8 @@ def test_the_table_of_formats_knows_it(tmp_path):
     other = tiny_coco(tmp_path / "c")
     assert not is_coco_panoptic(other)
     assert not is_coco_panoptic(tmp_path / "none.json")
-    assert not hasattr(open_dataset(other), "panoptic")
+    assert isinstance(open_dataset(path), PanopticDataset)
+    assert not isinstance(open_dataset(other), PanopticDataset)
     with pytest.raises(DataError, match="broken record"):
         read_coco(path)
 
@@ -214,6 +215,19 @@ def test_what_is_broken_is_told_or_left_out(tmp_path, name):
     kept = [record.image_id for record in dataset.records]
     assert kept == ([10, 20, 30] if name == "another annotation" else [20, 30])
     assert_same(dataset.panoptic(kept.index(20)), random_panoptic(2))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_maps_may_have_an_alpha_or_a_palette(tmp_path, mode):
+    path = tiny_coco_panoptic(tmp_path)
+    map_path = tmp_path / "val" / "p0.png"
+    picture = Image.open(map_path)
+    if mode == "RGBA":
+        picture.putalpha(7)
+    else:
+        picture = picture.quantize(256)
+    picture.save(map_path)
+    assert_same(read_coco_panoptic(path).panoptic(0), random_panoptic(0))
 
 
 @pytest.mark.parametrize("what", ["cut off", "no image", "jpeg", "grey", "empty"])

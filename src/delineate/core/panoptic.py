@@ -5,7 +5,7 @@ a map of segment ids, as COCO's files do; masks leave it as run lengths, all in 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -147,6 +147,19 @@ def to_instances(panoptic: Panoptic) -> Instances:
         ids=np.array([thing.id for thing in things], np.int64),
         crowd=np.array([thing.crowd for thing in things]) if any(t.crowd for t in things) else None,
     )
+
+
+def relabelled(panoptic: Panoptic, classes: PanopticClasses) -> Panoptic:
+    """Return the segments with the labels of another class table, for example a model's.
+
+    Raises:
+        ClassMismatch: A class is none of `classes`, by its name, or is of the other kind there.
+    """
+    if panoptic.classes == classes:
+        return panoptic
+    label = classes.match(panoptic.classes).tolist()
+    segments = tuple(replace(s, label=label[s.label]) for s in panoptic.segments)
+    return Panoptic(ids=panoptic.ids, segments=segments, classes=classes)
 
 
 def to_semantic(panoptic: Panoptic) -> npt.NDArray[np.int32]:

@@ -7,7 +7,7 @@ statistics, splits and evaluation never decode a picture.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -135,8 +135,12 @@ class Dataset(Protocol):
         ...
 
 
+@runtime_checkable
 class PanopticDataset(Dataset, Protocol):
-    """A data set in which every pixel belongs to a segment; its instances are the things."""
+    """A data set in which every pixel belongs to a segment; its instances are the things.
+
+    ``isinstance(dataset, PanopticDataset)`` tells whether a data set is one.
+    """
 
     @property
     def panoptic_classes(self) -> PanopticClasses:
