@@ -226,6 +226,19 @@ def test_small_segments_are_given_to_the_next_best(least, count):
     assert sum(s.area for s in value.segments) == 72
 
 
+def test_the_first_of_equal_queries_wins():
+    value = queries(hills(slice(0, 12), slice(0, 12)), [1, 0])
+    assert [(s.label, s.area) for s in value.segments] == [(1, 72)]
+
+
+def test_the_answer_has_the_target_size_by_nearest_neighbours():
+    maps = hills(slice(0, 5), slice(10, 12), slice(5, 10))
+    value = queries(maps, [0, 1, 2], target=(3, 6), least_area=1)
+    assert value.ids.tolist() == [[1, 1, 3, 3, 3, 2]] * 3  # column 2 is column 5 of 12
+    assert [s.area for s in value.segments] == [6, 3, 9]
+    assert queries(hills(slice(0, 5), slice(5, 12)), [0, 1], target=(12, 24)).ids.shape == (12, 24)
+
+
 def test_the_threshold_must_be_exceeded():
     maps = hills(slice(0, 6), slice(6, 12))
     value = fuse_queries([0.5, 0.25], [0, 1], maps, CLASSES, size=(6, 12), score_threshold=0.25)

@@ -54,6 +54,16 @@ def test_stuff_is_whole_and_of_two_to_four_classes(scenes):
     assert {2, 3} <= counts
 
 
+def test_stuff_that_things_hide_is_no_segment(monkeypatch):
+    few = PanopticScenes(1, size=SIZE, seed=5)
+    hidden = few.instances(0).masks.bitmap(0)
+    monkeypatch.setattr(
+        "delineate.data.synthetic_panoptic.stuff_map",
+        lambda size, rng: np.where(hidden, 1, 4).astype(np.int32),
+    )
+    assert [few.panoptic_classes.name(s.label) for s in few.panoptic(0).stuff] == ["water"]
+
+
 def test_every_class_of_stuff_occurs_and_ground_lies_below():
     seen, top, bottom = set(), set(), set()
     for seed in range(40):
