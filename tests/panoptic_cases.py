@@ -2,7 +2,7 @@
 
 truth = random_panoptic(seed)                    # rectangles, stuff, void, a crowd or two
 path = tiny_coco_panoptic(tmp_path)              # val.json, val/*.png, images/*.png
-for truth, found in golden_pairs(npz, classes):  # what the goldens of PQ hold
+for truth, found in golden_pairs(golden, classes):  # what the goldens of PQ hold
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from goldens import Golden
 from PIL import Image
 
 from delineate.core.classes import ClassMap
@@ -66,20 +67,18 @@ def random_panoptic(seed: int, size: tuple[int, int] = (24, 30)) -> Panoptic:
     return panoptic(ids, {i: c for i, c in labels.items() if i in seen}, crowd=tuple(crowd))
 
 
-def golden_json(npz: Any, key: str) -> Any:
-    return json.loads(bytes(npz[key]))
-
-
-def golden_pairs(npz: Any, classes: PanopticClasses) -> Iterator[tuple[Panoptic, Panoptic]]:
+def golden_pairs(golden: Golden, classes: PanopticClasses) -> Iterator[tuple[Panoptic, Panoptic]]:
     """Yield truth and prediction of each image of a golden of PQ."""
-    count = sum(key.startswith("gt") and key.endswith(".id_map") for key in npz.files)
+    count = sum(key.startswith("gt") and key.endswith(".id_map") for key in golden.file)
     for k in range(count):
         sides = []
         for side in ("gt", "pred"):
-            records = golden_json(npz, f"{side}{k}.segments_info")
+            records = golden.json(f"{side}{k}.segments_info")
             labels = {r["id"]: classes.label_of(r["category_id"]) for r in records}
             crowd = tuple(r["id"] for r in records if r.get("iscrowd"))
-            sides.append(panoptic(npz[f"{side}{k}.id_map"], labels, crowd=crowd, classes=classes))
+            sides.append(
+                panoptic(golden[f"{side}{k}.id_map"], labels, crowd=crowd, classes=classes)
+            )
         yield sides[0], sides[1]
 
 

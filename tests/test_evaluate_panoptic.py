@@ -4,8 +4,8 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
+from goldens import Golden
 
 from builders import edited
 from command_line import call, refused
@@ -17,7 +17,6 @@ from delineate.evaluate.panoptic import PanopticMetric
 from delineate.evaluate.semantic import SemanticMetric
 from panoptic_cases import (
     CLASSES,
-    golden_json,
     golden_pairs,
     random_panoptic,
     tiny_coco_panoptic,
@@ -56,9 +55,9 @@ def test_truth_against_itself_is_1(files, monkeypatch, capfd):
 
 
 def test_equals_panopticapi_from_files(goldens, tmp_path, monkeypatch, capfd):
-    npz = np.load(goldens / "pq_synthetic.npz")
-    classes = PanopticClasses.from_coco(golden_json(npz, "categories.json"))
-    pairs = list(golden_pairs(npz, classes))
+    golden = Golden(goldens / "pq_synthetic.npz")
+    classes = PanopticClasses.from_coco(golden.json("categories.json"))
+    pairs = list(golden_pairs(golden, classes))
     for name, sides in zip(("val", "found"), zip(*pairs, strict=True), strict=True):
         records = [
             ImageRecord(image_id=i, name=f"{i}.jpg", path=None, size=side.image_size)
@@ -69,7 +68,7 @@ def test_equals_panopticapi_from_files(goldens, tmp_path, monkeypatch, capfd):
     arguments = ["evaluate", tmp_path / "found.json", tmp_path / "val.json"]
     assert call([*arguments, "--panoptic", "--json"], monkeypatch) == 0
     shown = json.loads(capfd.readouterr().out)
-    expected = golden_json(npz, "expected.json")
+    expected = golden.json("expected.json")
     for group in ("All", "Things", "Stuff"):
         assert shown[group] == pytest.approx(expected[group], abs=1e-12)
 

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from goldens import Golden
 
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
@@ -12,7 +13,7 @@ from delineate.core.panoptic import Panoptic
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.core.panoptic_fusion import fuse, fuse_queries, things_only
 from delineate.errors import DataError
-from panoptic_cases import CLASSES, golden_json
+from panoptic_cases import CLASSES
 
 
 def numbered(things: int, stuff: int) -> PanopticClasses:
@@ -41,11 +42,6 @@ def strip(columns, size=(4, 10)):
     return bitmap
 
 
-def unpacked(npz, key):
-    shape = npz[f"{key}.shape"]
-    return np.unpackbits(npz[f"{key}.packed"])[: np.prod(shape)].reshape(shape).astype(bool)
-
-
 def told(value: Panoptic):
     """Id, label, and score of a thing or area of stuff: what detectron2 tells of segments."""
     return [
@@ -67,22 +63,22 @@ def recorded(records, things):
 
 
 def test_equals_detectron2_on_small_masks(goldens):
-    npz = np.load(goldens / "units.npz")
-    scores, labels = npz["d2.combine.scores"], npz["d2.combine.classes"]
-    instances = found(unpacked(npz, "d2.pasted"), labels, scores)
-    value = fuse(instances, npz["d2.combine.sem"], numbered(80, 53))
-    np.testing.assert_array_equal(value.ids, npz["d2.combine.id_map"])
-    assert told(value) == recorded(golden_json(npz, "d2.combine.segments_info"), 80)
+    golden = Golden(goldens / "units.npz")
+    scores, labels = golden["d2.combine.scores"], golden["d2.combine.classes"]
+    instances = found(golden.mask("d2.pasted"), labels, scores)
+    value = fuse(instances, golden["d2.combine.sem"], numbered(80, 53))
+    np.testing.assert_array_equal(value.ids, golden["d2.combine.id_map"])
+    assert told(value) == recorded(golden.json("d2.combine.segments_info"), 80)
 
 
 @pytest.mark.parametrize("image", [0, 1])
 def test_equals_detectron2_on_its_own_output(goldens, image):
-    npz = np.load(goldens / "d2_panoptic_fpn_R_50.npz")
-    scores, labels = npz[f"final{image}.scores"], npz[f"final{image}.pred_classes"]
-    instances = found(unpacked(npz, f"final{image}.pred_masks"), labels, scores)
-    value = fuse(instances, npz[f"sem{image}.argmax"], numbered(80, 53))
-    np.testing.assert_array_equal(value.ids, npz[f"panoptic{image}.id_map"])
-    assert told(value) == recorded(golden_json(npz, f"panoptic{image}.segments_info"), 80)
+    golden = Golden(goldens / "d2_panoptic_fpn_R_50.npz")
+    scores, labels = golden[f"final{image}.scores"], golden[f"final{image}.pred_classes"]
+    instances = found(golden.mask(f"final{image}.pred_masks"), labels, scores)
+    value = fuse(instances, golden[f"sem{image}.argmax"], numbered(80, 53))
+    np.testing.assert_array_equal(value.ids, golden[f"panoptic{image}.id_map"])
+    assert told(value) == recorded(golden.json(f"panoptic{image}.segments_info"), 80)
 
 
 def test_the_surest_comes_first_and_keeps_all():
@@ -171,24 +167,24 @@ def best(logits):
 @pytest.mark.parametrize("threshold", ["0.85", "0.3"])
 @pytest.mark.parametrize("which", ["proc", "orig"])
 def test_equals_detr(goldens, image, threshold, which):
-    npz = np.load(goldens / "units.npz")
-    scores, labels = best(npz["detr.pred_logits"][image])
+    golden = Golden(goldens / "units.npz")
+    scores, labels = best(golden["detr.pred_logits"][image])
     value = fuse_queries(
         scores,
         labels,
-        npz["detr.pred_masks"][image],
+        golden["detr.pred_masks"][image],
         numbered(10, 10),
-        size=tuple(npz["detr.processed_hw"][image].tolist()),
-        target=tuple(npz["detr.target_hw"][image].tolist()) if which == "orig" else None,
+        size=tuple(golden["detr.processed_hw"][image].tolist()),
+        target=tuple(golden["detr.target_hw"][image].tolist()) if which == "orig" else None,
         score_threshold=float(threshold),
     )
     key = f"detr.pan{image}.thr{threshold}.{which}"
-    records = golden_json(npz, f"{key}.segments_info")
+    records = golden.json(f"{key}.segments_info")
     # Theirs are numbered from 0 on and know no void.
     expected = [(r["id"] + 1, r["category_id"], r["area"], r["isthing"]) for r in records]
     thing = value.classes.is_thing
     assert [(s.id, s.label, s.area, thing(s.label)) for s in value.segments] == expected
-    np.testing.assert_array_equal(value.ids, npz[f"{key}.id_map"] + bool(records))
+    np.testing.assert_array_equal(value.ids, golden[f"{key}.id_map"] + bool(records))
 
 
 def hills(*columns, size=(6, 12)):

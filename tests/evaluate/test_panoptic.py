@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from goldens import Golden
 from hotcoco.panoptic import PanopticEval
 
 from delineate.core.classes import ClassMap
@@ -12,7 +13,7 @@ from delineate.core.panoptic import Panoptic
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.errors import ClassMismatch, DataError
 from delineate.evaluate.panoptic import PanopticMetric
-from panoptic_cases import CLASSES, golden_json, golden_pairs, panoptic, random_panoptic
+from panoptic_cases import CLASSES, golden_pairs, panoptic, random_panoptic
 
 GROUPS = ("All", "Things", "Stuff")
 
@@ -36,10 +37,10 @@ def assert_equals(result, expected):
 
 @pytest.mark.parametrize("name", ["pq_synthetic", "pq_sample_data"])
 def test_equals_panopticapi(goldens, name):
-    npz = np.load(goldens / f"{name}.npz")
-    classes = PanopticClasses.from_coco(golden_json(npz, "categories.json"))
-    result = measured(golden_pairs(npz, classes), classes)
-    expected = golden_json(npz, "expected.json")
+    golden = Golden(goldens / f"{name}.npz")
+    classes = PanopticClasses.from_coco(golden.json("categories.json"))
+    result = measured(golden_pairs(golden, classes), classes)
+    expected = golden.json("expected.json")
     assert_equals(result, expected)
     for source_id, (tp, fp, fn, iou) in expected.get("stat", {}).items():
         quality = result.per_class[classes.name(classes.label_of(int(source_id)))]
@@ -49,22 +50,22 @@ def test_equals_panopticapi(goldens, name):
 
 @pytest.mark.parametrize("image", range(4))
 def test_equals_panopticapi_image_by_image(goldens, image):
-    npz = np.load(goldens / "pq_synthetic.npz")
-    classes = PanopticClasses.from_coco(golden_json(npz, "categories.json"))
-    pair = list(golden_pairs(npz, classes))[image]
-    assert_equals(measured([pair], classes), golden_json(npz, f"expected_image{image}.json"))
+    golden = Golden(goldens / "pq_synthetic.npz")
+    classes = PanopticClasses.from_coco(golden.json("categories.json"))
+    pair = list(golden_pairs(golden, classes))[image]
+    assert_equals(measured([pair], classes), golden.json(f"expected_image{image}.json"))
 
 
 def test_truth_against_itself(goldens):
-    npz = np.load(goldens / "pq_sample_data.npz")
-    classes = PanopticClasses.from_coco(golden_json(npz, "categories.json"))
-    ours = measured(((t, t) for t, _ in golden_pairs(npz, classes)), classes).to_json()
+    golden = Golden(goldens / "pq_sample_data.npz")
+    classes = PanopticClasses.from_coco(golden.json("categories.json"))
+    ours = measured(((t, t) for t, _ in golden_pairs(golden, classes)), classes).to_json()
     assert all(ours[group][key] == 1.0 for group in GROUPS for key in ("pq", "sq", "rq"))
     # Two crowds of a class in one image: panopticapi excuses predictions on the last one alone.
-    npz = np.load(goldens / "pq_synthetic.npz")
-    classes = PanopticClasses.from_coco(golden_json(npz, "categories.json"))
-    result = measured(((t, t) for t, _ in golden_pairs(npz, classes)), classes)
-    assert_equals(result, golden_json(npz, "expected_identity.json"))
+    golden = Golden(goldens / "pq_synthetic.npz")
+    classes = PanopticClasses.from_coco(golden.json("categories.json"))
+    result = measured(((t, t) for t, _ in golden_pairs(golden, classes)), classes)
+    assert_equals(result, golden.json("expected_identity.json"))
 
 
 def by_the_rules(truth, found, areas):

@@ -11,7 +11,7 @@ from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.grounds import STUFF, paint_stuff, stuff_map
 from delineate.data.painting import paint
 from delineate.data.sample import Sample
-from delineate.data.synthetic import SyntheticScenes, instances_of
+from delineate.data.synthetic import RADII, SyntheticScenes, instances_of
 
 
 class PanopticScenes(SyntheticScenes):
@@ -28,6 +28,7 @@ class PanopticScenes(SyntheticScenes):
         seed: Another seed, other scenes.
         classes: Names of things out of `SHAPES`, in label order; all of them by default.
         objects: Fewest and most things in a scene.
+        radii: Smallest and largest radius of a thing, as shares of the scene's short side.
 
     Raises:
         DataError: See `SyntheticScenes`.
@@ -41,8 +42,9 @@ class PanopticScenes(SyntheticScenes):
         seed: int = 0,
         classes: Sequence[str] | None = None,
         objects: tuple[int, int] = (4, 11),
+        radii: tuple[float, float] = RADII,
     ) -> None:
-        super().__init__(count, size=size, seed=seed, classes=classes, objects=objects)
+        super().__init__(count, size=size, seed=seed, classes=classes, objects=objects, radii=radii)
         self.name = "synthetic panoptic"
         first = len(self.classes) + 1
         stuff = ClassMap(tuple(STUFF), tuple(range(first, first + len(STUFF))))
