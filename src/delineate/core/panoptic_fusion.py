@@ -140,16 +140,7 @@ def fuse_queries(
     given, kinds, maps = np.asarray(scores), np.asarray(labels), np.asarray(masks)
     size = check_size(size)
     target = size if target is None else check_size(target)
-    if maps.ndim != 3 or not given.shape == kinds.shape == maps.shape[:1]:
-        raise DataError(
-            "queries need (n,) scores, (n,) labels and (n, h, w) masks, and "
-            f"{given.shape}, {kinds.shape} and {maps.shape} came: pass one of each a query."
-        )
-    if kinds.size and int(kinds.max()) >= len(classes):
-        raise DataError(
-            f"labels of queries must lie below the {len(classes)} of the class table, and "
-            f"{int(kinds.max())} came: translate the model's classes to the table's."
-        )
+    _check_queries(given, kinds, maps, len(classes))
     kept = np.flatnonzero((given > score_threshold) & (kinds >= 0))
     if not kept.size:
         return Panoptic.empty(target, classes)
@@ -198,6 +189,21 @@ def _lay(
         segments.append(Segment(id=len(segments) + 1, label=label, area=area, score=score))
         below[free] = len(segments)
     return ids, segments
+
+
+def _check_queries(
+    given: npt.NDArray[Any], kinds: npt.NDArray[Any], maps: npt.NDArray[Any], classes: int
+) -> None:
+    if maps.ndim != 3 or not given.shape == kinds.shape == maps.shape[:1]:
+        raise DataError(
+            "queries need (n,) scores, (n,) labels and (n, h, w) masks, and "
+            f"{given.shape}, {kinds.shape} and {maps.shape} came: pass one of each a query."
+        )
+    if kinds.size and int(kinds.max()) >= classes:
+        raise DataError(
+            f"labels of queries must lie below the {classes} of the class table, and "
+            f"{int(kinds.max())} came: translate the model's classes to the table's."
+        )
 
 
 def _strongest(maps: npt.NDArray[Any], kept: npt.NDArray[np.int64], size: Size) -> IdMap:
