@@ -110,6 +110,11 @@ def test_scores_below_the_threshold_and_empty_masks_stay_out():
     assert len(things_only(whole, CLASSES, overlap=1.0).segments) == 1
 
 
+def test_a_threshold_between_two_float32_is_not_rounded():
+    instances = found([strip([0])], [0], [0.7])  # 0.699999988 as float32
+    assert things_only(instances, CLASSES, score_threshold=0.7).segments == ()
+
+
 def test_stuff_fills_what_is_free_if_it_is_enough():
     semantic = np.zeros((4, 10), np.uint8)
     semantic[:, :4], semantic[:, 4:7], semantic[:, 7:9] = 3, 1, 2

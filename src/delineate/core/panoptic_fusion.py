@@ -177,7 +177,8 @@ def _lay(
         )
     ids, segments = np.zeros(instances.image_size, np.int32), list[Segment]()
     for i in np.argsort(-scores, kind="stable").tolist():
-        if scores[i] < threshold:
+        score = float(scores[i])
+        if score < threshold:
             break
         crop, (x0, y0) = masks.crop(i)
         below = ids[y0 : y0 + crop.shape[0], x0 : x0 + crop.shape[1]]
@@ -185,7 +186,7 @@ def _lay(
         whole, area = int(np.count_nonzero(crop)), int(np.count_nonzero(free))
         if not area or (whole - area) / whole > overlap:
             continue
-        label, score = int(instances.labels[i]), float(scores[i])
+        label = int(instances.labels[i])
         segments.append(Segment(id=len(segments) + 1, label=label, area=area, score=score))
         below[free] = len(segments)
     return ids, segments
