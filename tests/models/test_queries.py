@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from delineate.core.geometry import Geometry
-from delineate.models.queries import QueryMasks, collapse_warning, to_instances
+from delineate.core.classes import ClassMap
+from delineate.errors import ModelError
+from delineate.models.queries import QueryMasks, collapse_warning, to_instances, to_panoptic
 
 WHERE = [Geometry.resize((40, 60), (80, 120)), Geometry.resize((100, 100), (50, 50))]
 
@@ -19,7 +21,13 @@ def raw(count: int = 6, *, masks: bool = True, seed: int = 0) -> QueryMasks:
     maps = torch.randn(count, 20, 30, generator=random) if masks else torch.zeros(count, 0, 0)
     labels = torch.arange(count) % 3
     return QueryMasks(
-        image, torch.cat([low, high], 1), torch.rand(count), labels, maps, torch.tensor([80, 120])
+        image,
+        torch.cat([low, high], 1),
+        torch.rand(count),
+        labels,
+        torch.arange(count).flip(0),
+        maps,
+        torch.tensor([80, 120]),
     )
 
 
@@ -31,6 +39,20 @@ def test_comes_back_in_the_original_pixels():
     np.testing.assert_allclose(second.boxes, given.boxes[3:] * 2, rtol=1e-6)
     assert len(first.masks) == 3
     assert second.masks.areas.min() > 1000
+
+
+def test_of_equal_stuff_the_first_query_stays_in_a_panoptic_image():
+    given = raw(3)._replace(image=torch.zeros(3, dtype=torch.int64), scores=torch.ones(3))
+    maps = torch.zeros(3, 20, 30)
+    maps[0, :10], maps[1, 10:], maps[2, :, :1] = 1, 2, 3
+    classes = ClassMap.from_names(["cat", "sky"])
+    options = {"classes": classes, "things": 1, "score_threshold": 0.5}
+    given = given._replace(maps=maps, labels=torch.tensor([1, 1, 0]), query=torch.tensor([7, 2, 4]))
+    (found,) = to_panoptic(given, WHERE[:1], **options)
+    assert [segment.label for segment in found.segments] == [1, 0]
+    assert found.image_size == (40, 60)
+    with pytest.raises(ModelError, match="boxes alone"):
+        to_panoptic(raw(masks=False), WHERE, **options)
 
 
 def test_stuff_is_left_out():

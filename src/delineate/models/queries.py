@@ -8,9 +8,14 @@ import torch
 from torch import Tensor
 
 from delineate.core.boxes import Size
+from delineate.core.classes import ClassMap
 from delineate.core.decode_maps import decode_maps
 from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
+from delineate.core.panoptic import Panoptic
+from delineate.core.panoptic_classes import PanopticClasses
+from delineate.core.panoptic_fusion import fuse_queries
+from delineate.errors import ModelError
 from delineate.ops.boxes import iou
 
 
@@ -25,6 +30,8 @@ class QueryMasks(NamedTuple):
     """``(k,)`` float32 in 0..1."""
     labels: Tensor
     """``(k,)`` int64, 0..C-1."""
+    query: Tensor
+    """``(k,)`` int64, which of the network's queries; the fusion of panoptic images needs it."""
     maps: Tensor
     """``(k, mh, mw)`` float32 logits over the padded input; ``(k, 0, 0)`` of boxes alone."""
     padded: Tensor
@@ -41,7 +48,7 @@ def to_instances(
         where: How each original image became the network's input.
         things: Labels below it are objects, the others are stuff and left out; None: all are.
     """
-    image, boxes, scores, labels, maps, padded = (part.detach().cpu().numpy() for part in raw)
+    image, boxes, scores, labels, _, maps, padded = (part.detach().cpu().numpy() for part in raw)
     results = []
     for number, geometry in enumerate(where):
         here = image == number
@@ -63,6 +70,59 @@ def to_instances(
             )
         )
     return results
+
+
+def to_panoptic(
+    raw: QueryMasks,
+    where: Sequence[Geometry],
+    *,
+    classes: ClassMap,
+    things: int | None,
+    score_threshold: float,
+) -> list[Panoptic]:
+    """Give every pixel of the original images to one query; see `fuse_queries`.
+
+    Args:
+        raw: Detections of a batch.
+        where: How each original image became the network's input.
+        classes: What the labels mean.
+        things: Labels below it are things, the others stuff; None: all are things.
+        score_threshold: Queries must exceed it.
+
+    Raises:
+        ModelError: The model gave boxes alone.
+    """
+    if not raw.maps.shape[-1]:
+        raise ModelError(
+            "expected a model with masks to answer with panoptic images, got one of boxes alone: "
+            "set its option `masks`, or load panoptic weights."
+        )
+    joint = split_classes(classes, len(classes) if things is None else things)
+    image, _, scores, labels, query, maps, _ = (part.detach().cpu().numpy() for part in raw)
+    results = []
+    for number, geometry in enumerate(where):
+        here = np.flatnonzero(image == number)
+        here = here[query[here].argsort()]  # of equal stuff the first query stays, not the best
+        results.append(
+            fuse_queries(
+                scores[here],
+                labels[here],
+                maps[here],
+                joint,
+                size=geometry.target,
+                target=geometry.source,
+                score_threshold=score_threshold,
+            )
+        )
+    return results
+
+
+def split_classes(classes: ClassMap, things: int) -> PanopticClasses:
+    """Tell things, the first of the classes, from stuff, the others; labels stay as they are."""
+    names, ids = classes.names, classes.source_ids
+    return PanopticClasses(
+        ClassMap(names[:things], ids[:things]), ClassMap(names[things:], ids[things:])
+    )
 
 
 ALIKE = 0.98

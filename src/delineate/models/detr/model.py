@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from delineate.core.classes import ClassMap
 from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
+from delineate.core.panoptic import Panoptic
 from delineate.core.preprocess import Preprocess
 from delineate.models.api import SegModel, Target
 from delineate.models.backbones import build_backbone
@@ -18,7 +19,7 @@ from delineate.models.detr.mask_head import AttentionMaps, MaskHead
 from delineate.models.detr.matching import Match, match_boxes
 from delineate.models.detr.positions import sine_positions, valid_cells
 from delineate.models.detr.transformer import Transformer
-from delineate.models.queries import QueryMasks, to_instances
+from delineate.models.queries import QueryMasks, to_instances, to_panoptic
 from delineate.ops.boxes import clip, from_centres, to_centres
 from delineate.ops.masks import masks_at_stride
 
@@ -98,13 +99,14 @@ class DETR(SegModel):
 
     def forward(self, images: Tensor, sizes: Tensor) -> QueryMasks:
         """Detect in a batch; masks are made for those queries only that pass the threshold."""
+        config = self.config
         seen = self.encode(images, sizes)
         logits, boxes = self.answer(seen.hidden[-1])
         scores, labels = logits.softmax(-1)[..., :-1].max(-1)
         picked = []
         for score in scores:
             order = score.sort(descending=True, stable=True).indices
-            picked.append(order[score[order] > self.config.score_threshold])
+            picked.append(order[score[order] > config.score_threshold])
         query = torch.cat(picked)
         image = torch.cat([torch.full_like(here, n) for n, here in enumerate(picked)])
         pixels = from_centres(boxes[image, query]) * _extent(sizes)[image]
@@ -113,7 +115,8 @@ class DETR(SegModel):
             boxes=clip(pixels, sizes[image]),
             scores=scores[image, query],
             labels=labels[image, query],
-            maps=self.masks(seen, picked) if self.config.masks else pixels.new_zeros((len(query), 0, 0)),
+            query=query,
+            maps=self.masks(seen, picked) if config.masks else pixels.new_zeros((len(query), 0, 0)),
             padded=torch.tensor(images.shape[-2:], device=images.device),
         )
 
@@ -139,6 +142,22 @@ class DETR(SegModel):
     def to_instances(self, raw: QueryMasks, where: Sequence[Geometry]) -> list[Instances]:
         """Bring things into the original images; stuff is left out, see `DETRConfig.things`."""
         return to_instances(raw, where, things=self.config.things)
+
+    def to_panoptic(
+        self, raw: QueryMasks, where: Sequence[Geometry], *, score_threshold: float = 0.85
+    ) -> list[Panoptic]:
+        """Give every pixel to one query, a thing or stuff, by the published rule.
+
+        Args:
+            raw: Result of `forward`, of a model with masks.
+            where: The geometries that `prepare` returned.
+            score_threshold: Queries must exceed it. From one half on "no object" cannot be likelier
+                than what passes, as the original demands.
+        """
+        things = self.config.things
+        return to_panoptic(
+            raw, where, classes=self.classes, things=things, score_threshold=score_threshold
+        )
 
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
         """Run everything that does not depend on what is kept."""
