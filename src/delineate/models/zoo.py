@@ -6,20 +6,26 @@ from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
 from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
+from delineate.models.detr import zoo as detr
+from delineate.models.detr.config import DETRConfig
+from delineate.models.detr.model import DETR
 from delineate.models.mask_rcnn import zoo as mask_rcnn
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.models.options import Options
 
 FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingProxyType(
-    {MaskRCNN.family: (MaskRCNNConfig, MaskRCNN)}
+    {
+        MaskRCNN.family: (MaskRCNNConfig, MaskRCNN),
+        DETR.family: (DETRConfig, DETR),
+    }
 )
 """Name of a family -> the class of its configurations and the class of its models."""
 
 ModelConfig = MaskRCNNConfig
 """The configuration of any family."""
 
-MODELS = MappingProxyType({**mask_rcnn.MODELS})
+MODELS = MappingProxyType({**mask_rcnn.MODELS, **detr.MODELS})
 """Name -> entry."""
 
 
