@@ -22,7 +22,7 @@ FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingP
 )
 """Name of a family -> the class of its configurations and the class of its models."""
 
-ModelConfig = MaskRCNNConfig
+ModelConfig = MaskRCNNConfig | DETRConfig
 """The configuration of any family."""
 
 MODELS = MappingProxyType({**mask_rcnn.MODELS, **detr.MODELS})

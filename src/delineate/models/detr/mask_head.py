@@ -65,7 +65,8 @@ class MaskHead(nn.Module):
         )
         self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, width) for width in widths)
         self.adapters = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, 1) for inputs, outputs in zip(finer, widths[1:4], strict=True)
+            nn.Conv2d(inputs, outputs, 1)
+            for inputs, outputs in zip(finer, widths[1:4], strict=True)
         )
         self.logits = nn.Conv2d(widths[-1], 1, 3, padding=1)
         for layer in self.modules():

@@ -4,9 +4,7 @@ from delineate.core.preprocess import Preprocess
 from delineate.models.detr.config import DETRConfig
 from delineate.models.options import ZooEntry
 
-DETECTION = Preprocess(
-    min_size=800, max_size=1333, rounding="detr", resample="pillow", divisor=1
-)
+DETECTION = Preprocess(min_size=800, max_size=1333, rounding="detr", resample="pillow", divisor=1)
 """How images come into the published DETRs; a batch is padded to its largest image only."""
 
 _R50 = DETRConfig()
