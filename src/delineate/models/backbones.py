@@ -19,6 +19,7 @@ def build_backbone(
     stride_in_1x1: bool,
     slim_widths: Sequence[int],
     slim_depths: Sequence[int],
+    dilated: bool = False,
 ) -> nn.Module:
     """Return a backbone with random weights; it has `features`, a `FeatureSpec`.
 
@@ -31,10 +32,15 @@ def build_backbone(
         stride_in_1x1: See `delineate.models.resnet.Bottleneck`.
         slim_widths: For ``slim``: channels of the stem and of each stage.
         slim_depths: For ``slim``: blocks of each stage.
+        dilated: Keep stride 16 to the end (DC5), see `ResNet`; of our own ResNets only.
 
     Raises:
-        ModelError: The name is unknown.
+        ModelError: The name is unknown, or its stages cannot be dilated.
     """
+    if dilated and name not in RESNETS:
+        raise ModelError(
+            f"expected a ResNet to dilate (DC5), got {name!r}: choose one of {', '.join(RESNETS)}."
+        )
     if name.startswith("timm/"):
         return TimmBackbone(
             name.removeprefix("timm/"), strides=strides, frozen_norm=norm == "frozen"
@@ -54,4 +60,12 @@ def build_backbone(
             f"expected a backbone, got {name!r}: {nearest(name, [*RESNETS, 'slim', 'timm/vgg16'])}"
         )
     block, depths = RESNETS[name]
-    return ResNet(block, depths, strides=strides, norm=norm, eps=eps, stride_in_1x1=stride_in_1x1)
+    return ResNet(
+        block,
+        depths,
+        strides=strides,
+        norm=norm,
+        eps=eps,
+        stride_in_1x1=stride_in_1x1,
+        dilated=dilated,
+    )

@@ -6,6 +6,9 @@ from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
 from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
+from delineate.models.detr import zoo as detr
+from delineate.models.detr.config import DETRConfig
+from delineate.models.detr.model import DETR
 from delineate.models.mask_query import zoo as mask_query
 from delineate.models.mask_query.config import MaskQueryConfig
 from delineate.models.mask_query.model import MaskQuery
@@ -17,15 +20,16 @@ from delineate.models.options import Options
 FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingProxyType(
     {
         MaskRCNN.family: (MaskRCNNConfig, MaskRCNN),
+        DETR.family: (DETRConfig, DETR),
         MaskQuery.family: (MaskQueryConfig, MaskQuery),
     }
 )
 """Name of a family -> the class of its configurations and the class of its models."""
 
-ModelConfig = MaskRCNNConfig | MaskQueryConfig
+ModelConfig = MaskRCNNConfig | DETRConfig | MaskQueryConfig
 """The configuration of any family."""
 
-MODELS = MappingProxyType({**mask_rcnn.MODELS, **mask_query.MODELS})
+MODELS = MappingProxyType({**mask_rcnn.MODELS, **detr.MODELS, **mask_query.MODELS})
 """Name -> entry."""
 
 

@@ -1,9 +1,9 @@
 """Masks as products: a query's kernel times the mask features of each pixel.
 
 A kernel alone cannot tell two equal objects apart. Here every pixel also says where the centre of
-its object lies (Neven et al., Instance segmentation by jointly optimizing spatial embeddings, 2019),
-and the kernel has a quadratic form of the way from there to the query's box: before anything is
-learned a mask is the ellipse in its box. Everything else is a dynamic kernel, as in CondInst (Tian et
+its object lies (Neven et al., Instance segmentation by jointly optimizing spatial embeddings,
+2019), and the kernel has a quadratic form of the way from there to the query's box: before anything
+is learned, a mask is the ellipse in its box. The rest is a dynamic kernel as in CondInst (Tian et
 al., 2020), SOLOv2 (Wang et al., 2020) and Mask2Former (Cheng et al., 2022).
 """
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from delineate.ops.assignment import assign
+from delineate.ops.assignment import cheapest
 from delineate.ops.boxes import giou, iou
 
 _REACH = 1.0  # a token may answer for an object whose centre is nearer than this many strides
@@ -85,8 +85,5 @@ def bipartite(logits: Tensor, boxes: Tensor, truth: Tensor, labels: Tensor) -> M
     positive = -0.25 * (1 - score) ** 2 * score.log()
     negative = -0.75 * score**2 * (1 - score).log()
     cost = 2 * (positive - negative).t()[labels] - 3 * giou(truth[:, None], boxes[None])
-    if len(truth) <= len(boxes):
-        which, query = assign(cost)
-    else:
-        query, which = assign(cost.t())
+    which, query = cheapest(cost)
     return Matches(query, which, cost.new_ones(len(query)))

@@ -1,9 +1,10 @@
 """Set prediction with mask kernels: tokens, distinct queries, a short decoder, one mask each.
 
-The family of DETR (Carion et al., 2020) rebuilt to learn from random weights in minutes: queries are
-chosen among dense tokens (RT-DETR, Zhao et al., 2024; Dense distinct queries, Zhang et al., 2023),
-look at their own windows instead of whole images (Sparse R-CNN, Sun et al., 2021; Mask2Former, Cheng
-et al., 2022), and give one object and one mask each. After the decoder nothing is suppressed.
+The family of DETR (Carion et al., 2020) rebuilt to learn from random weights in minutes: queries
+are chosen among dense tokens (RT-DETR, Zhao et al., 2024; Dense distinct queries, Zhang et al.,
+2023), look at their own windows instead of whole images (Sparse R-CNN, Sun et al., 2021;
+Mask2Former, Cheng et al., 2022), and give one object and one mask each. After the decoder nothing
+is suppressed.
 """
 
 from collections.abc import Sequence
@@ -102,9 +103,9 @@ class MaskQuery(SegModel):
         return MaskMaps(image, boxes, scores[image, query], labels[image, query], windows, logits)
 
     def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """Return ``token_*`` of the tokens and, of each stage, ``class``, ``box``, ``mask``, ``dice``.
+        """Return ``token_*`` and, of each stage, ``class``, ``box``, ``mask`` and ``dice``.
 
-        The names of the last stage have no number; those of the one before end in ``_1`` and so on.
+        Names of the last stage have no number; those of the one before end in ``_1`` and so on.
         """
         config = self.config
         levels, tokens = self._tokens(images)
