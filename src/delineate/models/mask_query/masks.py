@@ -18,6 +18,7 @@ STRIDE = 4
 ROOM = 1.25
 """A mask is looked for in the box of its query enlarged by this, and by a cell on each side."""
 _SHAPE = (2.0, 0.0, 0.0, -2.0, -2.0, 0.0)  # of 1, x, y, xx, yy, xy: the ellipse in the box
+_FAR = 4.0  # halves of the box from its centre, beyond which distance means nothing more
 _CELLS = 1 << 20  # computed at a time
 
 
@@ -69,7 +70,7 @@ def mask_logits(kernels: Tensor, boxes: Tensor, features: Tensor, points: Tensor
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = ((boxes[:, 2:] - boxes[:, :2]) / 2).clamp(min=1)
     claimed = points + STRIDE * features[..., channels:]
-    x, y = ((claimed - centre[:, None]) / half[:, None]).clamp(-8, 8).unbind(2)
+    x, y = ((claimed - centre[:, None]) / half[:, None]).clamp(-_FAR, _FAR).unbind(2)
     one, wx, wy, wxx, wyy, wxy = kernels[:, channels:, None].unbind(1)
     return looks + one + (wx + wxx * x + wxy * y) * x + (wy + wyy * y) * y
 
