@@ -150,7 +150,7 @@ class TrainConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    model: ModelConfig
+    model: Annotated[ModelConfig, Field(discriminator="family")]
     """The network."""
     preprocess: Preprocess
     """How an image becomes the network's input, in training and ever after."""
@@ -353,8 +353,9 @@ def _sentence(error: ValidationError, hints: Hints) -> str:
     first = problems[0]
     path = _option(first["loc"], hints)
     if first["type"] == "unexpected_keyword_argument":
-        unknown = ".".join(str(part) for part in first["loc"])
-        return _unknown(unknown, hints)
+        return _unknown(".".join(map(str, _untagged(first["loc"]))), hints)
+    if first["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return f"option model.family should be one of {', '.join(FAMILIES)}: set it."
     if first["type"] == "missing":
         short = isinstance(first["loc"][-1], int)
         return (
@@ -373,9 +374,15 @@ def _sentence(error: ValidationError, hints: Hints) -> str:
 def _option(location: tuple[int | str, ...], known: Hints) -> str:
     """Return the part of pydantic's location that is an option's name."""
     path = ""
-    for part in location:
+    for part in _untagged(location):
         longer = f"{path}.{part}" if path else str(part)
         if longer not in known:
             break
         path = longer
     return path or "config"
+
+
+def _untagged(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Leave out the family's name, which pydantic writes behind `model` as if it were an option."""
+    tagged = location[:1] == ("model",) and location[1:2] and location[1] in FAMILIES
+    return (location[0], *location[2:]) if tagged else location
