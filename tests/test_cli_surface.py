@@ -17,6 +17,7 @@ SURFACE = {
         "--max-dets",
         "--on-error",
         "--out",
+        "--panoptic",
         "data",
         "model",
     ],

@@ -130,6 +130,9 @@ def evaluate(
     max_dets: Annotated[
         int, typer.Option(min=1, max=10**9, help="Predictions of a class in an image that count.")
     ] = 100,
+    panoptic: Annotated[
+        bool, typer.Option("--panoptic", help="PQ of segments (COCO's panoptic JSON and PNGs).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure a model as COCO does.
@@ -137,7 +140,17 @@ def evaluate(
     COCO counts the 100 best predictions; images of more objects need a larger --max-dets.
     A file of predictions in COCO's result format is measured, too.
     """
-    if Path(model).suffix == ".json":
+    if panoptic:
+        from delineate.jobs.evaluate_panoptic import evaluate_panoptic
+
+        _without_model(model, images=images, device=device, on_error=on_error)
+        if max_dets != 100:
+            raise ConfigError(
+                f"--panoptic counts every segment, and --max-dets {max_dets} came with it: leave "
+                "one of the two out."
+            )
+        result, table = evaluate_panoptic(Path(model), data, out=out, say=_say)
+    elif Path(model).suffix == ".json":
         from delineate.jobs.evaluate_results import evaluate_results
 
         _without_model(model, images=images, device=device, on_error=on_error)

@@ -57,14 +57,17 @@ def test_pictures_elsewhere(tmp_path):
 def test_format_by_name(tmp_path):
     path = tiny_coco(tmp_path).rename(tmp_path / "labels.txt")
     assert len(open_dataset(path, format="coco")) == 4
-    with pytest.raises(DataError, match=r"one of the formats coco, got a \.txt file"):
+    with pytest.raises(
+        DataError, match=r"one of the formats coco_panoptic, coco, got a \.txt file"
+    ):
         open_dataset(path)
     with pytest.raises(ConfigError, match="no data format is called 'cocoa': did you mean 'coco'"):
         open_dataset(path, format="cocoa")
 
 
 def test_every_format_stands_under_its_own_name():
-    assert {key: value.name for key, value in FORMATS.items()} == {"coco": "coco"}
+    assert {key: value.name for key, value in FORMATS.items()} == {name: name for name in FORMATS}
+    assert list(FORMATS) == ["coco_panoptic", "coco"]
 
 
 def test_several_splits_where_one_data_set_is_wanted(tmp_path):

@@ -234,3 +234,12 @@ def test_positions_beyond_the_end_are_index_errors():
 def test_what_makes_no_sense_is_said(options, sentence):
     with pytest.raises(DataError, match=sentence):
         SyntheticScenes(**{"count": 1, **options})
+
+
+def test_things_are_as_large_as_told():
+    small = SyntheticScenes(4, size=(256, 256), radii=(0.02, 0.04), objects=(8, 12))
+    sides = np.concatenate([small.stated_boxes(i)[:, 2:].max(axis=1) for i in range(4)])
+    assert len(sides) > 20
+    assert sides.max() < 0.04 * 256 * 1.25 * 2 * 2
+    with pytest.raises(DataError, match="smallest <= largest radius < 1"):
+        SyntheticScenes(1, radii=(0.5, 0.2))

@@ -71,11 +71,16 @@ def test_no_boxes_have_no_masks():
     assert head.convs[0][1].running_mean.isfinite().all()
 
 
+def stage_head(backbone):
+    slim = {"slim_widths": (16, 24, 32, 40, 48), "slim_depths": (1, 1, 1, 2)}
+    return StageHead(backbone, norm="frozen", eps=1e-5, stride_in_1x1=False, **slim)
+
+
 def test_stage_head_halves_the_map():
-    head = StageHead("resnet18", norm="frozen", eps=1e-5, stride_in_1x1=False)
-    assert head(pooled(2, 256, 14)).shape == (2, 512, 7, 7)
+    assert stage_head("resnet18")(pooled(2, 256, 14)).shape == (2, 512, 7, 7)
+    assert stage_head("slim")(pooled(2, 40, 14)).shape == (2, 48, 7, 7)
 
 
 def test_stage_head_needs_a_resnet():
     with pytest.raises(ConfigError, match="'timm/vgg16'"):
-        StageHead("timm/vgg16", norm="frozen", eps=1e-5, stride_in_1x1=False)
+        stage_head("timm/vgg16")

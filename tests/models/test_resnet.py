@@ -107,3 +107,26 @@ def test_basic_and_bottleneck_blocks_end_in_relu():
     for block, channels in ((BasicBlock, 8), (Bottleneck, 32)):
         layer = block(channels, 8, 1, norm="frozen", eps=1e-5, stride_in_1x1=False)
         assert (layer(torch.randn(1, channels, 5, 5)) >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet101"])
+def test_dilated_last_stage_is_torchvision_s(name):
+    with torch.device("meta"):
+        theirs = getattr(torchvision.models, name)(
+            replace_stride_with_dilation=[False, False, True]
+        )
+        ours = build(name, dilated=True)
+    for part, expected in theirs.layer4.named_modules():
+        if isinstance(expected, nn.Conv2d):
+            assert repr(ours.layer4.get_submodule(part)) == repr(expected)
+    assert ours.features == ((256, 512, 1024, 2048), (4, 8, 16, 16))
+
+
+def test_dilated_maps_have_stride_16_and_the_same_weights():
+    plain, dilated = build("resnet18"), build("resnet18", dilated=True)
+    dilated.load_state_dict(plain.state_dict())
+    with torch.inference_mode():
+        *fine, last = dilated(image())
+        *expected, _ = plain(image())
+    assert last.shape[-2:] == fine[-1].shape[-2:] == (4, 6)
+    assert all(torch.equal(got, wanted) for got, wanted in zip(fine, expected, strict=True))

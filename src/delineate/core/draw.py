@@ -14,6 +14,7 @@ from delineate.core.boxes import area as box_area
 from delineate.core.classes import ClassMap, colour
 from delineate.core.image import ImageArray
 from delineate.core.instances import Instances
+from delineate.core.panoptic import Panoptic
 from delineate.core.rle import Bitmap
 from delineate.errors import DataError
 
@@ -62,20 +63,45 @@ def overlay(
     order = np.argsort(-areas, kind="stable").tolist()
     for i in order:
         _fill(canvas, shapes[i], alpha)
-    thickness = max(1, round(0.066 * min(image.shape[:2]) ** 0.5))
     for i in order:
-        cv2.polylines(
-            canvas,
-            shapes[i].outlines,
-            isClosed=True,
-            color=shapes[i].colour,
-            thickness=thickness,
-            lineType=cv2.LINE_AA,
-            shift=3,
-        )
+        _outline(canvas, shapes[i])
     tells_something = len(classes) > 1 or instances.scores is not None
     if tells_something and len(instances) <= _MOST_CHIPS:
         _name(canvas, instances, classes, [shape.colour for shape in shapes])
+    return canvas
+
+
+def panoptic_overlay(image: ImageArray, panoptic: Panoptic, *, alpha: float = 0.5) -> ImageArray:
+    """Draw the segments of an image on a copy of it: things each in a colour, stuff in flat tones.
+
+    Stuff and crowds have the colour of their class, greyed, so that things stand out, which are
+    outlined. The largest segments are named where they are widest, as far as there is room.
+
+    Args:
+        image: ``(h, w, 3)`` uint8 RGB.
+        panoptic: Segments of this image; what is void stays as it is.
+        alpha: Opacity of the fill, from 0 to 1.
+
+    Raises:
+        DataError: The image has another size than the segments'.
+    """
+    if image.shape != (*panoptic.image_size, 3):
+        raise DataError(
+            f"segments of an image of size {panoptic.image_size} are drawn on that image, and "
+            f"one of shape {image.shape} came: pass the image they belong to, as RGB."
+        )
+    canvas = image.copy()
+    masks = panoptic.masks()
+    shapes: list[_Shape] = []
+    for i, segment in enumerate(panoptic.segments):
+        counted = panoptic.classes.is_thing(segment.label) and not segment.crowd
+        own = colour(i) if counted else _greyed(colour(segment.label))
+        shapes.append(_outlined(own, *masks.crop(i)))
+        _fill(canvas, shapes[i], alpha)
+    for segment, shape in zip(panoptic.segments, shapes, strict=True):
+        if panoptic.classes.is_thing(segment.label) and not segment.crowd:
+            _outline(canvas, shape)
+    _name_segments(canvas, panoptic, shapes)
     return canvas
 
 
@@ -131,7 +157,10 @@ def _shape(instances: Instances, i: int, classes: ClassMap) -> _Shape:
         x0, y0, x1, y1 = instances.boxes[i] - 0.5  # to pixel centres at whole numbers
         corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
         return _Shape(own, np.zeros((0, 0), bool), (0, 0), [np.rint(corners * 8).astype(np.int32)])
-    crop, origin = instances.masks.crop(i)
+    return _outlined(own, *instances.masks.crop(i))
+
+
+def _outlined(own: _Colour, crop: Bitmap, origin: tuple[int, int]) -> _Shape:
     if not crop.size:
         return _Shape(own, crop, origin, [])
     crop = np.ascontiguousarray(crop)
@@ -153,6 +182,19 @@ def _fill(canvas: ImageArray, shape: _Shape, alpha: float) -> None:
     region[:] = cv2.copyTo(cv2.LUT(region, mixed[None]), shape.crop.view(np.uint8), dst=region)
 
 
+def _outline(canvas: ImageArray, shape: _Shape) -> None:
+    """Draw the line around one object."""
+    cv2.polylines(
+        canvas,
+        shape.outlines,
+        isClosed=True,
+        color=shape.colour,
+        thickness=max(1, round(0.066 * min(canvas.shape[:2]) ** 0.5)),
+        lineType=cv2.LINE_AA,
+        shift=3,
+    )
+
+
 def _name(
     canvas: ImageArray, instances: Instances, classes: ClassMap, colours: Sequence[_Colour]
 ) -> None:
@@ -170,10 +212,56 @@ def _name(
             continue
         place = _free_place(chip.shape[:2], instances.boxes[i].tolist(), canvas.shape[:2], taken)
         if place is not None:
-            x0, y0, x1, y1 = place
-            below = canvas[y0:y1, x0:x1]
-            below[:] = below + (chip - below) * opacity + np.float32(0.5)
+            _put_chip(canvas, place, chip, opacity)
             taken.append(place)
+
+
+def _put_chip(
+    canvas: ImageArray,
+    place: _Rectangle,
+    chip: npt.NDArray[np.float32],
+    opacity: npt.NDArray[np.float32],
+) -> None:
+    x0, y0, x1, y1 = place
+    below = canvas[y0:y1, x0:x1]
+    below[:] = below + (chip - below) * opacity + np.float32(0.5)
+
+
+def _name_segments(canvas: ImageArray, panoptic: Panoptic, shapes: Sequence[_Shape]) -> None:
+    """Put a chip with its name on each segment that is wide enough for it, the largest first."""
+    font = _font(max(11, round(0.7 * min(canvas.shape[:2]) ** 0.5)))
+    taken: list[_Rectangle] = []
+    for i in sorted(range(len(shapes)), key=lambda i: -panoptic.segments[i].area)[:_MOST_CHIPS]:
+        segment, shape = panoptic.segments[i], shapes[i]
+        text = panoptic.classes.name(segment.label) + (" (crowd)" if segment.crowd else "")
+        if segment.score is not None:
+            text += f" {segment.score:.2f}"
+        chip, opacity = _chip(text, shape.colour, font)
+        (chip_h, chip_w), (h, w) = chip.shape[:2], canvas.shape[:2]
+        if 3 * chip_h * chip_w > segment.area:
+            continue
+        x, y = _deepest(shape)
+        left = min(max(x - chip_w // 2, 0), w - chip_w)
+        top = min(max(y - chip_h // 2, 0), h - chip_h)
+        place = left, top, left + chip_w, top + chip_h
+        if left >= 0 and top >= 0 and not any(_overlap(place, other) for other in taken):
+            _put_chip(canvas, place, chip, opacity)
+            taken.append(place)
+
+
+def _deepest(shape: _Shape) -> tuple[int, int]:
+    """Return the column and row that lie farthest from everything outside of a shape."""
+    padded = np.pad(shape.crop, 1).astype(np.uint8)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)
+    y, x = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    return shape.origin[0] + int(x) - 1, shape.origin[1] + int(y) - 1
+
+
+def _greyed(own: _Colour) -> _Colour:
+    """Return a colour a good part of the way to the grey that is as light."""
+    grey = float(np.dot(own, (0.299, 0.587, 0.114)))
+    red, green, blue = (round(value + (grey - value) * 0.3) for value in own)
+    return red, green, blue
 
 
 def _free_place(

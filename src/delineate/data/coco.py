@@ -165,12 +165,12 @@ def read_coco(
     if on_error not in ("stop", "skip"):
         raise ConfigError(f"on_error must be 'stop' or 'skip', got {on_error!r}: choose one.")
     path = Path(path)
-    content = _content(path)
+    content = read_content(path)
     try:
         classes = ClassMap.from_coco(content["categories"])
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    folders = _folders(path, images)
+    folders = picture_folders(path, images)
 
     looked_at = check_images(content["images"], folders)
     records = [record for record in looked_at if isinstance(record, ImageRecord)]
@@ -186,7 +186,7 @@ def read_coco(
             f"{problems[0].where}: {problems[0].why}): {problems[0].fix}."
         )
     if problems and on_error == "stop":
-        raise DataError(_listing(path, problems))
+        raise DataError(listing(path, problems))
     return CocoDataset(
         name=f"{path.resolve().parent.name}/{path.stem}",
         classes=classes,
@@ -196,7 +196,7 @@ def read_coco(
     )
 
 
-def _content(path: Path) -> dict[str, list[Any]]:
+def read_content(path: Path) -> dict[str, list[Any]]:
     """Read the file and check its outermost structure."""
     content = read_json(path)
     if not isinstance(content, dict):
@@ -223,7 +223,7 @@ def _content(path: Path) -> dict[str, list[Any]]:
     return content
 
 
-def _folders(path: Path, images: Path | str | None) -> list[Path]:
+def picture_folders(path: Path, images: Path | str | None) -> list[Path]:
     """Return where pictures are looked for."""
     if images is None:
         beside = path.parent / "images"
@@ -235,11 +235,12 @@ def _folders(path: Path, images: Path | str | None) -> list[Path]:
     return [Path(images)]
 
 
-def _listing(path: Path, problems: Sequence[Problem]) -> str:
+def listing(path: Path, problems: Sequence[Problem], *, skip: bool = True) -> str:
+    """Return the sentence about broken records; `skip`: whether they can be left out."""
     shown = "; ".join(f"{p.where}: {p.why}" for p in problems[:_SHOWN_PROBLEMS])
     more = len(problems) - _SHOWN_PROBLEMS
     return (
         f"{path}: {len(problems)} broken record{'s' * (len(problems) > 1)} "
-        f"({shown}{f'; and {more} more' if more > 0 else ''}): mend them, or pass --on-error skip "
-        "to leave them out."
+        f"({shown}{f'; and {more} more' if more > 0 else ''}): mend them"
+        f"{', or pass --on-error skip to leave them out' if skip else ''}."
     )

@@ -39,7 +39,7 @@ class Annotation:
     segmentation: Compact
 
 
-class _Broken(Exception):
+class Broken(Exception):
     """A record is broken: why, and what to do about it."""
 
     def __init__(self, why: str, fix: str) -> None:
@@ -47,7 +47,7 @@ class _Broken(Exception):
         self.why, self.fix = why, fix
 
     @classmethod
-    def by(cls, error: DataError) -> "_Broken":
+    def by(cls, error: DataError) -> "Broken":
         """Divide a sentence of core, which ends with the remedy after a colon."""
         why, _, fix = str(error).rpartition(": ")
         return cls(why, fix.rstrip("."))
@@ -57,7 +57,7 @@ class _Broken(Exception):
 
 
 def check_images(
-    listed: Sequence[JsonObject], folders: Sequence[Path]
+    listed: Sequence[JsonObject], folders: Sequence[Path] | None
 ) -> list[ImageRecord | Problem]:
     """Return for each listed image its record, or what is wrong with it or its file.
 
@@ -65,7 +65,7 @@ def check_images(
 
     Args:
         listed: The file's `images`.
-        folders: Where image files are looked for, in this order.
+        folders: Where image files are looked for, in this order; None: they are not needed.
     """
     ids: set[int] = set()
     names: dict[str, int] = {}
@@ -73,54 +73,47 @@ def check_images(
     def on_paper(position: int) -> ImageRecord | Problem:
         image = listed[position]
         try:
-            record = _image_record(image, folders[0])
+            record = _image_record(image)
             if record.image_id in ids:
-                raise _Broken(
+                raise Broken(
                     "another image of the file has the same id", "give every image its own id"
                 )
             ids.add(record.image_id)
             first = names.setdefault(os.path.normpath(record.name), record.image_id)
             if first != record.image_id:
-                raise _Broken(
+                raise Broken(
                     f"its file is listed already, as image {first}",
                     "join the two records and their annotations",
                 )
-        except _Broken as broken:
+        except Broken as broken:
             return _image_problem(_image_place(image, position), broken)
         return record
 
     def on_disk(record: ImageRecord | Problem) -> ImageRecord | Problem:
-        if isinstance(record, Problem):
+        if isinstance(record, Problem) or folders is None:
             return record
         try:
             return _found(record, folders)
-        except _Broken as broken:
+        except Broken as broken:
             return _image_problem(f"image {record.image_id} {record.name!r}", broken)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(on_disk, map(on_paper, range(len(listed)))))
 
 
-def _image_record(image: JsonObject, folder: Path) -> ImageRecord:
-    """Read what the JSON says of an image."""
-    image_id = _whole(image, "id", "an image")
+def _image_record(image: JsonObject) -> ImageRecord:
+    """Read what the JSON says of an image; where its file is, is yet to be found."""
+    image_id = whole(image, "id", "an image")
     if not 0 <= image_id < ID_LIMIT:
-        raise _Broken("expected an id from 0 to 2^63 - 1", "number the images from 1")
-    name = image.get("file_name")
-    if not isinstance(name, str) or not name.strip():
-        raise _Broken(f"expected its file's name as 'file_name', got {kind(name)}", "name its file")
-    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-        raise _Broken(
-            "its file's name leads out of the folder of images",
-            "write the name relative to that folder",
-        )
-    height, width = (_whole(image, side, "an image") for side in ("height", "width"))
+        raise Broken("expected an id from 0 to 2^63 - 1", "number the images from 1")
+    name = file_name(image, "the folder of images")
+    height, width = (whole(image, side, "an image") for side in ("height", "width"))
     if height < 1 or width < 1:
-        raise _Broken(
+        raise Broken(
             f"the file of annotations says {width} x {height} pixels",
             "state the picture's width and height",
         )
-    return ImageRecord(image_id=image_id, name=name, path=folder / name, size=(height, width))
+    return ImageRecord(image_id=image_id, name=name, path=None, size=(height, width))
 
 
 def _found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
@@ -128,7 +121,7 @@ def _found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
     places = [folder / record.name for folder in folders]
     path = next((place for place in places if os.path.lexists(place)), None)
     if path is None:
-        raise _Broken(
+        raise Broken(
             f"its file is missing in {' and in '.join(map(str, folders))}",
             "put it there, or name the folder of the pictures with --images",
         )
@@ -136,16 +129,16 @@ def _found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
         size = check_file(path)
         stored = size if size == record.size else stored_size(path)
     except DataError as error:
-        raise _Broken.by(type(error)(str(error).replace(str(path), "its file"))) from None
+        raise Broken.by(type(error)(str(error).replace(str(path), "its file"))) from None
     if size == record.size:
         return replace(record, path=path)
     if stored == record.size:
-        raise _Broken(
+        raise Broken(
             f"the labels were drawn on the unrotated picture: it is stored with {_sides(stored)}, "
             f"as the annotations say, but its EXIF orientation turns it to {_sides(size)}",
             "remove the orientation from the picture, or turn the labels",
         )
-    raise _Broken(
+    raise Broken(
         f"the annotations say {_sides(record.size)} pixels, its file has {_sides(size)}",
         "put back the picture that the labels were drawn on, or scale the labels to this one",
     )
@@ -162,7 +155,7 @@ def _image_place(image: JsonObject, position: int) -> str:
     return f"image {image_id}" + (f" {name!r}" if isinstance(name, str) else "")
 
 
-def _image_problem(where: str, broken: _Broken) -> Problem:
+def _image_problem(where: str, broken: Broken) -> Problem:
     return Problem(
         where=where, why=broken.why, fix=broken.fix, action="the image and its annotations left out"
     )
@@ -195,12 +188,12 @@ def check_annotations(
         try:
             sound = _annotation(annotation, kept, labels)
             if sound.id in seen:
-                raise _Broken(
+                raise Broken(
                     "another annotation has the same id", "remove it, or give it its own id"
                 )
             seen.add(sound.id)
             checked.append(sound)
-        except _Broken as broken:
+        except Broken as broken:
             where = _annotation_place(annotation, position, kept)
             checked.append(
                 Problem(
@@ -213,30 +206,30 @@ def check_annotations(
 def _annotation(
     annotation: JsonObject, kept: Mapping[int, ImageRecord], labels: Mapping[int, int]
 ) -> Annotation:
-    annotation_id = _whole(annotation, "id", "an annotation")
+    annotation_id = whole(annotation, "id", "an annotation")
     if not -ID_LIMIT <= annotation_id < ID_LIMIT:  # held as int64
-        raise _Broken("its id has more than 64 bits", "number the annotations from 1")
-    image_id = _whole(annotation, "image_id", "an annotation")
+        raise Broken("its id has more than 64 bits", "number the annotations from 1")
+    image_id = whole(annotation, "image_id", "an annotation")
     if image_id not in kept:
-        raise _Broken(
+        raise Broken(
             f"it belongs to image {image_id}, which the file does not list",
             "add the image to the file's images, or remove the annotation",
         )
-    category = _whole(annotation, "category_id", "an annotation")
+    category = whole(annotation, "category_id", "an annotation")
     if category not in labels:
-        raise _Broken(
+        raise Broken(
             f"its category {category} is none of the file's categories",
             "add the category to the file, or correct the annotation",
         )
     crowd = annotation.get("iscrowd", 0)
     if crowd not in (0, 1):
-        raise _Broken(f"expected 0 or 1 as 'iscrowd', got {kind(crowd)}", "correct it")
+        raise Broken(f"expected 0 or 1 as 'iscrowd', got {kind(crowd)}", "correct it")
     return Annotation(
         id=annotation_id,
         image_id=image_id,
         label=labels[category],
         crowd=bool(crowd),
-        area=_stated_area(annotation.get("area")),
+        area=stated_area(annotation.get("area")),
         box=_stated_box(annotation.get("bbox")),
         segmentation=_segmentation(annotation, kept[image_id].size),
     )
@@ -245,17 +238,18 @@ def _annotation(
 def _segmentation(annotation: JsonObject, size: Size) -> Compact:
     segmentation = annotation.get("segmentation")
     if segmentation is None or segmentation == []:
-        raise _Broken(
+        raise Broken(
             "it has a box but no mask" if annotation.get("bbox") else "it has no mask",
             "add its 'segmentation': outlines or RLE",
         )
     try:
         return compact(segmentation, size)
     except DataError as error:
-        raise _Broken.by(error) from None
+        raise Broken.by(error) from None
 
 
-def _stated_area(area: object) -> float:
+def stated_area(area: object) -> float:
+    """Return an area as a file states it, NaN if that is no area."""
     if isinstance(area, int | float) and 0 <= area <= _LARGEST:  # false for NaN
         return float(area)
     return math.nan
@@ -282,9 +276,21 @@ def _annotation_place(
     return own
 
 
-def _whole(record: JsonObject, key: str, what: str) -> int:
+def file_name(record: JsonObject, folder: str) -> str:
+    """Return the name of a record's file, which must lie in the folder that is named so."""
+    name = record.get("file_name")
+    if not isinstance(name, str) or not name.strip():
+        raise Broken(f"expected its file's name as 'file_name', got {kind(name)}", "name its file")
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise Broken(
+            f"its file's name leads out of {folder}", "write the name relative to that folder"
+        )
+    return name
+
+
+def whole(record: JsonObject, key: str, what: str) -> int:
     """Return the whole number that a record must have under `key`."""
     value = record.get(key)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise _Broken(f"{what} needs a whole number as {key!r}, got {kind(value)}", "correct it")
+    raise Broken(f"{what} needs a whole number as {key!r}, got {kind(value)}", "correct it")

@@ -34,17 +34,18 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
             Pictures copied so far are removed again.
     """
     path = Path(path)
-    _check_names(dataset)
+    check_names(dataset)
     with contextlib.ExitStack() as undo:
         for index in range(len(dataset) if copy_images else 0):
-            _put_image(dataset, index, path.parent / "images", undo)
+            put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
             for line in _lines(dataset):
                 file.write(line.encode())
         undo.pop_all()
 
 
-def _check_names(dataset: Dataset) -> None:
+def check_names(dataset: Dataset) -> None:
+    """Make sure that no two images share a name."""
     names: set[str] = set()
     for record in dataset.records:
         if record.name in names:
@@ -55,7 +56,7 @@ def _check_names(dataset: Dataset) -> None:
         names.add(record.name)
 
 
-def _put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitStack) -> None:
+def put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitStack) -> None:
     """Copy or make one picture; `undo` learns how to remove it and its folders."""
     source, target = dataset.records[index].path, folder / dataset.records[index].name
     try:
@@ -64,8 +65,8 @@ def _put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.Exit
             return
         for missing in reversed([place for place in target.parents if not place.exists()]):
             missing.mkdir()
-            undo.callback(_quietly, missing.rmdir)
-        undo.callback(_quietly, target.unlink)
+            undo.callback(quietly, missing.rmdir)
+        undo.callback(quietly, target.unlink)
         if source is None:
             write_image(target, dataset[index].image)
         else:
@@ -88,7 +89,8 @@ def _check_same(dataset: Dataset, index: int, target: Path) -> None:
         )
 
 
-def _quietly(remove: Callable[[], None]) -> None:
+def quietly(remove: Callable[[], None]) -> None:
+    """Remove something if that can be done."""
     with contextlib.suppress(OSError):
         remove()
 

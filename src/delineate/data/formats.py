@@ -8,6 +8,7 @@ from typing import Protocol
 
 from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.coco import OnError, read_coco
+from delineate.data.coco_panoptic import is_coco_panoptic, read_coco_panoptic
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
 
@@ -34,7 +35,7 @@ class Format:
 
     Attributes:
         name: What the user calls it.
-        sniff: Tells from a file's name and first bytes whether it may be of this format.
+        sniff: Tells from a file's name and content whether it may be of this format.
         read: Opens it.
     """
 
@@ -48,7 +49,12 @@ def _is_json(path: Path) -> bool:
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
-    {"coco": Format(name="coco", sniff=_is_json, read=read_coco)}
+    {
+        "coco_panoptic": Format(
+            name="coco_panoptic", sniff=is_coco_panoptic, read=read_coco_panoptic
+        ),
+        "coco": Format(name="coco", sniff=_is_json, read=read_coco),
+    }
 )
 """Every format that can be read, tried in this order."""
 

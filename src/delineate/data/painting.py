@@ -21,18 +21,28 @@ GROUNDS = (
 
 
 def paint(
-    things: Sequence[Thing], size: tuple[int, int], rng: np.random.Generator
+    things: Sequence[Thing],
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    ground: Field | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Paint `things`, the last in front, on a ground of their own.
+    """Paint `things`, the last in front, on a ground of their own or on a given one.
+
+    Args:
+        things: What lies there.
+        size: (height, width).
+        rng: The only source of chance.
+        ground: (height, width, 3) tones from 0 to 255; None: one is painted.
 
     Returns:
         (height, width, 3) RGB.
     """
     height, width = size
     light = _light(rng)
-    canvas = _ground(size, rng)
+    canvas = _ground(size, rng) if ground is None else ground.copy()
     largest = max((len(thing.outline) for thing in things), default=1)
-    grain = np.clip(_noise((2 * largest, 2 * largest), 6, rng), -1, 1)
+    grain = np.clip(noise((2 * largest, 2 * largest), 6, rng), -1, 1)
     for thing in things:
         _put(thing, canvas, light, grain, rng)
     x = np.linspace(-0.11, 0.11, width, dtype=np.float32)
@@ -50,7 +60,7 @@ def _light(rng: np.random.Generator) -> Field:
     return np.array([flat * np.cos(around), flat * np.sin(around), height], np.float32)
 
 
-def _noise(
+def noise(
     size: tuple[int, int], grain: float | tuple[float, float], rng: np.random.Generator
 ) -> Field:
     """Smooth noise of unit variance at its knots, which lie `grain` pixels apart (down, across)."""
@@ -63,18 +73,18 @@ def _noise(
 def _ground(size: tuple[int, int], rng: np.random.Generator) -> Field:
     """Stone, wood, cloth or earth between two tones; (height, width, 3)."""
     dark, light = np.array(GROUNDS[rng.integers(len(GROUNDS))], np.float32)
-    clouds = _noise(size, 44, rng) + 0.6 * _noise(size, 19, rng)
+    clouds = noise(size, 44, rng) + 0.6 * noise(size, 19, rng)
     y, x = (np.arange(side, dtype=np.float32) for side in size)
     match int(rng.integers(4)):
         case 0:
-            texture = 0.5 * (_noise(size, 3, rng) + _noise(size, 8, rng))
+            texture = 0.5 * (noise(size, 3, rng) + noise(size, 8, rng))
         case 1:
-            texture = np.sin(y[:, None] / 8 + 1.5 * clouds) + 0.7 * _noise(size, (1, 64), rng)
+            texture = np.sin(y[:, None] / 8 + 1.5 * clouds) + 0.7 * noise(size, (1, 64), rng)
         case 2:
             weave = np.outer(np.sin(y * (TAU / 5)), np.sin(x * (TAU / 5)))
-            texture = weave + 0.4 * (_noise(size, (1, 24), rng) + _noise(size, (24, 1), rng))
+            texture = weave + 0.4 * (noise(size, (1, 24), rng) + noise(size, (24, 1), rng))
         case _:
-            texture = 0.6 * _noise(size, 2, rng) - 0.9 * np.abs(clouds)
+            texture = 0.6 * noise(size, 2, rng) - 0.9 * np.abs(clouds)
     share = np.clip(0.5 + 0.2 * clouds + 0.16 * texture, -0.3, 1.3)
     tones: Field = dark + share[..., None] * (light - dark)
     return tones

@@ -7,13 +7,15 @@ statistics, splits and evaluation never decode a picture.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
+from delineate.core.panoptic import Panoptic
+from delineate.core.panoptic_classes import PanopticClasses
 from delineate.errors import DataError
 
 
@@ -129,6 +131,30 @@ class Dataset(Protocol):
 
         Evaluation of boxes compares with these: COCO's stated boxes are those of the polygons, and
         its published numbers are made with them. Everything else uses the boxes of `instances`.
+        """
+        ...
+
+
+@runtime_checkable
+class PanopticDataset(Dataset, Protocol):
+    """A data set in which every pixel belongs to a segment; its instances are the things.
+
+    ``isinstance(dataset, PanopticDataset)`` tells whether a data set is one.
+    """
+
+    @property
+    def panoptic_classes(self) -> PanopticClasses:
+        """The classes of things and stuff; `classes` are its things."""
+        ...
+
+    def panoptic(self, index: int) -> Panoptic:
+        """All segments of an image; no picture is read."""
+        ...
+
+    def segment_areas(self, index: int) -> npt.NDArray[np.float64]:
+        """(n,) area of each segment as the source states it, else its pixels.
+
+        panopticapi takes the stated areas of the truth, and its published numbers are made so.
         """
         ...
 

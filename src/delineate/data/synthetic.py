@@ -35,6 +35,7 @@ class SyntheticScenes:
         seed: Another seed, other scenes.
         classes: Names out of `SHAPES`, in label order; all of them by default.
         objects: Fewest and most things in a scene (a crowded scene may hold fewer).
+        radii: Smallest and largest radius of a thing, as shares of the scene's short side.
 
     Raises:
         DataError: A class is unknown or named twice, or a number makes no sense.
@@ -48,6 +49,7 @@ class SyntheticScenes:
         seed: int = 0,
         classes: Sequence[str] | None = None,
         objects: tuple[int, int] = (4, 11),
+        radii: tuple[float, float] = RADII,
     ) -> None:
         names = tuple(SHAPES) if classes is None else tuple(classes)
         if not names:
@@ -71,7 +73,13 @@ class SyntheticScenes:
         self._size = size
         self._seed = seed
         self._shapes = tuple(SHAPES[name] for name in names)
+        if not 0 < radii[0] <= radii[1] < 1:
+            raise DataError(
+                f"expected 0 < smallest <= largest radius < 1, got {radii}: they are shares of the "
+                "scene's short side."
+            )
         self._objects = objects
+        self._radii = radii
 
     def __len__(self) -> int:
         return len(self.records)
@@ -81,7 +89,7 @@ class SyntheticScenes:
         rng, things, owner = self._lay_out(index)
         return Sample(
             image=paint(things, self._size, rng),
-            instances=_instances(things, owner),
+            instances=instances_of(things, owner),
             image_id=record.image_id,
             name=record.name,
         )
@@ -89,7 +97,7 @@ class SyntheticScenes:
     def instances(self, index: int) -> Instances:
         """The instances of scene `index`, which is laid out but not painted."""
         _, things, owner = self._lay_out(index)
-        return _instances(things, owner)
+        return instances_of(things, owner)
 
     def areas(self, index: int) -> npt.NDArray[np.float64]:
         """(n,) visible pixels of each thing of scene `index`."""
@@ -106,7 +114,7 @@ class SyntheticScenes:
     ) -> tuple[np.random.Generator, list[Thing], npt.NDArray[np.int32]]:
         index = range(len(self))[index]
         rng = np.random.default_rng([self._seed, index])
-        return rng, *lay_out(self._shapes, self._size, self._objects, rng)
+        return rng, *lay_out(self._shapes, self._size, self._objects, rng, radii=self._radii)
 
 
 def lay_out(
@@ -114,6 +122,8 @@ def lay_out(
     size: tuple[int, int],
     objects: tuple[int, int],
     rng: np.random.Generator,
+    *,
+    radii: tuple[float, float] = RADII,
 ) -> tuple[list[Thing], npt.NDArray[np.int32]]:
     """Put things one upon another, each new one in front of those before it.
 
@@ -122,6 +132,7 @@ def lay_out(
         size: (height, width).
         objects: Fewest and most things.
         rng: The only source of chance.
+        radii: See `SyntheticScenes`.
 
     Returns:
         The things from back to front, and the (height, width) map of who is seen where: an index
@@ -136,7 +147,7 @@ def lay_out(
         number = len(things)
         if number == wanted:
             break
-        thing = _propose(shapes, size, things, rng)
+        thing = _propose(shapes, size, things, rng, radii)
         inside = thing.outline < 0
         in_picture, in_patch = thing.windows(size)
         seen = inside[in_patch]
@@ -157,9 +168,10 @@ def _propose(
     size: tuple[int, int],
     things: Sequence[Thing],
     rng: np.random.Generator,
+    radii: tuple[float, float],
 ) -> Thing:
     """A thing of any class anywhere or, one time in three, another of a class against the first."""
-    smallest, largest = (share * min(size) for share in RADII)
+    smallest, largest = (share * min(size) for share in radii)
     label, base = int(rng.integers(len(shapes))), int(rng.integers(100))
     radius = smallest * (largest / smallest) ** rng.random()
     x, y = rng.random() * size[1], rng.random() * size[0]
@@ -183,7 +195,8 @@ def _propose(
     )
 
 
-def _instances(things: Sequence[Thing], owner: npt.NDArray[np.int32]) -> Instances:
+def instances_of(things: Sequence[Thing], owner: npt.NDArray[np.int32]) -> Instances:
+    """Return what is visible of each thing, where `lay_out` has put it."""
     size = owner.shape[0], owner.shape[1]
     runs = []
     for number, thing in enumerate(things):

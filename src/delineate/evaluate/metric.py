@@ -2,24 +2,24 @@
 
 from typing import Protocol, Self, TypeVar
 
-from delineate.core.instances import Instances
-
+Seen_contra = TypeVar("Seen_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Metric(Protocol[Result_co]):
+class Metric(Protocol[Seen_contra, Result_co]):
     """A measure over a data set that sees one image at a time and never a model.
 
-    A metric keeps only what its result needs, never pictures or dense masks, so that its memory
-    grows by a few bytes per object. It pickles: workers each fill their own and one of them merges.
+    What it sees of an image are `Instances`, a `Panoptic` or a map of labels. A metric keeps only
+    what its result needs, never pictures or dense masks, so that its memory grows by a few bytes
+    per object. It pickles: workers each fill their own and one of them merges.
     """
 
-    def update(self, truth: Instances, predicted: Instances) -> None:
+    def update(self, truth: Seen_contra, predicted: Seen_contra) -> None:
         """Add one image.
 
         Args:
             truth: Its ground truth; regions marked ``crowd`` are to be ignored.
-            predicted: What a model found in it, with scores.
+            predicted: What a model found in it, with scores where they matter.
         """
         ...
 

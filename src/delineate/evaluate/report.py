@@ -66,6 +66,15 @@ def ranked(result: CocoResult) -> list[tuple[str, ClassScore]]:
     return sorted(result.per_class.items(), key=lambda item: -item[1].ap)
 
 
+def ends(rows: Sequence[Sequence[str]], limit: int) -> list[Sequence[str]]:
+    """Return the first and the last of more than `limit` rows, with a gap between them."""
+    if len(rows) <= limit:
+        return list(rows)
+    last = limit // 2
+    gap = [f"... {len(rows) - limit} more", *[""] * (len(rows[0]) - 1)]
+    return [*rows[: limit - last], gap, *rows[len(rows) - last :]]
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Align cells in columns, the first to the left and the others to the right."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
@@ -83,10 +92,6 @@ def _class_table(result: CocoResult, limit: int) -> str:
         if score.truths
     ]
     unseen = len(result.per_class) - len(rows)
-    if len(rows) > limit:
-        worst = limit // 2
-        gap = [f"... {len(rows) - limit} more", "", "", "", ""]
-        rows = [*rows[: limit - worst], gap, *rows[len(rows) - worst :]]
     heading = ["class", "objects", "AP", "AP50", "AR"]
-    text = table([heading, *rows])
+    text = table([heading, *ends(rows, limit)])
     return text + (f"\n{without_objects(unseen)}" if unseen else "")

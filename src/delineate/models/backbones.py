@@ -21,6 +21,7 @@ def build_backbone(
     slim_widths: Sequence[int],
     slim_depths: Sequence[int],
     deformable_every: int = 0,
+    dilated: bool = False,
 ) -> nn.Module:
     """Return a backbone with random weights; it has `features`, a `FeatureSpec`.
 
@@ -34,10 +35,15 @@ def build_backbone(
         slim_widths: For ``slim``: channels of the stem and of each stage.
         slim_depths: For ``slim``: blocks of each stage.
         deformable_every: See `delineate.models.resnet.ResNet`; for ResNets of bottlenecks.
+        dilated: Keep stride 16 to the end (DC5), see `ResNet`; of our own ResNets only.
 
     Raises:
-        ModelError: The name is unknown, or that of a ResNet without bottlenecks to deform.
+        ModelError: The name is unknown, or its stages cannot be dilated or deformed.
     """
+    if dilated and name not in RESNETS:
+        raise ModelError(
+            f"expected a ResNet to dilate (DC5), got {name!r}: choose one of {', '.join(RESNETS)}."
+        )
     if name.startswith("timm/"):
         return TimmBackbone(
             name.removeprefix("timm/"), strides=strides, frozen_norm=norm == "frozen"
@@ -70,4 +76,5 @@ def build_backbone(
         eps=eps,
         stride_in_1x1=stride_in_1x1,
         deformable_every=deformable_every,
+        dilated=dilated,
     )

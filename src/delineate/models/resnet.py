@@ -20,12 +20,19 @@ class BasicBlock(nn.Module):
     expansion = 1
 
     def __init__(
-        self, inputs: int, width: int, stride: int, norm: Norm, eps: float, stride_in_1x1: bool
+        self,
+        inputs: int,
+        width: int,
+        stride: int,
+        norm: Norm,
+        eps: float,
+        stride_in_1x1: bool,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride, dilation, dilation, bias=False)
         self.bn1 = norm_layer(norm, width, eps)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, dilation, dilation, bias=False)
         self.bn2 = norm_layer(norm, width, eps)
         self.downsample = _shortcut(inputs, width, stride, norm, eps)
         self.relu = nn.ReLU(inplace=True)
@@ -48,14 +55,21 @@ class Bottleneck(nn.Module):
     expansion = 4
 
     def __init__(
-        self, inputs: int, width: int, stride: int, norm: Norm, eps: float, stride_in_1x1: bool
+        self,
+        inputs: int,
+        width: int,
+        stride: int,
+        norm: Norm,
+        eps: float,
+        stride_in_1x1: bool,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
         outputs = width * self.expansion
         self.conv1 = nn.Conv2d(inputs, width, 1, first, bias=False)
         self.bn1 = norm_layer(norm, width, eps)
-        self.conv2 = nn.Conv2d(width, width, 3, second, 1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, second, dilation, dilation, bias=False)
         self.bn2 = norm_layer(norm, width, eps)
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = norm_layer(norm, outputs, eps)
@@ -130,6 +144,8 @@ class ResNet(nn.Module):
         stride_in_1x1: See `Bottleneck`.
         deformable_every: Blocks 0, n, 2 n ... of the stages after the first, which must be
             bottlenecks, have a `DeformableConv`; 0 for none.
+        dilated: The fourth stage keeps the stride of the third, 16, and all but its first block
+            spread their 3x3 convolutions twofold (DC5). It is still asked for as 32 in `strides`.
     """
 
     def __init__(
@@ -144,6 +160,7 @@ class ResNet(nn.Module):
         eps: float = 1e-5,
         stride_in_1x1: bool = False,
         deformable_every: int = 0,
+        dilated: bool = False,
     ) -> None:
         super().__init__()
         stem, *stage_widths = widths
@@ -159,9 +176,18 @@ class ResNet(nn.Module):
             stride = 2 ** (number + 1)
             if stride > max(strides):
                 break
-            step = 1 if number == 1 and not small_stem else 2
+            dilate = dilated and number == 4
+            step = 1 if dilate or (number == 1 and not small_stem) else 2
             stage = residual_stage(
-                block, inputs, width, depth, step, norm=norm, eps=eps, stride_in_1x1=stride_in_1x1
+                block,
+                inputs,
+                width,
+                depth,
+                step,
+                norm=norm,
+                eps=eps,
+                stride_in_1x1=stride_in_1x1,
+                dilation=2 if dilate else 1,
             )
             if deformable_every and number > 1:
                 for bottleneck in list(stage)[::deformable_every]:
@@ -171,7 +197,9 @@ class ResNet(nn.Module):
             inputs = width * block.expansion
             if stride in strides:
                 channels.append(inputs)
-        self.features = FeatureSpec(channels=tuple(channels), strides=tuple(strides))
+        self._wanted = frozenset(strides)
+        actual = tuple(16 if dilated and stride == 32 else stride for stride in strides)
+        self.features = FeatureSpec(channels=tuple(channels), strides=actual)
         initialise(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -180,7 +208,7 @@ class ResNet(nn.Module):
         maps = []
         for stride, name in self._stages.items():
             x = self.get_submodule(name)(x)
-            if stride in self.features.strides:
+            if stride in self._wanted:
                 maps.append(x)
         return maps
 
@@ -195,11 +223,12 @@ def residual_stage(
     norm: Norm,
     eps: float,
     stride_in_1x1: bool,
+    dilation: int = 1,
 ) -> nn.Sequential:
-    """Return ``depth`` residual blocks, the first of which strides."""
+    """Return ``depth`` residual blocks, the first of which strides, the others of which dilate."""
     blocks = [block(inputs, width, stride, norm, eps, stride_in_1x1)]
     for _ in range(1, depth):
-        blocks.append(block(width * block.expansion, width, 1, norm, eps, stride_in_1x1))
+        blocks.append(block(width * block.expansion, width, 1, norm, eps, stride_in_1x1, dilation))
     return nn.Sequential(*blocks)
 
 

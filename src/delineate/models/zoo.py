@@ -6,6 +6,9 @@ from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
 from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
+from delineate.models.detr import zoo as detr
+from delineate.models.detr.config import DETRConfig
+from delineate.models.detr.model import DETR
 from delineate.models.mask_rcnn import zoo as mask_rcnn
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.model import MaskRCNN
@@ -15,14 +18,18 @@ from delineate.models.yolact.config import YolactConfig
 from delineate.models.yolact.model import Yolact
 
 FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingProxyType(
-    {MaskRCNN.family: (MaskRCNNConfig, MaskRCNN), Yolact.family: (YolactConfig, Yolact)}
+    {
+        MaskRCNN.family: (MaskRCNNConfig, MaskRCNN),
+        DETR.family: (DETRConfig, DETR),
+        Yolact.family: (YolactConfig, Yolact),
+    }
 )
 """Name of a family -> the class of its configurations and the class of its models."""
 
-ModelConfig = MaskRCNNConfig | YolactConfig
+ModelConfig = MaskRCNNConfig | DETRConfig | YolactConfig
 """The configuration of any family."""
 
-MODELS = MappingProxyType({**mask_rcnn.MODELS, **yolact.MODELS})
+MODELS = MappingProxyType({**mask_rcnn.MODELS, **detr.MODELS, **yolact.MODELS})
 """Name -> entry."""
 
 

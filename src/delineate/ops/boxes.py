@@ -41,6 +41,33 @@ def covered(a: Tensor, b: Tensor) -> Tensor:
     return common / area(a)[:, None].clamp(min=torch.finfo(a.dtype).tiny)
 
 
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Return the generalised IoU of boxes, -1 to 1: ``(..., 4)`` and ``(..., 4)`` to ``(...)``.
+
+    Shapes broadcast. It still falls with the distance where boxes do not touch (Rezatofighi et al.,
+    2019). Boxes without area have an IoU of 0.
+    """
+    tiny = torch.finfo(torch.float32).tiny
+    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    intersection = (high - low).clamp(min=0).prod(dim=-1)
+    union = area(a) + area(b) - intersection
+    low, high = torch.minimum(a[..., :2], b[..., :2]), torch.maximum(a[..., 2:], b[..., 2:])
+    hull = (high - low).prod(dim=-1).clamp(min=tiny)
+    return intersection / union.clamp(min=tiny) - (hull - union) / hull
+
+
+def from_centres(boxes: Tensor) -> Tensor:
+    """Turn ``(..., 4)`` boxes (centre x, centre y, width, height) into corners."""
+    half = boxes[..., 2:] / 2
+    return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
+
+
+def to_centres(boxes: Tensor) -> Tensor:
+    """Turn ``(..., 4)`` corners into (centre x, centre y, width, height)."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([(low + high) / 2, high - low], dim=-1)
+
+
 def clip(boxes: Tensor, sizes: Tensor) -> Tensor:
     """Move the corners of boxes into their images.
 

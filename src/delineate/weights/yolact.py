@@ -6,8 +6,6 @@ coarse levels than are used: the program itself leaves these out when it reads t
 `_OLD`.
 """
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from delineate.core.classes import ClassMap
@@ -81,7 +79,6 @@ def _deformable() -> Table:
     ]
 
 
-RESNET: Table = (*_resnet(), *_HEADS, *_OLD)
 DARKNET: Table = (
     ("backbone._preconv.0.weight", "backbone.stem.0.weight"),
     ("backbone._preconv.1.{bn}", "backbone.stem.1.{bn}"),
@@ -95,45 +92,47 @@ DARKNET: Table = (
     *_HEADS,
     *_OLD[:4],
 )
-PLUS: Table = (
-    *RESNET,
+RESNET: Table = (
+    *_resnet(),
     *_deformable(),
+    *_HEADS,
     *(
         (f"maskiou_net.maskiou_net.{number}.{{wb}}", f"mask_iou.convs.{number}.{{wb}}")
         for number in (0, 2, 4, 6, 8)
     ),
     ("maskiou_net.maskiou_net.10.{wb}", "mask_iou.output.{wb}"),
+    *_OLD,
 )
 
 
-def _layout(name: str, *, marks: tuple[str, ...], models: dict[int, str], table: Table) -> Layout:
-    """Return a layout whose models are told apart by the depth of the third stage they need.
+def _layout(name: str, *, mark: str, models: dict[tuple[int, bool], str], table: Table) -> Layout:
+    """Return a layout.
 
     Args:
         name: Of the layout.
-        marks: See `Layout`.
-        models: Blocks in the third stage -> name in the zoo.
+        mark: An entry of the backbone by which it is known.
+        models: Blocks in the backbone's third counted stage, and whether there is a network that
+            tells the quality of masks (YOLACT++) -> name in the zoo.
         table: Renames all of them.
     """
 
     def identify(state: State) -> Identity:
-        blocks = _blocks(state)
-        if blocks not in models:
+        kind = _blocks(state), "maskiou_net.maskiou_net.0.weight" in state
+        if kind not in models:
             raise ModelError(
-                f"expected a YOLACT whose third stage has {' or '.join(map(str, models))} blocks, "
-                f"got {blocks}: only the backbones of the published models are known."
+                f"expected one of {', '.join(models.values())}, got a YOLACT with {kind[0]} blocks "
+                "in `backbone.layers.2`: only the backbones of published models are known."
             )
-        return _identity(models[blocks], len(state["semantic_seg_conv.weight"]))
+        if "semantic_seg_conv.weight" not in state:
+            raise ModelError(
+                "expected the entry semantic_seg_conv.weight, which every YOLACT has, and it is "
+                "missing: choose a file that the program saved itself."
+            )
+        return _identity(models[kind], len(state["semantic_seg_conv.weight"]))
 
     def ours(model: SegModel, state: State) -> dict[str, Tensor]:
         return to_ours(state, table, model.state_dict().keys())
 
-    return Layout(
-        name=name, marks=marks, identify=identify, to_ours=ours, to_theirs=_back(name, table)
-    )
-
-
-def _back(name: str, table: Table) -> Callable[[SegModel], dict[str, Tensor]]:
     def theirs(model: SegModel) -> dict[str, Tensor]:
         if model.family != "yolact":
             raise ModelError(
@@ -142,7 +141,8 @@ def _back(name: str, table: Table) -> Callable[[SegModel], dict[str, Tensor]]:
             )
         return to_theirs(model.state_dict(), table)
 
-    return theirs
+    marks = ("prediction_layers.0.mask_layer.weight", "proto_net.10.weight", mark)
+    return Layout(name=name, marks=marks, identify=identify, to_ours=ours, to_theirs=theirs)
 
 
 def _blocks(state: State) -> int:
@@ -160,32 +160,28 @@ def _identity(name: str, count: int) -> Identity:
     if count == len(COCO_80):
         return Identity(model=name, classes=COCO_80, preprocess=preprocess)
     if name == "yolact_resnet50" and count == len(_PASCAL):
-        return Identity(
-            model=name, classes=_PASCAL, preprocess=preprocess, options=_PASCAL_OPTIONS
-        )
+        return Identity(model=name, classes=_PASCAL, preprocess=preprocess, options=_PASCAL_OPTIONS)
     classes = ClassMap.from_names([f"class {number}" for number in range(1, count + 1)])
     return Identity(model=name, classes=classes, preprocess=preprocess)
 
 
-_MARKS = ("prediction_layers.0.mask_layer.weight", "proto_net.10.weight")
 LAYOUTS: tuple[Layout, ...] = (
     _layout(
         "yolact",
-        marks=(*_MARKS, "backbone.conv1.weight"),
-        models={6: "yolact_resnet50", 23: "yolact_resnet101"},
+        mark="backbone.conv1.weight",
+        models={
+            (6, False): "yolact_resnet50",
+            (23, False): "yolact_resnet101",
+            (6, True): "yolact_plus_resnet50",
+            (23, True): "yolact_plus_resnet101",
+        },
         table=RESNET,
     ),
     _layout(
         "yolact_darknet",
-        marks=(*_MARKS, "backbone._preconv.0.weight"),
-        models={9: "yolact_darknet53"},
+        mark="backbone._preconv.0.weight",
+        models={(9, False): "yolact_darknet53"},
         table=DARKNET,
     ),
-    _layout(
-        "yolact_plus",
-        marks=(*_MARKS, "backbone.conv1.weight", "maskiou_net.maskiou_net.0.weight"),
-        models={6: "yolact_plus_resnet50", 23: "yolact_plus_resnet101"},
-        table=PLUS,
-    ),
 )
-"""The layouts of the program. What has the marks of ``yolact_plus`` has those of ``yolact`` too."""
+"""The layouts of the program: with ResNets, YOLACT++ among them, and with DarkNet-53."""

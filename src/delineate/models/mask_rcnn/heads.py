@@ -1,12 +1,14 @@
 """The networks that look at pooled features: what is in a box, and which of its pixels."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from delineate.errors import ConfigError, nearest
 from delineate.models.layers import ConvNorm, MapLinear, Norm
-from delineate.models.resnet import RESNETS, initialise, residual_stage
+from delineate.models.resnet import RESNETS, BasicBlock, initialise, residual_stage
 
 
 class BoxHead(nn.Module):
@@ -54,28 +56,47 @@ class StageHead(nn.Module):
     """The last stage of a ResNet as RoI head (C4): ``(n, c, s, s)`` to ``(n, channels, s/2, s/2)``.
 
     Args:
-        backbone: Name of one of our ResNets.
-        norm: Of the backbone, like the other two.
+        backbone: ``slim`` or the name of one of our ResNets.
+        norm: Of the backbone, like the others.
         eps: Of the norm.
         stride_in_1x1: See `delineate.models.resnet.Bottleneck`.
+        slim_widths: See `delineate.models.backbones.build_backbone`.
+        slim_depths: As well.
 
     Raises:
         ConfigError: The backbone is none of our own.
     """
 
-    def __init__(self, backbone: str, *, norm: Norm, eps: float, stride_in_1x1: bool) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        *,
+        norm: Norm,
+        eps: float,
+        stride_in_1x1: bool,
+        slim_widths: Sequence[int],
+        slim_depths: Sequence[int],
+    ) -> None:
         super().__init__()
-        if backbone not in RESNETS:
+        known = {**RESNETS, "slim": (BasicBlock, slim_depths)}
+        if backbone not in known:
             raise ConfigError(
                 "expected `backbone` to be a ResNet where `neck` is 'none' (C4), whose last stage "
-                f"is the head, got {backbone!r}: {nearest(backbone, RESNETS)}"
+                f"is the head, got {backbone!r}: {nearest(backbone, known)}"
             )
-        block, depths = RESNETS[backbone]
-        inputs = 256 * block.expansion
+        block, depths = known[backbone]
+        before, width = slim_widths[-2:] if backbone == "slim" else (256, 512)
         self.layer4 = residual_stage(
-            block, inputs, 512, depths[3], 2, norm=norm, eps=eps, stride_in_1x1=stride_in_1x1
+            block,
+            before * block.expansion,
+            width,
+            depths[3],
+            2,
+            norm=norm,
+            eps=eps,
+            stride_in_1x1=stride_in_1x1,
         )
-        self.channels = 512 * block.expansion
+        self.channels = width * block.expansion
         initialise(self)
 
     def forward(self, pooled: Tensor) -> Tensor:

@@ -62,6 +62,8 @@ class RoIHeads(nn.Module):
                 norm=config.backbone_norm,
                 eps=config.backbone_norm_eps,
                 stride_in_1x1=config.stride_in_1x1,
+                slim_widths=config.slim_widths,
+                slim_depths=config.slim_depths,
             )
             channels = self.box_head.channels
         else:

@@ -61,9 +61,7 @@ class PredictionHead(nn.Module):
             boxes, classes = self.boxes(hidden), self.classes(hidden)
             coefficients = self.coefficients(hidden)
             anchors = boxes.shape[1] // 4
-            parts.append(
-                [_by_anchor(maps, anchors) for maps in (boxes, classes, coefficients)]
-            )
+            parts.append([_by_anchor(maps, anchors) for maps in (boxes, classes, coefficients)])
         deltas, logits, coefficients = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
         return Predictions(deltas, logits, coefficients.tanh())
 
@@ -139,9 +137,7 @@ def crop(masks: Tensor, boxes: Tensor) -> Tensor:
         boxes: ``(n, 4)`` xyxy in cells; may be turned inside out.
     """
     height, width = masks.shape[1:]
-    x, y = (
-        torch.arange(side, device=masks.device, dtype=boxes.dtype) for side in (width, height)
-    )
+    x, y = (torch.arange(side, device=masks.device, dtype=boxes.dtype) for side in (width, height))
     low = torch.minimum(boxes[:, :2], boxes[:, 2:]) - 1
     high = torch.maximum(boxes[:, :2], boxes[:, 2:]) + 1
     across = (x >= low[:, :1]) & (x < high[:, :1])

@@ -36,9 +36,7 @@ def match_priors(priors: Tensor, target: Target, config: YolactConfig) -> Tensor
     return matched
 
 
-def box_loss(
-    deltas: Tensor, priors: Tensor, targets: Sequence[Target], matched: Tensor
-) -> Tensor:
+def box_loss(deltas: Tensor, priors: Tensor, targets: Sequence[Target], matched: Tensor) -> Tensor:
     """Return the smooth L1 distance of the boxes of positive anchors, a positive.
 
     Args:
@@ -156,9 +154,7 @@ def mask_losses(
     return total / positives, quality / positives
 
 
-def semantic_loss(
-    logits: Tensor, targets: Sequence[Target], size: tuple[int, int]
-) -> Tensor:
+def semantic_loss(logits: Tensor, targets: Sequence[Target], size: tuple[int, int]) -> Tensor:
     """Return the cross-entropy of ``logits (b, C, h, w)``: which classes are where, an image.
 
     It is summed over the classes and averaged over the cells.

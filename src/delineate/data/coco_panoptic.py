@@ -1,0 +1,247 @@
+"""Read data sets in COCO's panoptic format: a JSON file, and beside it a folder of PNGs.
+
+The format: https://cocodataset.org/#format-data, "Panoptic Segmentation". The maps of ``val.json``
+lie in ``val/``, the pictures in ``images/``. Things are the instances of the data set; their ids
+are those of the segments.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from delineate.core.boxes import xyxy_to_xywh
+from delineate.core.classes import ClassMap
+from delineate.core.image import read_image
+from delineate.core.instances import Instances
+from delineate.core.json_file import kind, read_json
+from delineate.core.panoptic import Panoptic, to_instances
+from delineate.core.panoptic_classes import PanopticClasses
+from delineate.data.coco import OnError, listing, picture_folders, read_content
+from delineate.data.coco_checks import check_images
+from delineate.data.panoptic_maps import PanopticAnnotation, check_maps, read_panoptic
+from delineate.data.sample import ImageRecord, Problem, Sample
+from delineate.errors import ConfigError, DataError
+
+_MARK = b'"segments_info"'
+_CHUNK = 1 << 22
+
+
+class CocoPanopticDataset:
+    """A data set read by `read_coco_panoptic`. Maps are decoded when their image is asked for.
+
+    Args:
+        name: A short name for reports.
+        panoptic_classes: The file's categories.
+        records: Its sound images; without a path where pictures were not asked for.
+        annotations: The annotation of each, in the same order.
+        problems: What was left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        panoptic_classes: PanopticClasses,
+        records: Sequence[ImageRecord],
+        annotations: Sequence[PanopticAnnotation],
+        problems: Sequence[Problem],
+    ) -> None:
+        self.name = name
+        self.panoptic_classes = panoptic_classes
+        self.records = tuple(records)
+        self.problems = tuple(problems)
+        self._annotations = tuple(annotations)
+
+    @property
+    def classes(self) -> ClassMap:
+        """The classes of the instances: the things."""
+        return self.panoptic_classes.things
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> Sample:
+        record = self.records[index]
+        if record.path is None:
+            raise DataError(
+                f"{self.name}: expected to read the picture {record.name!r}, but the data set was "
+                "opened without its pictures: open it with them."
+            )
+        return Sample(
+            image=read_image(record.path),
+            instances=self.instances(index),
+            image_id=record.image_id,
+            name=record.name,
+        )
+
+    def panoptic(self, index: int) -> Panoptic:
+        """All segments of image `index`, in the order of the file."""
+        return read_panoptic(self._annotations[index], self.panoptic_classes)
+
+    def instances(self, index: int) -> Instances:
+        """The things of image `index`, in the order of the file."""
+        return to_instances(self.panoptic(index))
+
+    def segment_areas(self, index: int) -> npt.NDArray[np.float64]:
+        """(n,) `area` of each segment of image `index` as the file states it, else its pixels."""
+        stated = np.array([s.area for s in self._annotations[index].segments], np.float64)
+        if not np.isnan(stated).any():
+            return stated
+        drawn = np.array([s.area for s in self.panoptic(index).segments], np.float64)
+        return np.where(np.isnan(stated), drawn, stated)
+
+    def areas(self, index: int) -> npt.NDArray[np.float64]:
+        """(n,) `area` of each instance of image `index` as the file states it, else its mask's."""
+        labels = [s.label for s in self._annotations[index].segments]
+        things = [self.panoptic_classes.is_thing(label) for label in labels]
+        return np.compress(things, self.segment_areas(index))
+
+    def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
+        """(n, 4) x, y, width, height of the instances of image `index`: their masks'."""
+        return xyxy_to_xywh(self.instances(index).boxes)
+
+
+def is_coco_panoptic(path: Path) -> bool:
+    """Tell whether a file holds panoptic annotations: JSON with the key of their segments."""
+    if path.suffix.lower() != ".json":
+        return False
+    tail = b""
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                seen = tail + chunk
+                if _MARK in seen:
+                    return True
+                tail = seen[-len(_MARK) :]
+    except OSError:  # who reads it says so
+        pass
+    return False
+
+
+def read_coco_panoptic(
+    path: Path | str,
+    *,
+    images: Path | str | None = None,
+    on_error: OnError = "stop",
+    with_pictures: bool = True,
+) -> CocoPanopticDataset:
+    """Open a data set in COCO's panoptic format.
+
+    Every record and every map is checked, and the header and end of every picture.
+
+    Args:
+        path: The JSON file; its maps lie in the folder of the same name, without the suffix.
+        images: Folder of the pictures, as for `delineate.data.coco.read_coco`.
+        on_error: What broken records do: "stop" raises, "skip" leaves exactly them out and lists
+            them as `problems`. An image and its annotation go together.
+        with_pictures: Look for the pictures. Evaluation needs none.
+
+    Raises:
+        DataError: The file is no such data set, a record is broken and `on_error` is "stop", or no
+            image is left.
+    """
+    if on_error not in ("stop", "skip"):
+        raise ConfigError(f"on_error must be 'stop' or 'skip', got {on_error!r}: choose one.")
+    path = Path(path)
+    content = read_content(path)
+    try:
+        classes = PanopticClasses.from_coco(content["categories"])
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    maps = _map_folder(path)
+    folders = picture_folders(path, images) if with_pictures else None
+
+    looked_at = check_images(content["images"], folders)
+    sound = {r.image_id: r for r in looked_at if isinstance(r, ImageRecord)}
+    ids = (image.get("id") for image in content["images"])
+    left_out = {i for i in ids if isinstance(i, int) and i not in sound}
+    checked = check_maps(content["annotations"], sound, left_out, classes, maps)
+    found = {a.image_id: a for a in checked if isinstance(a, PanopticAnnotation)}
+    problems = [p for p in (*looked_at, *checked) if isinstance(p, Problem)]
+    owners = (annotation.get("image_id") for annotation in content["annotations"])
+    annotated = {owner for owner in owners if isinstance(owner, int)}
+    problems += [_unannotated(r) for i, r in sound.items() if i not in annotated]
+    if not found:
+        raise DataError(
+            f"{path}: expected images with segments, but none of its {len(looked_at)} can be used "
+            f"(the first: {problems[0].where}: {problems[0].why}): {problems[0].fix}."
+        )
+    if problems and on_error == "stop":
+        raise DataError(listing(path, problems))
+    return CocoPanopticDataset(
+        name=f"{path.resolve().parent.name}/{path.stem}",
+        panoptic_classes=classes,
+        records=[record for image_id, record in sound.items() if image_id in found],
+        annotations=[found[image_id] for image_id in sound if image_id in found],
+        problems=problems,
+    )
+
+
+def read_panoptic_results(
+    path: Path | str, truth: CocoPanopticDataset
+) -> tuple[CocoPanopticDataset, int]:
+    """Open predictions in COCO's panoptic format, which needs no images and no categories.
+
+    Args:
+        path: ``{"annotations": [{"image_id", "file_name", "segments_info"}, ...]}``, its maps in
+            the folder of the same name.
+        truth: What was predicted: its classes and its images count.
+
+    Returns:
+        The predictions for the truth's images, in the truth's order; and how many there were for
+        others, which are left out.
+
+    Raises:
+        DataError: The file is no such file, an annotation is broken, or an image has none.
+    """
+    path = Path(path)
+    content = read_json(path)
+    annotations = content.get("annotations") if isinstance(content, dict) else None
+    if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
+        raise DataError(
+            f"{path}: expected panoptic results (an object with a list of annotations, each with "
+            f"image_id, file_name and segments_info), got {kind(content)}: name such a file."
+        )
+    kept = {record.image_id: record for record in truth.records}
+    owners = [a.get("image_id") for a in annotations]
+    foreign = {i for i in owners if isinstance(i, int) and i not in kept}
+    checked = check_maps(annotations, kept, foreign, truth.panoptic_classes, _map_folder(path))
+    if problems := [p for p in checked if isinstance(p, Problem)]:
+        raise DataError(listing(path, problems, skip=False))
+    found = {a.image_id: a for a in checked if isinstance(a, PanopticAnnotation)}
+    if missing := [record for record in truth.records if record.image_id not in found]:
+        raise DataError(
+            f"{path}: expected predictions for all {len(kept)} images of {truth.name}, got none for"
+            f" {len(missing)} of them, such as image {missing[0].image_id} {missing[0].name!r}: "
+            "predict on all of them; one in which nothing is found has an empty 'segments_info'."
+        )
+    results = CocoPanopticDataset(
+        name=f"{path.resolve().parent.name}/{path.stem}",
+        panoptic_classes=truth.panoptic_classes,
+        records=[replace(record, path=None) for record in truth.records],
+        annotations=[found[record.image_id] for record in truth.records],
+        problems=(),
+    )
+    return results, len(owners) - len(checked)
+
+
+def _map_folder(path: Path) -> Path:
+    folder = path.with_suffix("")
+    if not folder.is_dir():
+        raise DataError(
+            f"{path}: expected its maps, PNGs, in the folder {folder}, found no folder there: "
+            "unpack them there."
+        )
+    return folder
+
+
+def _unannotated(record: ImageRecord) -> Problem:
+    return Problem(
+        where=f"image {record.image_id} {record.name!r}",
+        why="it has no annotation",
+        fix="add one; an image without any segment has an empty 'segments_info'",
+        action="the image left out",
+    )

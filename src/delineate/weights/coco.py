@@ -1,0 +1,35 @@
+"""COCO's raw category ids as classes: the outputs of DETR, whose label is the id itself.
+
+Ids that COCO never used have outputs all the same, which take part in the softmax; they stay
+classes here, named "N/A 12" and so on, as in `delineate.weights.hub.COCO_91`.
+"""
+
+from delineate.core.classes import ClassMap
+from delineate.weights.hub import COCO_91
+
+# fmt: off
+_STUFF = {
+    92: "banner", 93: "blanket", 95: "bridge", 100: "cardboard", 107: "counter", 109: "curtain",
+    112: "door-stuff", 118: "floor-wood", 119: "flower", 122: "fruit", 125: "gravel", 128: "house",
+    130: "light", 133: "mirror-stuff", 138: "net", 141: "pillow", 144: "platform",
+    145: "playingfield", 147: "railroad", 148: "river", 149: "road", 151: "roof", 154: "sand",
+    155: "sea", 156: "shelf", 159: "snow", 161: "stairs", 166: "tent", 168: "towel",
+    171: "wall-brick", 175: "wall-stone", 176: "wall-tile", 177: "wall-wood", 178: "water-other",
+    180: "window-blind", 181: "window-other", 184: "tree-merged", 185: "fence-merged",
+    186: "ceiling-merged", 187: "sky-other-merged", 188: "cabinet-merged", 189: "table-merged",
+    190: "floor-other-merged", 191: "pavement-merged", 192: "mountain-merged",
+    193: "grass-merged", 194: "dirt-merged", 195: "paper-merged", 196: "food-other-merged",
+    197: "building-other-merged", 198: "rock-merged", 199: "wall-other-merged", 200: "rug-merged",
+}
+# fmt: on
+THINGS = 91
+"""Raw ids below it are things, or unused."""
+
+COCO_IDS = ClassMap(names=("N/A 0", *COCO_91.names), source_ids=(0, *COCO_91.source_ids))
+"""The 91 outputs of DETR's box models: ids 0 to 90."""
+
+COCO_PANOPTIC_IDS = ClassMap(
+    names=(*COCO_IDS.names, *(_STUFF.get(i, f"N/A {i}") for i in range(THINGS, 250))),
+    source_ids=tuple(range(250)),
+)
+"""The 250 outputs of DETR's panoptic models: things from 0 to 90, stuff from 92 to 200."""
