@@ -13,19 +13,23 @@ from delineate.models.mask_rcnn import zoo as mask_rcnn
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.models.options import Options
+from delineate.models.yolact import zoo as yolact
+from delineate.models.yolact.config import YolactConfig
+from delineate.models.yolact.model import Yolact
 
 FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingProxyType(
     {
         MaskRCNN.family: (MaskRCNNConfig, MaskRCNN),
         DETR.family: (DETRConfig, DETR),
+        Yolact.family: (YolactConfig, Yolact),
     }
 )
 """Name of a family -> the class of its configurations and the class of its models."""
 
-ModelConfig = MaskRCNNConfig | DETRConfig
+ModelConfig = MaskRCNNConfig | DETRConfig | YolactConfig
 """The configuration of any family."""
 
-MODELS = MappingProxyType({**mask_rcnn.MODELS, **detr.MODELS})
+MODELS = MappingProxyType({**mask_rcnn.MODELS, **detr.MODELS, **yolact.MODELS})
 """Name -> entry."""
 
 

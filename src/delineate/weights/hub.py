@@ -37,6 +37,12 @@ Ten ids were never used. Their outputs exist all the same and take part in the s
 stay classes here, named "N/A 12" and so on: without them no score would be the published model's.
 """
 
+COCO_80 = ClassMap(
+    names=tuple(name for name in _COCO_NAMES if name != "N/A"),
+    source_ids=tuple(i for i, name in enumerate(_COCO_NAMES, start=1) if name != "N/A"),
+)
+"""The 80 classes that COCO uses, without gaps: the outputs of YOLACT."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
@@ -80,6 +86,23 @@ def _resnet(file: str, mebibytes: float, top1: float, source: str) -> Published:
     )
 
 
+def _yolact(model: str, file: str, mebibytes: float, mask_ap: float) -> Published:
+    """Return the record of a file of YOLACT's author, who states no digest and no AP of boxes.
+
+    The AP is that on COCO test-dev2017; sizes follow from the entries, in 32 bits.
+    """
+    return Published(
+        url=f"https://huggingface.co/dbolya/{model}/resolve/main/{file}_54_800000.pth",
+        sha256="",
+        mebibytes=mebibytes,
+        layout="yolact_darknet" if "darknet" in file else "yolact",
+        licence="MIT (dbolya/yolact); the terms of the images of COCO may also apply",
+        source="https://github.com/dbolya/yolact",
+        classes=COCO_80,
+        mask_ap=mask_ap,
+    )
+
+
 _FIRST_RECIPE = "https://github.com/pytorch/vision/tree/main/references/classification#resnet"
 _SECOND_RECIPE = "https://github.com/pytorch/vision/issues/3995#new-recipe"
 
@@ -106,6 +129,14 @@ WEIGHTS: dict[str, Published] = {
         box_ap=0.474,
         mask_ap=0.418,
     ),
+    "yolact_resnet50:coco": _yolact("yolact-resnet50", "yolact_resnet50", 119.1, 0.282),
+    "yolact_darknet53:coco": _yolact("yolact-darknet53", "yolact_darknet53", 182.5, 0.287),
+    "yolact_resnet101:coco": _yolact("yolact-base", "yolact_base", 191.7, 0.298),
+    "yolact_resnet101_700:coco": _yolact("yolact-im700", "yolact_im700", 191.7, 0.312),
+    "yolact_plus_resnet50:coco": _yolact(
+        "yolact-plus-resnet50", "yolact_plus_resnet50", 129, 0.341
+    ),
+    "yolact_plus_resnet101:coco": _yolact("yolact-plus-base", "yolact_plus_base", 201, 0.346),
     "resnet18:imagenet1k_v1": _resnet("resnet18-f37072fd.pth", 44.661, 0.69758, _FIRST_RECIPE),
     "resnet34:imagenet1k_v1": _resnet("resnet34-b627a593.pth", 83.275, 0.73314, _FIRST_RECIPE),
     "resnet50:imagenet1k_v1": _resnet("resnet50-0676ba61.pth", 97.781, 0.76130, _FIRST_RECIPE),
