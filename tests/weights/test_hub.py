@@ -84,7 +84,7 @@ def test_tags_of_a_name():
         ("resnet50:coco", "choose one of resnet50:imagenet1k_v1, resnet50:imagenet1k_v2"),
         ("resnet50", "choose one of resnet50:imagenet1k_v1"),
         ("maskrcnn_resnet5_fpn:coco_v1", "did you mean 'maskrcnn_resnet50_fpn:coco_v1'"),
-        (":", "choose one of maskrcnn_resnet50_fpn:coco_v1"),
+        (":", "choose one of detr_resnet101:coco, "),
     ],
 )
 def test_unknown_weights(spec, hint):
