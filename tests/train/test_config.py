@@ -198,7 +198,7 @@ def detr(**model):
 
 
 def test_every_family_has_its_own_options():
-    config = from_dict(detr(heads=4, channels=64))
+    config = from_dict(detr(heads=4, channels=64, masks=False))
     assert from_yaml(to_yaml(config)) == config
     assert with_value(config, "model.heads", "2").model.heads == 2
     assert "model.heads" in known_paths("detr")

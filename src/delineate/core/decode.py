@@ -72,12 +72,12 @@ def paste(
     runs: list[rle.Runs] = []
     for part in np.array_split(np.arange(n), parts):
         strict = rule == "integer"
-        turns = _turns(bordered[part], x.of(part), y.of(part), size, threshold, strict)
+        turns = solve(bordered[part], x.of(part), y.of(part), size, threshold, strict=strict)
         runs.extend(rle.from_turns(t, size) for t in turns)
     return Masks(size, tuple(runs))
 
 
-class _Axis(NamedTuple):
+class Axis(NamedTuple):
     """How n grids lie along one axis of the image. Each array is ``(n,)``."""
 
     start: npt.NDArray[np.float64]  # where the border's cell begins, in pixels
@@ -85,13 +85,13 @@ class _Axis(NamedTuple):
     first: npt.NDArray[np.int64]  # pixels reached: from first to last - 1
     last: npt.NDArray[np.int64]
 
-    def of(self, part: npt.NDArray[np.int64]) -> "_Axis":
-        return _Axis(self.start[part], self.cell[part], self.first[part], self.last[part])
+    def of(self, part: npt.NDArray[np.int64]) -> "Axis":
+        return Axis(self.start[part], self.cell[part], self.first[part], self.last[part])
 
 
 def _lie(
     low: npt.NDArray[Any], high: npt.NDArray[Any], cells: int, end: int, rule: PasteRule
-) -> _Axis:
+) -> Axis:
     """Place grids of `cells` cells, and their border, between `low` and `high` by `rule`."""
     precision = np.float32 if rule == "integer" else np.float64  # torchvision's, before it cuts
     low, high = low.astype(precision), high.astype(precision)
@@ -102,30 +102,30 @@ def _lie(
     cell = np.where(stop > start, stop - start, 1) / (cells + 2)
     first = np.clip(np.floor(start), 0, end).astype(np.int64)
     last = np.clip(np.ceil(stop), first, end).astype(np.int64)
-    return _Axis(start, cell, first, last)
+    return Axis(start, cell, first, last)
 
 
-def _turns(
-    grids: npt.NDArray[np.float32], x: _Axis, y: _Axis, size: Size, threshold: float, strict: bool
+def solve(
+    grids: npt.NDArray[np.float32], x: Axis, y: Axis, size: Size, threshold: float, *, strict: bool
 ) -> list[npt.NDArray[np.int64]]:
     """Return, for each mask, where in column-major order foreground starts and ends in turn.
 
     Args:
-        grids: ``(n, c, c)`` transposed grids with their border.
+        grids: ``(n, columns, rows)``, transposed, all zeros in the outermost rows and columns.
         x: Where the grids lie along the image's width.
         y: Where they lie along its height.
         size: ``(h, w)`` of the image.
         threshold: From where on a pixel is foreground.
         strict: Whether a pixel just at the threshold is background.
     """
-    n, c = grids.shape[:2]
+    n, columns, c = grids.shape
     # One row for each image column of each mask: the grid's columns beside it, blended.
     counts = x.last - x.first
     mask = np.repeat(np.arange(n), counts)
     column = np.arange(len(mask)) + np.repeat(x.last - np.cumsum(counts), counts)
-    place = np.clip((column + 0.5 - x.start[mask]) / x.cell[mask] - 0.5, 0, c - 1)
-    left = np.minimum(place.astype(np.int64), c - 2)
-    rows, index = grids.reshape(n * c, c), mask * c + left
+    place = np.clip((column + 0.5 - x.start[mask]) / x.cell[mask] - 0.5, 0, columns - 1)
+    left = np.minimum(place.astype(np.int64), columns - 2)
+    rows, index = grids.reshape(n * columns, c), mask * columns + left
     levels = rows.take(index, axis=0)
     slopes = rows.take(index + 1, axis=0) - levels
     levels += slopes * (place - left).astype(np.float32)[:, None]

@@ -67,22 +67,26 @@ class Target(NamedTuple):
     """``(n,)`` int64, 0..C-1."""
     masks: MaskCrops | None
     """None trains the boxes only."""
+    crowds: Tensor | None = None
+    """``(m, 4)`` boxes of crowd regions: what lies in them is neither object nor background."""
 
     @classmethod
     def from_instances(cls, instances: Instances) -> Self:
         """Turn the truth of an image, at the size the network sees, into tensors.
 
-        Crowd regions are left out, because they are no examples of an object, and so are boxes
-        without area, because nothing can be predicted for them.
+        Of crowd regions only the boxes are kept, apart, because they are no examples of an object.
+        Boxes without area are left out, because nothing can be predicted for them.
         """
-        keep = area(instances.boxes) > 0
+        instances = instances[area(instances.boxes) > 0]
+        crowds = None
         if instances.crowd is not None:
-            keep &= ~instances.crowd
-        instances = instances[keep]
+            crowds = torch.from_numpy(np.array(instances.boxes[instances.crowd], np.float32))
+            instances = instances[~instances.crowd]
         return cls(
             boxes=torch.from_numpy(np.array(instances.boxes, dtype=np.float32)),
             labels=torch.from_numpy(np.array(instances.labels, dtype=np.int64)),
             masks=None if instances.masks is None else _mask_crops(instances.masks),
+            crowds=crowds,
         )
 
     def to(self, device: torch.device | str) -> Self:
@@ -92,7 +96,9 @@ class Target(NamedTuple):
             crops = tuple(crop.to(device, non_blocking=True) for crop in masks.crops)
             masks = MaskCrops(crops, masks.origins.to(device, non_blocking=True))
         boxes = self.boxes.to(device, non_blocking=True)
-        return type(self)(boxes, self.labels.to(device, non_blocking=True), masks)
+        labels = self.labels.to(device, non_blocking=True)
+        crowds = None if self.crowds is None else self.crowds.to(device, non_blocking=True)
+        return type(self)(boxes, labels, masks, crowds)
 
 
 class SegModel(nn.Module):

@@ -1,12 +1,14 @@
 """ResNet (He et al., 2016): the backbones that published detection weights are made for.
 
 Parameter names are torchvision's (``conv1``, ``bn1``, ``layer1.0.conv1``, ``downsample.0``), to
-which those of detectron2 and YOLACT map one to one. Every other backbone comes from timm.
+which those of detectron2 and YOLACT map one to one. Every backbone but DarkNet-53 comes from timm.
 """
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+from torchvision.ops import deform_conv2d
 
 from delineate.models.api import FeatureSpec
 from delineate.models.layers import FrozenBatchNorm2d, Norm, norm_layer
@@ -74,6 +76,11 @@ class Bottleneck(nn.Module):
         self.downsample = _shortcut(inputs, outputs, stride, norm, eps)
         self.relu = nn.ReLU(inplace=True)
 
+    def deform(self) -> None:
+        """Let the 3x3 convolution learn where to read, from random weights."""
+        conv = self.conv2
+        self.conv2 = DeformableConv(conv.in_channels, conv.out_channels, conv.stride[0])
+
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(b, inputs, h, w)`` to ``(b, 4 * width, h / stride, w / stride)``."""
         out = self.relu(self.bn1(self.conv1(x)))
@@ -81,6 +88,33 @@ class Bottleneck(nn.Module):
         out = self.bn3(self.conv3(out))
         out += x if self.downsample is None else self.downsample(x)
         return self.relu(out)
+
+
+class DeformableConv(nn.Conv2d):
+    """3x3 convolution that learns where to read (Zhu et al., Deformable ConvNets v2, 2019).
+
+    A second convolution predicts, for each position, nine shifts (y, x) in pixels and nine factors.
+    It starts at zero: no shift, each factor one half.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__(inputs, outputs, 3, stride, 1, bias=True)
+        self.offsets = nn.Conv2d(inputs, 27, 3, stride, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, inputs, h, w)`` to ``(b, outputs, h / stride, w / stride)``."""
+        shifts, gains = self.offsets(x).split((18, 9), dim=1)
+        with torch.autocast(x.device.type, enabled=False):
+            moved = deform_conv2d(
+                x.float().contiguous(),
+                shifts.float().contiguous(),
+                self.weight.contiguous(),
+                self.bias,
+                stride=self.stride,
+                padding=self.padding,
+                mask=gains.float().sigmoid().contiguous(),
+            )
+        return moved.to(x.dtype)
 
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -108,6 +142,8 @@ class ResNet(nn.Module):
         norm: Normalisation after every convolution.
         eps: Of the normalisation. Torchvision's first Mask R-CNN weights need 0.
         stride_in_1x1: See `Bottleneck`.
+        deformable_every: Blocks 0, n, 2 n ... of the stages after the first, which must be
+            bottlenecks, have a `DeformableConv`; 0 for none.
         dilated: The fourth stage keeps the stride of the third, 16, and all but its first block
             spread their 3x3 convolutions twofold (DC5). It is still asked for as 32 in `strides`.
     """
@@ -123,6 +159,7 @@ class ResNet(nn.Module):
         norm: Norm = "frozen",
         eps: float = 1e-5,
         stride_in_1x1: bool = False,
+        deformable_every: int = 0,
         dilated: bool = False,
     ) -> None:
         super().__init__()
@@ -152,6 +189,9 @@ class ResNet(nn.Module):
                 stride_in_1x1=stride_in_1x1,
                 dilation=2 if dilate else 1,
             )
+            if deformable_every and number > 1:
+                for bottleneck in list(stage)[::deformable_every]:
+                    bottleneck.deform()
             self.add_module(f"layer{number}", stage)
             self._stages[stride] = f"layer{number}"
             inputs = width * block.expansion
@@ -201,10 +241,15 @@ def initialise(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         elif isinstance(layer, BasicBlock | Bottleneck):
             last = layer.bn3 if isinstance(layer, Bottleneck) else layer.bn2
             if isinstance(last, FrozenBatchNorm2d):
                 nn.init.constant_(last.weight, 0.25)
+    for layer in module.modules():
+        if isinstance(layer, DeformableConv):
+            nn.init.zeros_(layer.offsets.weight)
 
 
 def _shortcut(

@@ -16,20 +16,26 @@ from delineate.models.mask_rcnn import zoo as mask_rcnn
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.models.options import Options
+from delineate.models.yolact import zoo as yolact
+from delineate.models.yolact.config import YolactConfig
+from delineate.models.yolact.model import Yolact
 
 FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingProxyType(
     {
         MaskRCNN.family: (MaskRCNNConfig, MaskRCNN),
         DETR.family: (DETRConfig, DETR),
+        Yolact.family: (YolactConfig, Yolact),
         MaskQuery.family: (MaskQueryConfig, MaskQuery),
     }
 )
 """Name of a family -> the class of its configurations and the class of its models."""
 
-ModelConfig = MaskRCNNConfig | DETRConfig | MaskQueryConfig
+ModelConfig = MaskRCNNConfig | DETRConfig | YolactConfig | MaskQueryConfig
 """The configuration of any family."""
 
-MODELS = MappingProxyType({**mask_rcnn.MODELS, **detr.MODELS, **mask_query.MODELS})
+MODELS = MappingProxyType(
+    {**mask_rcnn.MODELS, **detr.MODELS, **yolact.MODELS, **mask_query.MODELS}
+)
 """Name -> entry."""
 
 

@@ -33,6 +33,14 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     return intersection.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
 
 
+def covered(a: Tensor, b: Tensor) -> Tensor:
+    """Return the ``(n, m)`` share of each box ``a (n, 4)`` that lies in each box ``b (m, 4)``."""
+    low = torch.maximum(a[:, None, :2], b[:, :2])
+    high = torch.minimum(a[:, None, 2:], b[:, 2:])
+    common = (high - low).clamp_(min=0).prod(dim=-1)
+    return common / area(a)[:, None].clamp(min=torch.finfo(a.dtype).tiny)
+
+
 def giou(a: Tensor, b: Tensor) -> Tensor:
     """Return the generalised IoU of boxes, -1 to 1: ``(..., 4)`` and ``(..., 4)`` to ``(...)``.
 

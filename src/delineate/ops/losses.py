@@ -1,4 +1,4 @@
-"""Losses of two-stage detectors, in float32, defined for no examples as well."""
+"""Losses of detectors, in float32, defined for no examples as well."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,3 +33,20 @@ def classes(logits: Tensor, target: Tensor) -> Tensor:
     """Return the mean cross-entropy of ``logits (n, k)`` to ``target (n,)``; 0 where n is 0."""
     loss = F.cross_entropy(logits.float(), target, reduction="sum")
     return loss / max(len(target), 1)
+
+
+def class_focal(logits: Tensor, target: Tensor, *, gamma: float, alpha: float) -> Tensor:
+    """Return the summed focal loss of a softmax whose class 0 is the background.
+
+    What is recognised already hardly counts (Lin et al., Focal Loss, 2017); the background weighs
+    ``1 - alpha``, every class ``alpha``.
+
+    Args:
+        logits: ``(n, 1 + C)``.
+        target: ``(n,)`` int64.
+        gamma: Power with which the loss of easy examples fades.
+        alpha: Weight of the classes.
+    """
+    logs = F.log_softmax(logits.float(), dim=1).gather(1, target[:, None])[:, 0]
+    weight = alpha + (1 - 2 * alpha) * (target == 0)
+    return -(weight * (1 - logs.exp()) ** gamma * logs).sum()

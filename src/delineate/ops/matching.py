@@ -67,3 +67,31 @@ def _choose(indices: Tensor, count: int, generator: torch.Generator | None) -> T
     """Return ``count`` of ``indices`` without replacement, in ascending order."""
     order = torch.randperm(len(indices), generator=generator, device=indices.device)
     return indices[order[:count]].sort().values
+
+
+def give_each_its_best(matched: Tensor, quality: Tensor) -> Tensor:
+    """Assign to every object one candidate of its own, the pairs that overlap most first.
+
+    Args:
+        matched: ``(candidates,)`` result of `match`.
+        quality: ``(objects, candidates)`` IoU. An object that no free candidate touches gets none.
+
+    Returns:
+        `matched` with these assignments in place of those it had (Bolya et al., YOLACT, 2019).
+    """
+    matched, quality = matched.clone(), quality.clone()
+    if not quality.numel():
+        return matched
+    overlap, best = quality.max(dim=1)
+    for _ in range(len(quality)):
+        owner = int(overlap.argmax())
+        if overlap[owner] <= 0:
+            break
+        candidate = best[owner].clone()
+        matched[candidate] = owner
+        quality[:, candidate] = 0
+        overlap[owner] = -1
+        rivals = torch.where((best == candidate) & (overlap > 0))[0]
+        if len(rivals):
+            overlap[rivals], best[rivals] = quality[rivals].max(dim=1)
+    return matched

@@ -47,7 +47,7 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         config = replace(config, preprocess=scaled, image_scale="preprocess")
         sides = object_sides(train, scaled)
     model, augment, data, optim = config.model, config.augment, config.data, config.optim
-    if config.anchors == "auto":
+    if config.anchors == "auto" and model.anchor_strides:
         model = model.replace(anchor_sizes=fit_anchors(sides, model))
     if augment.crop == "auto":
         augment = replace(augment, crop=_crop(train, config.preprocess))
