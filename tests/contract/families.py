@@ -59,6 +59,17 @@ def _silence_detr(model: SegModel) -> None:
     model.class_head.bias[-1] += 1e4
 
 
+@torch.no_grad()
+def _spread_mask_query(model: SegModel) -> None:
+    model.tokens.scores.weight *= 50
+    model.tokens.reach.weight *= 20
+
+
+@torch.no_grad()
+def _silence_mask_query(model: SegModel) -> None:
+    model.decoder.stages[-1].scores.bias -= 1e4
+
+
 FAMILIES = {
     "mask_rcnn": Family(
         small={
@@ -98,6 +109,31 @@ FAMILIES = {
         first={"class": 2.5, "mask": 1.0, "dice": 1.0, "giou": 4.0},
         draws=False,
         once=frozenset({"padded"}),
+    ),
+    "mask_query": Family(
+        small={
+            "queries": 20,
+            "queries_train": 20,
+            "detections_per_image": LIMIT,
+            "score_threshold": 0.0,
+        },
+        spread=_spread_mask_query,
+        silence=_silence_mask_query,
+        losses=frozenset(
+            {
+                *("token_class", "token_box", "token_mask", "token_dice"),
+                *("class", "box", "mask", "dice", "class_1", "box_1", "mask_1", "dice_1"),
+            }
+        ),
+        idle=frozenset(
+            {
+                *("token_box", "token_mask", "token_dice"),
+                *("box", "mask", "dice", "box_1", "mask_1", "dice_1"),
+            }
+        ),
+        first={"token_box": 4.0, "box": 4.0, "token_dice": 2.0, "dice": 2.0},
+        draws=False,
+        once=frozenset({"logits"}),
     ),
 }
 """Name of a family -> what the battery must know of it."""

@@ -1,6 +1,4 @@
-"""The family with mask kernels: contract, losses, and what a kernel means."""
-
-import json
+"""The family with mask kernels, where the battery of all models does not look."""
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from delineate.core.masks import Masks
 from delineate.core.preprocess import Preprocess
 from delineate.errors import ConfigError
 from delineate.models.api import Target
-from delineate.models.fuse import optimize_for_inference
 from delineate.models.mask_query.config import MaskQueryConfig
 from delineate.models.mask_query.model import MaskQuery
 from delineate.models.zoo import build
@@ -26,9 +23,6 @@ SMALL = {
     "queries_train": 20,
     "score_threshold": 0.0,
     "detections_per_image": 6,
-}
-LOSSES = {"token_class", "token_box", "token_mask", "token_dice"} | {
-    f"{name}{stage}" for name in ("class", "box", "mask", "dice") for stage in ("", "_1")
 }
 
 
@@ -66,21 +60,13 @@ def detect(model, images, sizes):
         return model(images, sizes)
 
 
-def test_detections_are_what_the_contract_says():
-    images, sizes = batch()
-    sizes = sizes - torch.tensor([[0, 0], [14, 16]])
-    found = detect(make(), images, sizes)
-    assert set(found.image.tolist()) == {0, 1}
-    assert (found.image.diff() >= 0).all()
-    for number in (0, 1):
-        assert (found.scores[found.image == number].diff() <= 0).all()
-    assert ((found.scores > 0) & (found.scores < 1)).all()
-    assert ((found.labels >= 0) & (found.labels < CLASSES)).all()
-    height, width = sizes[found.image].unbind(1)
-    assert (found.boxes >= 0).all()
-    assert (found.boxes[:, 2] <= width).all() and (found.boxes[:, 3] <= height).all()
+def test_every_detection_has_a_window_of_logits():
+    found = detect(make(), *batch())
+    assert len(found.image) == 12
     across = found.windows[:, 2:] - found.windows[:, :2]
     assert (across >= 1).all()
+    assert (found.windows >= 0).all()
+    assert (found.windows[:, 2:] <= torch.tensor([24, 16])).all()
     assert len(found.logits) == int(across.prod(dim=1).sum())
 
 
@@ -101,31 +87,6 @@ def test_a_batch_gives_what_its_images_give_alone():
         )
 
 
-def test_odd_sizes_go_in_and_come_back():
-    model, rng = make(), np.random.default_rng(0)
-    sizes = [(33, 71), (90, 47), (1, 1)]
-    pictures = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
-    images, valid, where = model.prepare(pictures)
-    results = model.to_instances(detect(model, images, valid), where)
-    assert [result.image_size for result in results] == sizes
-    assert len(results[0]) > 0
-    for result in results:
-        assert len(result.masks) == len(result) <= SMALL["detections_per_image"]
-        assert (result.boxes[:, 2:] <= np.array(result.image_size[::-1])).all()
-
-
-def test_losses_reach_every_weight():
-    model = make().train()
-    losses = model.losses(
-        *batch(), [truth((4, 4, 40, 40)), truth((20, 20, 50, 50), (60, 8, 80, 30))]
-    )
-    assert set(losses) == LOSSES
-    assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
-    sum(losses.values()).backward()
-    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
-    assert silent == []
-
-
 @pytest.mark.parametrize("objects", [0, 1, 40])
 def test_losses_are_finite_for_any_number_of_objects(objects):
     """40 objects are more than there are queries."""
@@ -141,51 +102,8 @@ def test_without_masks_boxes_are_learned():
     model = make().train()
     losses = model.losses(*batch(), [truth((4, 4, 40, 40), masks=False)] * 2)
     assert losses["mask"] == losses["dice"] == losses["token_dice"] == 0
-    assert losses["class"] > 0 and losses["box"] > 0
-
-
-def test_same_seed_same_losses():
-    targets = [truth((4, 4, 40, 40)), truth()]
-    first, again, other = (
-        {k: v.item() for k, v in make(seed).train().losses(*batch(), targets).items()}
-        for seed in (0, 0, 1)
-    )
-    assert first == again != other
-
-
-def test_a_model_is_its_state_dict_and_config():
-    model = make()
-    config = MaskQueryConfig.from_json(json.loads(json.dumps(model.config.to_json())))
-    copied = MaskQuery(config, model.classes, model.preprocess).eval()
-    copied.load_state_dict(model.state_dict())
-    for got, expected in zip(detect(copied, *batch()), detect(model, *batch()), strict=True):
-        assert torch.equal(got, expected)
-
-
-def test_inference_copy_detects_the_same():
-    model = make()
-    expected = detect(model, *batch())
-    got = detect(optimize_for_inference(model), *batch())
-    for ours, theirs in zip(got, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
-
-
-def test_nothing_found_is_an_empty_result():
-    model = make(score_threshold=1.0)
-    images, sizes, where = model.prepare([np.zeros((*SIZE, 3), np.uint8)])
-    found = detect(model, images, sizes)
-    assert [len(part) for part in found] == [0] * len(found)
-    (instances,) = model.to_instances(found, where)
-    assert len(instances) == len(instances.masks) == 0
-
-
-def test_mixed_precision_keeps_results_in_float32():
-    model = make().train()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        losses = model.losses(*batch(), [truth((4, 4, 40, 40))] * 2)
-        found = detect(model.eval(), *batch())
-    assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
-    assert found.boxes.dtype == found.scores.dtype == found.logits.dtype == torch.float32
+    assert losses["class"] > 0
+    assert losses["box"] > 0
 
 
 @pytest.mark.parametrize("layers", [0, 1])

@@ -29,6 +29,7 @@ def test_as_many_parameters_as_torchvision_publishes(name, count):
 @pytest.mark.parametrize(
     ("name", "count"),
     [
+        ("detr_nano", 2_512_969),
         ("maskrcnn_nano", 3_092_563),
         ("maskrcnn_resnet101_fpn", 62_873_063),
         ("maskrcnn_resnet18_fpn", 30_907_879),
@@ -78,7 +79,7 @@ def test_a_configuration_is_enough():
     ("name", "options", "error", "message"),
     [
         ("maskrcnn_resnet50", {}, ModelError, "'maskrcnn_resnet50'.*'maskrcnn_resnet50_fpn'"),
-        ("zzz", {}, ModelError, "'zzz'.*choose one of detr_resnet101, "),
+        ("zzz", {}, ModelError, "'zzz'.*choose one of detr_nano, "),
         (NANO, {"mask_conv": 1}, ConfigError, "'mask_conv'.*did you mean 'mask_convs'"),
         (NANO, {"backbone": "resnet19"}, ModelError, "'resnet19'.*'resnet18'"),
         (NANO, {"anchor_sizes": ((8,),)}, ConfigError, "4 tuples"),

@@ -6,6 +6,7 @@ that learning does not wait for the matching of the decoder to settle (Hybrid ma
 et al., 2023), which leaves little for the decoder to sort out.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ class TokenHead(nn.Module):
         for layer in (self.scores, self.reach):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.scores.bias, -torch.log(torch.tensor(1 / PRIOR - 1)).item())
+        nn.init.constant_(self.scores.bias, -math.log(1 / PRIOR - 1))
 
     def forward(self, levels: Sequence[Tensor]) -> Tokens:
         """Read one ``(b, channels, h, w)`` map a level of ``token_strides``."""
