@@ -79,7 +79,8 @@ def test_every_object_gets_tokens_and_a_token_one_object():
     }
     quality = dict(zip(found.candidate.tolist(), found.quality.tolist(), strict=True))
     assert quality[0] == quality[3] == pytest.approx(1)
-    assert quality[1] < quality[0] and quality[2] < quality[3]
+    assert quality[1] < quality[0]
+    assert quality[2] < quality[3]
     one = aligned(logits, boxes, centres, strides, truth, torch.tensor([0, 1]), matches=1)
     assert one.candidate.tolist() == [0, 3]
 
@@ -130,8 +131,10 @@ def test_distinct_tokens_become_queries_best_first():
 def test_relations_tell_copies_and_which_is_better():
     boxes = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 10], [50, 0, 60, 20]]])
     pairs = relate(boxes, torch.tensor([[[0.0], [1.0], [0.0]]]))
-    assert pairs[0, 0, 1, 4] == 3 and pairs[0, 0, 2, 4] == 0
-    assert pairs[0, 0, 1, 5] > 0.9 and pairs[0, 1, 0, 5] < -0.9
+    assert pairs[0, 0, 1, 4] == 3
+    assert pairs[0, 0, 2, 4] == 0
+    assert pairs[0, 0, 1, 5] > 0.9
+    assert pairs[0, 1, 0, 5] < -0.9
     assert pairs[0, 0, 2, 3] == pytest.approx(torch.tensor(2.0).log().item())
 
 
