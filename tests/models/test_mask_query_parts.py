@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from delineate.models.mask_query.decoder import relate
+from delineate.models.mask_query.decoder import Relations, relate
 from delineate.models.mask_query.losses import varifocal
 from delineate.models.mask_query.masks import (
     KernelHead,
@@ -142,3 +142,17 @@ def test_easy_negatives_weigh_little():
     loss = varifocal(torch.tensor([-4.0, 2.0, 2.0]), torch.tensor([0.0, 0.0, 0.9]))
     assert loss[0] < 1e-4
     assert loss[1] > loss[2] > 0
+
+
+def test_a_query_sees_a_rival_that_looks_just_like_it():
+    """Attention over equal contents tells nothing; the pairs do."""
+    torch.manual_seed(0)
+    relations = Relations(8, 2)
+    boxes = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 10], [80, 80, 90, 90]]])
+    content, there = torch.ones(1, 3, 8), torch.ones(1, 3, dtype=torch.bool)
+    pairs = relate(boxes, torch.tensor([[[0.0], [4.0], [0.0]]]))
+    out = relations(content, pairs, there)[0]
+    assert (out[0] - out[1]).abs().max() > 0.01
+    alone = there.clone()
+    alone[0, 1] = False
+    assert (relations(content, pairs, alone)[0, 0] - out[0]).abs().max() > 0.01

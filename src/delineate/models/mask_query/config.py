@@ -41,7 +41,7 @@ class MaskQueryConfig(Options):
     queries: int = 300
     queries_train: int = 150
     candidates: int = 1000
-    distinct_iou: float = 0.7
+    distinct_iou: float = 0.5
 
     # Decoder
     decoder_layers: int = 2

@@ -16,7 +16,7 @@ from delineate.ops.boxes import iou as box_iou
 from delineate.ops.roi import pool_pyramid
 
 BOX_WEIGHTS = (4.0, 4.0, 4.0, 4.0)
-_RELATIONS = 6
+_RELATIONS, _RIVALRIES = 6, 32
 
 
 class Answer(NamedTuple):
@@ -34,7 +34,9 @@ class Relations(nn.Module):
     """Attention between queries that knows how their boxes lie, and which one is the better.
 
     What copies there are among the queries shows in these numbers at once (Hu et al., Relation
-    networks, 2018; Hou et al., Relation DETR, 2024).
+    networks, 2018; Hou et al., Relation DETR, 2024). Copies have equal content, which attention
+    cannot tell from itself: that a better one exists is read from the pairs directly, as the
+    largest answer of any other query (Hosang et al., Learning non-maximum suppression, 2017).
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -46,6 +48,8 @@ class Relations(nn.Module):
         self.bias = nn.Sequential(
             nn.Linear(_RELATIONS, 16), nn.ReLU(inplace=True), nn.Linear(16, heads)
         )
+        self.rivalry = nn.Sequential(nn.Linear(_RELATIONS, _RIVALRIES), nn.ReLU(inplace=True))
+        self.rivals = nn.Linear(_RIVALRIES, channels)
 
     def forward(self, content: Tensor, pairs: Tensor, there: Tensor) -> Tensor:
         """Return what is added to ``content (b, k, channels)``.
@@ -63,7 +67,9 @@ class Relations(nn.Module):
         bias = self.bias(pairs).permute(0, 3, 1, 2).to(q.dtype)
         bias = bias.masked_fill(~there[:, None, None], -1e4)
         mixed = F.scaled_dot_product_attention(q, key, value, attn_mask=bias)
-        return self.write(mixed.transpose(1, 2).reshape(b, k, channels))
+        rivalry = self.rivalry(pairs) * there[:, None, :, None]
+        mixed = self.write(mixed.transpose(1, 2).reshape(b, k, channels))
+        return mixed + self.rivals(rivalry.amax(dim=2))
 
 
 class Stage(nn.Module):
