@@ -140,7 +140,7 @@ def test_relations_tell_copies_and_which_is_better():
 
 def test_easy_negatives_weigh_little():
     loss = varifocal(torch.tensor([-4.0, 2.0, 2.0]), torch.tensor([0.0, 0.0, 0.9]))
-    assert loss[0] < 1e-4
+    assert loss[0] < 1e-3
     assert loss[1] > loss[2] > 0
 
 

@@ -170,7 +170,7 @@ def mask_losses(
 
 def varifocal(logits: Tensor, wanted: Tensor) -> Tensor:
     """Return the cross-entropy to ``wanted`` scores, in which easy negatives weigh little."""
-    weight = torch.where(wanted > 0, wanted.new_tensor(1.0), 0.75 * logits.detach().sigmoid() ** 2)
+    weight = torch.where(wanted > 0, wanted.new_tensor(1.0), 0.75 * logits.detach().sigmoid())
     return weight * F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
 
 
