@@ -191,9 +191,9 @@ class Yolact(SegModel):
             return found
         masks = losses.combine(found.coefficients, prototypes)
         masks = crop(masks, found.boxes / cell.flip(0).repeat(2))
-        scores = found.scores * self.mask_iou(masks, found.labels).float().clamp(max=1)
+        scores = found.scores * self.mask_iou(masks, found.labels).float()
         order = scores.argsort(descending=True, stable=True)
-        return Detections(*(part[order] for part in found._replace(scores=scores)))
+        return Detections(*(part[order] for part in found._replace(scores=scores.clamp(max=1))))
 
 
 def _scale(geometry: Geometry) -> np.ndarray:
