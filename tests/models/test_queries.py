@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from delineate.core.geometry import Geometry
 from delineate.core.classes import ClassMap
+from delineate.core.geometry import Geometry
 from delineate.errors import ModelError
 from delineate.models.queries import QueryMasks, collapse_warning, to_instances, to_panoptic
 

@@ -44,7 +44,7 @@ def test_networks_keep_their_size(name, count):
 
 def test_names():
     assert list_models() == sorted(MODELS)
-    assert {name.partition("_")[0] for name in MODELS} == {"maskrcnn"}
+    assert {name.partition("_")[0] for name in MODELS} == {"detr", "maskrcnn"}
     assert all(entry.summary.endswith(".") for entry in MODELS.values())
 
 
@@ -78,7 +78,7 @@ def test_a_configuration_is_enough():
     ("name", "options", "error", "message"),
     [
         ("maskrcnn_resnet50", {}, ModelError, "'maskrcnn_resnet50'.*'maskrcnn_resnet50_fpn'"),
-        ("zzz", {}, ModelError, "'zzz'.*choose one of maskrcnn_nano, "),
+        ("zzz", {}, ModelError, "'zzz'.*choose one of detr_resnet101, "),
         (NANO, {"mask_conv": 1}, ConfigError, "'mask_conv'.*did you mean 'mask_convs'"),
         (NANO, {"backbone": "resnet19"}, ModelError, "'resnet19'.*'resnet18'"),
         (NANO, {"anchor_sizes": ((8,),)}, ConfigError, "4 tuples"),

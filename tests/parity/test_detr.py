@@ -324,7 +324,7 @@ def test_the_second_step_trains_masks_alone(panoptic):
     assert frozen.mask_head.training
 
 
-# -- functions on tiny inputs ------------------------------------------------------------------------
+# -- functions on tiny inputs ---------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -190,3 +190,40 @@ def test_every_field_has_its_sentence():
 def test_known_paths_are_leaves_and_sections():
     assert {"optim", "optim.lr", "model.backbone", "seed"} <= set(known_paths("mask_rcnn"))
     assert "optim" not in known_paths("mask_rcnn", leaves=True)
+
+
+def detr(**model):
+    values = to_dict(tiny_config())
+    return {**values, "anchors": "model", "model": {"family": "detr", **model}}
+
+
+def test_every_family_has_its_own_options():
+    config = from_dict(detr(heads=4, channels=64, masks=False))
+    assert from_yaml(to_yaml(config)) == config
+    assert with_value(config, "model.heads", "2").model.heads == 2
+    assert "model.heads" in known_paths("detr")
+    assert "model.heads" not in known_paths("mask_rcnn")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (detr(rpn_convs=2), "unknown option 'model.rpn_convs'"),
+        (detr(head=2), "unknown option 'model.head': did you mean model.heads"),
+        (detr(heads="two"), "option model.heads should be"),
+        (detr(heads=0), "heads"),
+        (
+            {**detr(), "model": {"family": "yolo"}},
+            "model.family should be .*yolo",
+        ),
+        ({**detr(), "model": {}}, "model.family should be .*missing"),
+    ],
+)
+def test_what_a_family_lacks_is_one_sentence(values, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        from_dict(values)
+
+
+def test_an_option_of_another_family_is_unknown():
+    with pytest.raises(ConfigError, match=r"unknown option 'model.rpn_convs'"):
+        with_value(from_dict(detr()), "model.rpn_convs", "2")

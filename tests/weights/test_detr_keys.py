@@ -1,7 +1,9 @@
 """DETR's key tables against the key lists of the originals, strictly, and back."""
 
 import json
+import re
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from delineate.errors import ModelError
 from delineate.models.zoo import MODELS, build
 from delineate.weights.coco import COCO_IDS, COCO_PANOPTIC_IDS, THINGS
 from delineate.weights.detr import LAYOUTS, give_boxes
+from delineate.weights.hub import WEIGHTS
 from delineate.weights.layout import Layout
 
 BY_NAME = {layout.name: layout for layout in LAYOUTS}
@@ -116,8 +119,6 @@ def test_what_a_file_is_of(goldens):
 
 
 def test_classes_are_coco_s_own_ids(goldens):
-    import numpy as np
-
     records = json.loads(bytes(np.load(goldens / "pq_sample_data.npz")["categories.json"]))
     named = {i: name for i, name in enumerate(COCO_PANOPTIC_IDS.names) if "N/A" not in name}
     assert named == {record["id"]: record["name"] for record in records}
@@ -139,7 +140,7 @@ def test_another_backbone_and_a_lost_projection_are_one_sentence(goldens):
 def test_writing_takes_a_model_that_the_program_has():
     with torch.device("meta"):
         model = build("maskrcnn_resnet50_fpn", classes=3)
-    with pytest.raises(ModelError, match="DETR without masks .* got MaskRCNN"):
+    with pytest.raises(ModelError, match=r"DETR without masks .* got MaskRCNN"):
         BY_NAME["facebook_detr"].to_theirs(model)
 
 
@@ -154,3 +155,20 @@ def test_the_second_step_begins_with_the_boxes_of_the_first():
     other = build("detr_resnet50", classes=4, **small, masks=False)
     with pytest.raises(ModelError, match="class_head"):
         give_boxes(model, other)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in WEIGHTS if spec.startswith("detr_")])
+def test_published_records_fit_the_layouts(spec):
+    record, (name, tag) = WEIGHTS[spec], spec.split(":")
+    assert name in MODELS
+    assert record.layout in BY_NAME
+    assert re.fullmatch(
+        rf"https://dl\.fbaipublicfiles\.com/detr/detr-.*-{record.sha256}\.pth", record.url
+    )
+    assert len(record.sha256) == 8
+    assert ("dc5" in name, "r101" in record.url) == ("dc5" in record.url, "101" in name)
+    panoptic = tag == "coco_panoptic"
+    assert record.classes is (COCO_PANOPTIC_IDS if panoptic else COCO_IDS)
+    assert (record.mask_ap is not None, record.pq is not None) == (panoptic, panoptic)
+    assert ("panoptic" in record.url) == panoptic
+    assert record.licence.startswith("Apache-2.0")

@@ -16,7 +16,8 @@ import torchvision
 
 from delineate.errors import DownloadError, ModelError
 from delineate.models.api import SegModel
-from delineate.models.zoo import MODELS, ZooEntry, build
+from delineate.models.options import ZooEntry
+from delineate.models.zoo import MODELS, build
 from delineate.weights import hub
 from delineate.weights.file import read_card, save_model
 from delineate.weights.keymap import to_theirs

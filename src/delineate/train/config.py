@@ -297,6 +297,7 @@ def _read(text: str, hint: object) -> object:
 
 
 Hints = Mapping[str, object]
+Location = tuple[int | str, ...]
 
 
 @cache
@@ -351,38 +352,42 @@ def _sentence(error: ValidationError, hints: Hints) -> str:
     """Say the first thing that is wrong; a union's branches report one after the other."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    path = _option(first["loc"], hints)
+    location = _without_family(first["loc"])
+    path = _option(location, hints)
     if first["type"] == "unexpected_keyword_argument":
-        return _unknown(".".join(map(str, _untagged(first["loc"]))), hints)
-    if first["type"] in ("union_tag_not_found", "union_tag_invalid"):
-        return f"option model.family should be one of {', '.join(FAMILIES)}: set it."
+        unknown = ".".join(str(part) for part in location)
+        return _unknown(unknown, hints)
     if first["type"] == "missing":
-        short = isinstance(first["loc"][-1], int)
+        short = isinstance(location[-1], int)
         return (
             f"option {path} {'has too few values' if short else 'is missing: it has no default'}."
+        )
+    if first["type"].startswith("union_tag"):
+        return (
+            f"option model.family should be one of {', '.join(FAMILIES)}, but is "
+            f"{first['ctx'].get('tag', 'missing')}."
         )
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     wanted = [
         p["msg"].removeprefix("Input should be ")
         for p in problems
-        if _option(p["loc"], hints) == path
+        if _option(_without_family(p["loc"]), hints) == path
     ]
     return f"option {path} should be {', or '.join(wanted)}, but is {first['input']!r}."
 
 
-def _option(location: tuple[int | str, ...], known: Hints) -> str:
+def _without_family(location: Location) -> Location:
+    """Return pydantic's location without the family, which it names after ``model``."""
+    return ("model", *location[2:]) if location[:1] == ("model",) else location
+
+
+def _option(location: Location, known: Hints) -> str:
     """Return the part of pydantic's location that is an option's name."""
     path = ""
-    for part in _untagged(location):
+    for part in location:
         longer = f"{path}.{part}" if path else str(part)
         if longer not in known:
             break
         path = longer
     return path or "config"
-
-
-def _untagged(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Leave out the family's name, which pydantic writes behind `model` as if it were an option."""
-    tagged = location[:1] == ("model",) and location[1:2] and location[1] in FAMILIES
-    return (location[0], *location[2:]) if tagged else location

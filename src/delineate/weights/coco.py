@@ -1,11 +1,38 @@
-"""COCO's raw category ids as classes: the outputs of DETR, whose label is the id itself.
-
-Ids that COCO never used have outputs all the same, which take part in the softmax; they stay
-classes here, named "N/A 12" and so on, as in `delineate.weights.hub.COCO_91`.
-"""
+"""COCO's raw category ids as classes: the outputs of torchvision's models and of DETR's."""
 
 from delineate.core.classes import ClassMap
-from delineate.weights.hub import COCO_91
+
+# fmt: off
+_COCO_NAMES = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "N/A", "stop sign", "parking meter", "bench", "bird", "cat",
+    "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "N/A", "backpack",
+    "umbrella", "N/A", "N/A", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
+    "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "N/A", "wine glass", "cup", "fork", "knife", "spoon", "bowl",
+    "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut",
+    "cake", "chair", "couch", "potted plant", "bed", "N/A", "dining table", "N/A", "N/A", "toilet",
+    "N/A", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven",
+    "toaster", "sink", "refrigerator", "N/A", "book", "clock", "vase", "scissors", "teddy bear",
+    "hair drier", "toothbrush",
+)
+# fmt: on
+
+COCO_91 = ClassMap(
+    names=tuple(f"N/A {i}" if n == "N/A" else n for i, n in enumerate(_COCO_NAMES, start=1)),
+    source_ids=tuple(range(1, len(_COCO_NAMES) + 1)),
+)
+"""The 90 outputs (91 with background) of models trained on COCO's raw category ids.
+
+Ten ids were never used. Their outputs exist all the same and take part in the softmax, so they
+stay classes here, named "N/A 12" and so on: without them no score would be the published model's.
+"""
+
+COCO_80 = ClassMap(
+    names=tuple(name for name in _COCO_NAMES if name != "N/A"),
+    source_ids=tuple(i for i, name in enumerate(_COCO_NAMES, start=1) if name != "N/A"),
+)
+"""The 80 classes that COCO uses, without gaps: the outputs of YOLACT and detectron2."""
 
 # fmt: off
 _STUFF = {

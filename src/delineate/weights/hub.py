@@ -7,41 +7,11 @@ from dataclasses import dataclass
 
 from delineate.core.classes import ClassMap
 from delineate.errors import ModelError, nearest
+from delineate.weights.coco import COCO_80, COCO_91, COCO_IDS, COCO_PANOPTIC_IDS
 
+_DETR = "https://dl.fbaipublicfiles.com/detr/"
 _TORCH = "https://download.pytorch.org/models/"
 _BSD = "BSD-3-Clause (torchvision); the terms of the images of {} may also apply to what was learnt"
-
-# fmt: off
-_COCO_NAMES = (
-    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
-    "traffic light", "fire hydrant", "N/A", "stop sign", "parking meter", "bench", "bird", "cat",
-    "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "N/A", "backpack",
-    "umbrella", "N/A", "N/A", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
-    "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
-    "tennis racket", "bottle", "N/A", "wine glass", "cup", "fork", "knife", "spoon", "bowl",
-    "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut",
-    "cake", "chair", "couch", "potted plant", "bed", "N/A", "dining table", "N/A", "N/A", "toilet",
-    "N/A", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven",
-    "toaster", "sink", "refrigerator", "N/A", "book", "clock", "vase", "scissors", "teddy bear",
-    "hair drier", "toothbrush",
-)
-# fmt: on
-
-COCO_91 = ClassMap(
-    names=tuple(f"N/A {i}" if n == "N/A" else n for i, n in enumerate(_COCO_NAMES, start=1)),
-    source_ids=tuple(range(1, len(_COCO_NAMES) + 1)),
-)
-"""The 90 outputs (91 with background) of models trained on COCO's raw category ids.
-
-Ten ids were never used. Their outputs exist all the same and take part in the softmax, so they
-stay classes here, named "N/A 12" and so on: without them no score would be the published model's.
-"""
-
-COCO_80 = ClassMap(
-    names=tuple(name for name in _COCO_NAMES if name != "N/A"),
-    source_ids=tuple(i for i, name in enumerate(_COCO_NAMES, start=1) if name != "N/A"),
-)
-"""The 80 classes that COCO uses, without gaps: the outputs of YOLACT."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +23,14 @@ class Published:
         sha256: The first digits of its SHA-256, those in the file's name. Its publisher states no
             more, and we do not state what we have not computed from the file.
         mebibytes: Its published size.
-        layout: Which names its entries have: a key of `delineate.weights.torchvision.LAYOUTS`.
+        layout: Which names its entries have: a key of `delineate.weights.torchvision.LAYOUTS`, or
+            the name of a `Layout`.
         licence: Terms of use.
         source: The recipe or paper.
         classes: What the outputs mean; None for a backbone.
         box_ap: Published AP of the boxes on COCO val2017, 0 to 1; None for a backbone.
         mask_ap: Published AP of the masks on COCO val2017.
+        pq: Published panoptic quality on COCO val2017, 0 to 1.
         top1: Published ImageNet-1K accuracy of a backbone, 0 to 1.
     """
 
@@ -71,6 +43,7 @@ class Published:
     classes: ClassMap | None = None
     box_ap: float | None = None
     mask_ap: float | None = None
+    pq: float | None = None
     top1: float | None = None
 
 
@@ -100,6 +73,28 @@ def _yolact(model: str, file: str, mebibytes: float, mask_ap: float) -> Publishe
         source="https://github.com/dbolya/yolact",
         classes=COCO_80,
         mask_ap=mask_ap,
+    )
+
+
+def _detr(
+    file: str,
+    mebibytes: float,
+    box_ap: float,
+    mask_ap: float | None = None,
+    pq: float | None = None,
+) -> Published:
+    return Published(
+        url=f"{_DETR}{file}",
+        sha256=file.removesuffix(".pth").rpartition("-")[2],
+        mebibytes=mebibytes,
+        layout="facebook_detr" if pq is None else "facebook_detr_panoptic",
+        licence="Apache-2.0 (facebookresearch); the terms of the images of COCO may also apply to "
+        "what was learnt",
+        source="https://github.com/facebookresearch/detr#model-zoo",
+        classes=COCO_IDS if pq is None else COCO_PANOPTIC_IDS,
+        box_ap=box_ap,
+        mask_ap=mask_ap,
+        pq=pq,
     )
 
 
@@ -137,6 +132,19 @@ WEIGHTS: dict[str, Published] = {
         "yolact-plus-resnet50", "yolact_plus_resnet50", 129, 0.341
     ),
     "yolact_plus_resnet101:coco": _yolact("yolact-plus-base", "yolact_plus_base", 201, 0.346),
+    "detr_resnet50:coco": _detr("detr-r50-e632da11.pth", 159, 0.420),
+    "detr_resnet101:coco": _detr("detr-r101-2c7b67e5.pth", 232, 0.435),
+    "detr_resnet50_dc5:coco": _detr("detr-r50-dc5-f0fb7ef5.pth", 159, 0.433),
+    "detr_resnet101_dc5:coco": _detr("detr-r101-dc5-a2e86def.pth", 232, 0.449),
+    "detr_resnet50:coco_panoptic": _detr(
+        "detr-r50-panoptic-00ce5173.pth", 165, 0.388, mask_ap=0.311, pq=0.434
+    ),
+    "detr_resnet50_dc5:coco_panoptic": _detr(
+        "detr-r50-dc5-panoptic-da08f1b1.pth", 165, 0.402, mask_ap=0.319, pq=0.446
+    ),
+    "detr_resnet101:coco_panoptic": _detr(
+        "detr-r101-panoptic-40021d53.pth", 237, 0.401, mask_ap=0.330, pq=0.451
+    ),
     "resnet18:imagenet1k_v1": _resnet("resnet18-f37072fd.pth", 44.661, 0.69758, _FIRST_RECIPE),
     "resnet34:imagenet1k_v1": _resnet("resnet34-b627a593.pth", 83.275, 0.73314, _FIRST_RECIPE),
     "resnet50:imagenet1k_v1": _resnet("resnet50-0676ba61.pth", 97.781, 0.76130, _FIRST_RECIPE),

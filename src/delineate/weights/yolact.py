@@ -12,7 +12,7 @@ from delineate.core.classes import ClassMap
 from delineate.errors import ModelError
 from delineate.models.api import SegModel
 from delineate.models.yolact.zoo import MODELS
-from delineate.weights.hub import COCO_80
+from delineate.weights.coco import COCO_80
 from delineate.weights.keymap import Table, to_ours, to_theirs
 from delineate.weights.layout import Identity, Layout, State
 

@@ -1,0 +1,103 @@
+"""What the battery must know of each family: small options, names, and how to make it speak."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from delineate.models.api import SegModel
+
+LIMIT = 5
+"""Most detections an image of the small models."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one family's models are made small and what their losses are called."""
+
+    small: dict[str, Any]
+    """Options that make a model small, its threshold 0 and its detections `LIMIT`."""
+    spread: Callable[[SegModel], None]
+    """Spreads the scores and boxes of a random model: no two are nearly equal."""
+    silence: Callable[[SegModel], None]
+    """Makes a model find nothing."""
+    losses: frozenset[str]
+    idle: frozenset[str]
+    """Losses that are 0 where there are no objects."""
+    first: dict[str, float]
+    """What a loss is at most before anything is learnt."""
+    draws: bool
+    """Whether losses choose examples at random, in evaluation mode too."""
+    once: frozenset[str] = frozenset()
+    """Parts of the result of which there is not one a detection."""
+
+
+@torch.no_grad()
+def _spread_mask_rcnn(model: SegModel) -> None:
+    for layer in (model.rpn.objectness, model.roi_heads.box_predictor.scores):
+        layer.weight *= 30
+    model.rpn.deltas.weight *= 10
+
+
+@torch.no_grad()
+def _silence_mask_rcnn(model: SegModel) -> None:
+    heads = model.roi_heads
+    heads.box_predictor.scores.bias[heads.background] += 1e4
+
+
+@torch.no_grad()
+def _spread_detr(model: SegModel) -> None:
+    for layer in (model.class_head, model.box_head[-1]):
+        layer.weight *= 5
+    for layer in model.transformer.decoder:  # the first attends to zeros and has but its biases
+        layer.self_attention.in_proj_bias.normal_(0, 0.1)
+
+
+@torch.no_grad()
+def _silence_detr(model: SegModel) -> None:
+    model.class_head.bias[-1] += 1e4
+
+
+FAMILIES = {
+    "mask_rcnn": Family(
+        small={
+            "rpn_pre_nms": 60,
+            "rpn_pre_nms_train": 60,
+            "rpn_post_nms": 12,
+            "rpn_post_nms_train": 24,
+            "roi_samples": 12,
+            "rpn_samples": 4096,  # all anchors, so that every level learns
+            "detections_per_image": LIMIT,
+            "score_threshold": 0.0,
+        },
+        spread=_spread_mask_rcnn,
+        silence=_silence_mask_rcnn,
+        losses=frozenset({"rpn_objectness", "rpn_box", "class", "box", "mask"}),
+        idle=frozenset({"rpn_box", "box", "mask"}),
+        first={
+            "rpn_objectness": 1.0,  # log 2 = 0.69 for a fair coin
+            "class": 2.5,  # one of three classes, or, more probably, background
+            "mask": 1.0,
+        },
+        draws=True,
+    ),
+    "detr": Family(
+        small={
+            "queries": LIMIT,
+            "channels": 128,
+            "encoder_layers": 1,
+            "decoder_layers": 2,
+            "feedforward": 32,
+            "score_threshold": 0.0,
+        },
+        spread=_spread_detr,
+        silence=_silence_detr,
+        losses=frozenset({"class", "box", "giou", "auxiliary", "mask", "dice"}),
+        idle=frozenset({"box", "giou", "mask", "dice"}),
+        first={"class": 2.5, "mask": 1.0, "dice": 1.0, "giou": 4.0},
+        draws=False,
+        once=frozenset({"padded"}),
+    ),
+}
+"""Name of a family -> what the battery must know of it."""
