@@ -31,6 +31,12 @@ class Family:
     """Whether losses choose examples at random, in evaluation mode too."""
     once: frozenset[str] = frozenset()
     """Parts of the result of which there is not one a detection."""
+    of_part: frozenset[str] = frozenset()
+    """Losses of the models that have a part of that name, and of no others."""
+
+    def losses_of(self, model: SegModel) -> set[str]:
+        """Return the names of a model's losses."""
+        return {n for n in self.losses if n not in self.of_part or getattr(model, n) is not None}
 
 
 @torch.no_grad()
@@ -57,6 +63,16 @@ def _spread_detr(model: SegModel) -> None:
 @torch.no_grad()
 def _silence_detr(model: SegModel) -> None:
     model.class_head.bias[-1] += 1e4
+
+
+@torch.no_grad()
+def _spread_yolact(model: SegModel) -> None:
+    model.head.classes.weight *= 30
+
+
+@torch.no_grad()
+def _silence_yolact(model: SegModel) -> None:
+    model.config = model.config.replace(score_threshold=1.0)
 
 
 FAMILIES = {
@@ -98,6 +114,23 @@ FAMILIES = {
         first={"class": 2.5, "mask": 1.0, "dice": 1.0, "giou": 4.0},
         draws=False,
         once=frozenset({"padded"}),
+    ),
+    "yolact": Family(
+        small={
+            "class_loss": "focal",  # with hard negatives, pictures without objects teach nothing
+            "class_prior": 0.01,
+            "pre_nms": 40,
+            "detections_per_image": LIMIT,
+            "score_threshold": 0.0,
+        },
+        spread=_spread_yolact,
+        silence=_silence_yolact,
+        losses=frozenset({"box", "class", "mask", "semantic", "mask_iou"}),
+        idle=frozenset({"box", "mask", "mask_iou"}),
+        first={"class": 3.0, "semantic": 6.0},
+        draws=False,
+        once=frozenset({"prototypes", "cell"}),
+        of_part=frozenset({"mask_iou"}),
     ),
 }
 """Name of a family -> what the battery must know of it."""
