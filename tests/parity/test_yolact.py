@@ -27,7 +27,7 @@ from delineate.models.yolact.head import crop
 from delineate.models.yolact.losses import DELTA_WEIGHTS, match_priors
 from delineate.models.yolact.model import Yolact
 from delineate.models.zoo import build
-from delineate.ops.boxes import covered, decode, encode, iou
+from delineate.ops.boxes import decode, encode
 from delineate.ops.matching import BACKGROUND
 from delineate.weights.hub import COCO_80
 from delineate.weights.keymap import Table, to_theirs
@@ -262,8 +262,19 @@ def test_deltas(units):
     priors, deltas = (torch.from_numpy(units[f"yolact.{n}"]) for n in ("priors", "loc"))
     boxes = decode(deltas, corners(priors), DELTA_WEIGHTS)
     units.close("yolact.decode", boxes, rtol=1e-6, atol=1e-6)
-    again = encode(torch.from_numpy(units["yolact.decode"]), corners(priors), DELTA_WEIGHTS)
+    given = torch.from_numpy(units["yolact.boxes"][: len(priors)].copy())
+    given[:, 2:] += 0.02  # so they were encoded, as the recorded deltas tell
+    again = encode(given, corners(priors), DELTA_WEIGHTS)
     units.close("yolact.encode", again, rtol=1e-5, atol=1e-5)
+
+
+def test_cutting_masks_off(units):
+    """What is recorded was cut by the boxes of the same file, in parts of the picture."""
+    masks = torch.from_numpy(units["yolact.crop.in"]).permute(2, 0, 1)
+    height, width = masks.shape[1:]
+    boxes = torch.from_numpy(units["yolact.boxes"][: len(masks)])
+    cut = crop(masks, boxes * torch.tensor([width, height, width, height]))
+    units.close("yolact.crop.out", cut.permute(1, 2, 0), rtol=0, atol=0)
 
 
 def test_matching_with_crowds_and_twins(units):
@@ -282,8 +293,8 @@ def test_matching_with_crowds_and_twins(units):
     assert matched.numpy()[here].tolist() == units["yolact.match.idx_t"][here].tolist()
 
 
-def test_vgg16_of_timm_but_for_its_third_pooling(goldens):
-    """The original pools 75 pixels to 38, timm to 37; nothing else differs up to stride 16."""
+def test_vgg16_of_timm_but_for_a_pooling_and_a_norm(goldens):
+    """The original pools 75 pixels to 38, timm to 37, and it has a norm after stride 8."""
     golden = Golden(goldens / "yolact_vgg16_backbone.npz")
     backbone = TimmBackbone("vgg16", strides=(1, 2, 4, 8, 16), frozen_norm=False).eval()
     state, layers = golden.state(), {}
@@ -294,12 +305,13 @@ def test_vgg16_of_timm_but_for_its_third_pooling(goldens):
     backbone.net.load_state_dict(layers)
     pools = [layer for layer in backbone.modules() if isinstance(layer, nn.MaxPool2d)]
     pools[2].ceil_mode = True
+    norm = [state[f"norms.0.{n}"] for n in ("running_mean", "running_var", "weight", "bias")]
+    pools[3].register_forward_pre_hook(lambda _, inputs: F.batch_norm(*inputs, *norm))
     image = torch.from_numpy(golden["image_rgb_u8"].copy()).permute(2, 0, 1)[None].float()
     image = (image - torch.tensor([123.68, 116.78, 103.94]).view(3, 1, 1)) * 0.02
     golden.close("net_input", image, rtol=0, atol=1e-5)
     with torch.inference_mode():
         maps = backbone(image)
-    norm = [state[f"norms.0.{n}"] for n in ("running_mean", "running_var", "weight", "bias")]
     maps[3] = F.batch_norm(maps[3], *norm)
     for number, features in enumerate(maps):
         golden.close(f"backbone.{number}", features, rtol=1e-5, atol=1e-4)
