@@ -13,7 +13,9 @@ K, ROWS, COLUMNS = 4, 9, 12
 
 def plain(prototypes, coefficients, boxes, size, reach):
     """Sum, squash, cut and enlarge whole maps to `reach`, then keep `size` of it."""
-    masks = torch.einsum("nk,khw->nhw", torch.from_numpy(coefficients), torch.from_numpy(prototypes))
+    masks = torch.einsum(
+        "nk,khw->nhw", torch.from_numpy(coefficients), torch.from_numpy(prototypes)
+    )
     masks = masks.sigmoid()
     x, y = np.arange(COLUMNS), np.arange(ROWS)
     for mask, (x0, y0, x1, y1) in zip(masks, boxes, strict=True):
