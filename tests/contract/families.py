@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from delineate.models.api import SegModel
+from delineate.models.resnet import Bottleneck
 
 LIMIT = 5
 """Most detections an image of the small models."""
@@ -31,6 +32,12 @@ class Family:
     """Whether losses choose examples at random, in evaluation mode too."""
     once: frozenset[str] = frozenset()
     """Parts of the result of which there is not one a detection."""
+    of_part: frozenset[str] = frozenset()
+    """Losses of the models that have a part of that name, and of no others."""
+
+    def losses_of(self, model: SegModel) -> set[str]:
+        """Return the names of a model's losses."""
+        return {n for n in self.losses if n not in self.of_part or getattr(model, n) is not None}
 
 
 @torch.no_grad()
@@ -68,6 +75,19 @@ def _spread_mask_query(model: SegModel) -> None:
 @torch.no_grad()
 def _silence_mask_query(model: SegModel) -> None:
     model.decoder.stages[-1].scores.bias -= 1e4
+
+
+@torch.no_grad()
+def _spread_yolact(model: SegModel) -> None:
+    model.head.classes.weight *= 30
+    for block in model.modules():  # 33 of them, each doubling the variance, drown the rest
+        if isinstance(block, Bottleneck):
+            block.bn3.weight *= 0.25
+
+
+@torch.no_grad()
+def _silence_yolact(model: SegModel) -> None:
+    model.config = model.config.replace(score_threshold=1.0)
 
 
 FAMILIES = {
@@ -134,6 +154,23 @@ FAMILIES = {
         first={"token_box": 4.0, "box": 4.0, "token_dice": 2.0, "dice": 2.0},
         draws=False,
         once=frozenset({"logits"}),
+    ),
+    "yolact": Family(
+        small={
+            "class_loss": "focal",  # with hard negatives, pictures without objects teach nothing
+            "class_prior": 0.01,
+            "pre_nms": 40,
+            "detections_per_image": LIMIT,
+            "score_threshold": 0.0,
+        },
+        spread=_spread_yolact,
+        silence=_silence_yolact,
+        losses=frozenset({"box", "class", "mask", "semantic", "mask_iou"}),
+        idle=frozenset({"box", "mask", "mask_iou"}),
+        first={"class": 3.0, "semantic": 12.0},
+        draws=False,
+        once=frozenset({"prototypes", "cell"}),
+        of_part=frozenset({"mask_iou"}),
     ),
 }
 """Name of a family -> what the battery must know of it."""

@@ -14,7 +14,7 @@ from delineate.models.zoo import MODELS
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_survives_json(name):
     config = MODELS[name].config
-    assert MaskRCNNConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert type(config).from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
 def test_part_of_the_values_is_enough():

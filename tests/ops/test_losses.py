@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from delineate.ops.losses import binary, classes, smooth_l1
+from delineate.ops.losses import binary, class_focal, classes, smooth_l1
 
 
 def test_smooth_l1_is_quadratic_then_linear():
@@ -44,3 +44,12 @@ def test_half_precision_comes_out_as_float32():
         classes(logits, torch.zeros(1, dtype=torch.int64)),
     ]
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses)
+
+
+def test_focal_by_hand():
+    """Background known with 0.9 and a class with 0.25, of two classes."""
+    shares = torch.tensor([[0.9, 0.05, 0.05], [0.5, 0.25, 0.25]])
+    loss = class_focal(shares.log(), torch.tensor([0, 2]), gamma=2.0, alpha=0.25)
+    expected = -0.75 * 0.1**2 * math.log(0.9) - 0.25 * 0.75**2 * math.log(0.25)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert class_focal(torch.zeros(0, 3), torch.zeros(0).long(), gamma=2.0, alpha=0.25) == 0

@@ -2,7 +2,7 @@
 
 import torch
 
-from delineate.ops.nms import nms
+from delineate.ops.nms import fast_nms, nms
 
 BOXES = torch.tensor([[0, 0, 10, 10], [1, 0, 11, 10], [0, 0, 10, 10], [50, 50, 60, 60]]).float()
 SCORES = torch.tensor([0.5, 0.9, 0.8, 0.7])
@@ -39,3 +39,23 @@ def test_half_precision_does_not_merge_neighbours():
     boxes = torch.tensor([[4000.0, 0, 4001, 10], [4001.0, 0, 4002, 10]])
     scores = torch.tensor([0.9, 0.8], dtype=torch.float16)
     assert nms(boxes, scores, torch.zeros(2).long(), iou=0.5, limit=5).tolist() == [0, 1]
+
+
+def test_fast_suppression_counts_what_is_itself_suppressed():
+    chain = torch.tensor([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10], [50, 0, 60, 10]]).float()
+    boxes = torch.stack([chain, chain.flip(0)])
+    assert fast_nms(boxes[:1], iou=0.4).tolist() == [[True, False, False, True]]
+    assert fast_nms(boxes, iou=0.4)[1].tolist() == [True, True, False, False]
+    one_by_one = nms(chain, torch.arange(4, 0, -1), torch.zeros(4), iou=0.4, limit=9)
+    assert one_by_one.tolist() == [0, 2, 3]
+
+
+def test_fast_suppression_keeps_what_overlaps_just_as_much_as_allowed():
+    boxes = torch.tensor([[[0, 0, 10, 10], [0, 0, 10, 5]]]).float()
+    assert fast_nms(boxes, iou=0.5).tolist() == [[True, True]]
+    assert fast_nms(boxes, iou=0.49).tolist() == [[True, False]]
+
+
+def test_fast_suppression_of_nothing():
+    assert fast_nms(torch.zeros(3, 0, 4), iou=0.5).shape == (3, 0)
+    assert fast_nms(torch.zeros(0, 5, 4), iou=0.5).shape == (0, 5)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from delineate.ops.boxes import MAX_LOG_SCALE, area, at_least, clip, decode, encode, iou
+from delineate.ops.boxes import MAX_LOG_SCALE, area, at_least, clip, covered, decode, encode, iou
 
 UNIT = (1.0, 1.0, 1.0, 1.0)
 
@@ -86,3 +86,9 @@ def test_decode_stays_in_float32_for_half_precision_deltas():
     moved = decode(torch.zeros(1, 4, dtype=torch.float16), boxes((4001, 4001, 4004, 4009)), UNIT)
     assert moved.dtype == torch.float32
     assert moved.tolist() == [[4001, 4001, 4004, 4009]]
+
+
+def test_covered_is_a_share_of_the_first_box():
+    a = boxes((0, 0, 4, 4), (2, 2, 2, 5))
+    b = boxes((0, 0, 2, 8), (1, 1, 3, 3), (9, 9, 10, 10))
+    assert covered(a, b).tolist() == [[0.5, 0.25, 0], [0, 0, 0]]

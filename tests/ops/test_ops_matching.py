@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from delineate.ops.matching import BACKGROUND, IGNORED, match, sample
+from delineate.ops.matching import BACKGROUND, IGNORED, give_each_its_best, match, sample
 
 # Two objects and five candidates: clear hit, between the thresholds, miss, the second object's best
 # one (though it overlaps the first more), and one that touches nothing.
@@ -86,3 +86,23 @@ def test_without_a_generator_torch_s_own_state_decides():
     torch.manual_seed(3)
     second = sample(pool, count=20, positive_fraction=0.5)
     assert all(map(torch.equal, first, second))
+
+
+def test_each_object_gets_a_candidate_of_its_own():
+    matched = match(QUALITY, high=0.7, low=0.3, keep_best=False)
+    forced = give_each_its_best(matched, QUALITY)
+    assert forced.tolist() == [0, IGNORED, BACKGROUND, 1, BACKGROUND]
+    assert matched.tolist() == [0, IGNORED, BACKGROUND, IGNORED, BACKGROUND]
+
+
+def test_of_rivals_the_one_that_overlaps_more_chooses_first():
+    quality = torch.tensor([[0.6, 0.5, 0.0], [0.8, 0.7, 0.1], [0.2, 0.0, 0.0]])
+    nobody = torch.full((3,), BACKGROUND)
+    # The second object takes candidate 0, the first the next best; the third finds none it touches.
+    assert give_each_its_best(nobody, quality).tolist() == [1, 0, BACKGROUND]
+
+
+def test_no_objects_and_no_candidates_to_force():
+    for shape in ((0, 3), (2, 0)):
+        nobody = torch.full((shape[1],), BACKGROUND)
+        assert torch.equal(give_each_its_best(nobody, torch.zeros(shape)), nobody)

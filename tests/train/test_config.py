@@ -224,6 +224,25 @@ def test_what_a_family_lacks_is_one_sentence(values, sentence):
         from_dict(values)
 
 
+def yolact(**model):
+    return {**to_dict(tiny_config()), "model": {"family": "yolact", **model}}
+
+
+def test_a_yolact_has_options_of_its_own():
+    config = from_dict(yolact(nms="traditional", anchor_sizes=[[8], [16], [32], [64], [128]]))
+    assert from_yaml(to_yaml(config)) == config
+    assert config.model.anchor_sizes == ((8,), (16,), (32,), (64,), (128,))
+    assert with_value(config, "model.proto_scale", "1").model.proto_scale == 1
+    for values, sentence in [
+        (yolact(rpn_convs=2), r"unknown option 'model\.rpn_convs'"),
+        (yolact(prototype=2), r"'model\.prototype': did you mean model\.prototypes"),
+        (yolact(nms="soft"), r"option model\.nms should be .* but is 'soft'"),
+        (yolact(pre_nms=0), "`pre_nms` to be at least 1"),
+    ]:
+        with pytest.raises(ConfigError, match=sentence):
+            from_dict(values)
+
+
 def test_an_option_of_another_family_is_unknown():
     with pytest.raises(ConfigError, match=r"unknown option 'model.rpn_convs'"):
         with_value(from_dict(detr()), "model.rpn_convs", "2")

@@ -86,6 +86,7 @@ class Axis(NamedTuple):
     last: npt.NDArray[np.int64]
 
     def of(self, part: npt.NDArray[np.int64]) -> "Axis":
+        """Return some of them."""
         return Axis(self.start[part], self.cell[part], self.first[part], self.last[part])
 
 

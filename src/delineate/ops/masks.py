@@ -47,7 +47,8 @@ def masks_on_grid(
         grid: (rows, columns) of the result.
     """
     masks = torch.zeros((len(crops), *grid), device=origins.device)
-    rows, columns = (_Axis(side, cells, origins.device) for side, cells in zip(size, grid))
+    rows = _Axis(size[0], grid[0], origins.device)
+    columns = _Axis(size[1], grid[1], origins.device)
     for plane, crop, (x0, y0) in zip(masks, crops, origins.tolist(), strict=True):
         height, width = crop.shape
         top, bottom, above, below, down = rows.part(y0, height)

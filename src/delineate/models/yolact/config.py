@@ -57,7 +57,8 @@ class YolactConfig(Options):
     mask_iou: bool = False
 
     # Losses; `class_prior` is the probability of an object at an anchor before training, 0 leaves
-    # all classes and the background alike
+    # all classes and the background alike. `soft_masks` compares masks with the share of each cell
+    # that an object covers, not with yes or no: edges then lie between cells
     match_high: float = 0.5
     match_low: float = 0.4
     class_loss: Literal["hard_negatives", "focal"] = "hard_negatives"
@@ -71,6 +72,7 @@ class YolactConfig(Options):
     semantic_weight: float = 1.0
     mask_iou_weight: float = 25.0
     mask_samples: int = 100
+    soft_masks: bool = False
 
     # Detections
     score_threshold: float = 0.05

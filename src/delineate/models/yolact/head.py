@@ -1,5 +1,6 @@
 """The networks of YOLACT behind its pyramid: predictions, prototypes, the quality of masks."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -107,7 +108,7 @@ class MaskIoUNet(nn.Module):
         super().__init__()
         widths = (1, *_MASK_IOU_WIDTHS)
         self.convs = nn.Sequential()
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(widths):
             self.convs.append(nn.Conv2d(inputs, outputs, 3, 2))
             self.convs.append(nn.ReLU(inplace=True))
         self.output = nn.Conv2d(widths[-1], classes, 1)

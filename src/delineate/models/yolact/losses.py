@@ -14,7 +14,7 @@ from delineate.models.yolact.config import YolactConfig
 from delineate.models.yolact.head import MaskIoUNet, Predictions, crop
 from delineate.ops.boxes import covered, encode, iou
 from delineate.ops.losses import class_focal, smooth_l1
-from delineate.ops.masks import masks_on_grid
+from delineate.ops.masks import masks_at_stride, masks_on_grid
 from delineate.ops.matching import BACKGROUND, IGNORED, give_each_its_best, match
 
 DELTA_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
@@ -134,8 +134,7 @@ def mask_losses(
             order = torch.randperm(found, device=anchors.device)
             anchors = anchors[order[: config.mask_samples]]
         owner = matched[number, anchors]
-        true = masks_on_grid(*target.masks, size, grid) > 0.5
-        true = true[owner].float()
+        true = true_masks(target, size, grid, soft=config.soft_masks)[owner]
         boxes = target.boxes[owner] * to_cells
         coefficients = predictions.coefficients[number, anchors].float()
         masks = crop(combine(coefficients, prototypes[number].float()), boxes)
@@ -152,6 +151,26 @@ def mask_losses(
     guesses = mask_iou(torch.cat(shown), torch.cat(labels)).float()
     quality = F.smooth_l1_loss(guesses, torch.cat(overlaps), reduction="sum")
     return total / positives, quality / positives
+
+
+def true_masks(
+    target: Target, size: tuple[int, int], grid: tuple[int, int], *, soft: bool
+) -> Tensor:
+    """Return the masks of a truth on the grid of the prototypes: ``(n, h, w)`` float32.
+
+    Args:
+        target: With masks.
+        size: (height, width) of the network's input.
+        grid: Of the prototypes.
+        soft: Say which share of each cell is covered; otherwise 0 or 1, by the bilinear value at
+            its centre, as the original does.
+    """
+    if not soft:
+        return (masks_on_grid(*target.masks, size, grid) > 0.5).float()
+    stride = round(size[0] / grid[0])
+    if grid == tuple(-(-side // stride) for side in size):
+        return masks_at_stride(*target.masks, size, stride=stride)
+    return masks_on_grid(*target.masks, size, grid)
 
 
 def semantic_loss(logits: Tensor, targets: Sequence[Target], size: tuple[int, int]) -> Tensor:

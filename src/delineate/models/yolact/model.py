@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from delineate.core.boxes import clip
+from delineate.core.boxes import clip as clip_boxes
 from delineate.core.classes import ClassMap
 from delineate.core.decode_prototypes import assemble
 from delineate.core.geometry import Geometry
@@ -28,7 +28,7 @@ from delineate.models.yolact.head import (
     xavier,
 )
 from delineate.models.yolact.priors import cell_priors, place_priors
-from delineate.ops.boxes import decode
+from delineate.ops.boxes import area, clip, decode
 
 
 class PrototypeMasks(NamedTuple):
@@ -37,7 +37,7 @@ class PrototypeMasks(NamedTuple):
     image: Tensor
     """``(n,)`` int64, which image of the batch."""
     boxes: Tensor
-    """``(n, 4)`` float32 xyxy in pixels of the network's input, which they may leave."""
+    """``(n, 4)`` float32 xyxy in pixels of the network's input, inside the unpadded image."""
     scores: Tensor
     """``(n,)`` float32 in 0..1; of YOLACT++ times the expected overlap of the mask."""
     labels: Tensor
@@ -100,11 +100,10 @@ class Yolact(SegModel):
         cell = images.new_tensor(
             [size[0] / prototypes.shape[2], size[1] / prototypes.shape[3]], dtype=torch.float32
         )
+        chosen = self.detections(predictions, self.priors(levels, size))
         found = [
-            self._rescore(detections, planes, cell)
-            for detections, planes in zip(
-                self.detections(predictions, self.priors(levels, size)), prototypes, strict=True
-            )
+            self._rescore(_inside(detections, here), planes, cell)
+            for detections, here, planes in zip(chosen, sizes, prototypes, strict=True)
         ]
         counts = torch.tensor([len(part.boxes) for part in found], device=images.device)
         image = torch.arange(len(images), device=images.device).repeat_interleave(counts)
@@ -148,7 +147,7 @@ class Yolact(SegModel):
             results.append(
                 Instances(
                     image_size=geometry.source,
-                    boxes=clip(geometry.inverse().boxes(boxes[here]), geometry.source),
+                    boxes=clip_boxes(geometry.inverse().boxes(boxes[here]), geometry.source),
                     labels=labels[here],
                     scores=scores[here],
                     masks=assemble(
@@ -191,9 +190,16 @@ class Yolact(SegModel):
             return found
         masks = losses.combine(found.coefficients, prototypes)
         masks = crop(masks, found.boxes / cell.flip(0).repeat(2))
-        scores = found.scores * self.mask_iou(masks, found.labels).float().clamp(max=1)
+        scores = found.scores * self.mask_iou(masks, found.labels).float()
         order = scores.argsort(descending=True, stable=True)
-        return Detections(*(part[order] for part in found._replace(scores=scores)))
+        return Detections(*(part[order] for part in found._replace(scores=scores.clamp(max=1))))
+
+
+def _inside(found: Detections, size: Tensor) -> Detections:
+    """Cut boxes at the edges of an image of (height, width), and drop what lies outside."""
+    boxes = clip(found.boxes, size)
+    kept = torch.where(area(boxes) > 0)[0]
+    return Detections(*(part[kept] for part in found._replace(boxes=boxes)))
 
 
 def _scale(geometry: Geometry) -> np.ndarray:

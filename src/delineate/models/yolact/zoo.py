@@ -85,6 +85,7 @@ MODELS: dict[str, ZooEntry] = {
             proto_scale=1,
             class_loss="focal",
             class_prior=0.01,
+            soft_masks=True,
             nms="traditional",
             detections_per_image=300,
         ),
