@@ -159,6 +159,15 @@ def test_an_error_leaves_no_file(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.fixture
+def ctrl_c():
+    """Take Ctrl-C as a terminal's program does: a shell's background starts with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interruption_loses_nothing(tmp_path):
     def press_ctrl_c(writer):
         os.kill(os.getpid(), signal.SIGINT)

@@ -33,9 +33,7 @@ FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingP
 ModelConfig = MaskRCNNConfig | DETRConfig | YolactConfig | MaskQueryConfig
 """The configuration of any family."""
 
-MODELS = MappingProxyType(
-    {**mask_rcnn.MODELS, **detr.MODELS, **yolact.MODELS, **mask_query.MODELS}
-)
+MODELS = MappingProxyType({**mask_rcnn.MODELS, **detr.MODELS, **yolact.MODELS, **mask_query.MODELS})
 """Name -> entry."""
 
 

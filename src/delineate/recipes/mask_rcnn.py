@@ -30,7 +30,7 @@ def mask_rcnn_nano() -> TrainConfig:
     Command: ``delineate train nuclei_dsb2018 --recipe mask_rcnn_nano --out run``
     Hardware: 2 CPU cores.
     Hours: 0.3
-    AP: 0.44 on the nuclei of DSB 2018; see benchmarks/results/nuclei.json and docs/log.md.
+    AP: 0.45 on the nuclei of DSB 2018; see benchmarks/results/nuclei.json and docs/log.md.
     """
     entry = MODELS["maskrcnn_nano"]
     return TrainConfig(
