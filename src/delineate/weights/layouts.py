@@ -3,12 +3,13 @@
 from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
 from delineate.models.zoo import build
-from delineate.weights import detr, torchvision, yolact
+from delineate.weights import detectron2, detr, torchvision, yolact
 from delineate.weights.file import fill
 from delineate.weights.layout import Layout, State
 
 LAYOUTS: tuple[Layout, ...] = (
     *torchvision.LAYOUTS,
+    *detectron2.LAYOUTS,
     *yolact.LAYOUTS,
     *detr.LAYOUTS,
 )
