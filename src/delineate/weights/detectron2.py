@@ -15,7 +15,7 @@ from delineate.core.preprocess import Preprocess
 from delineate.errors import ModelError
 from delineate.models.api import SegModel
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
-from delineate.models.mask_rcnn.zoo import CONVENTIONS, DETECTRON2, DETECTRON2_GROUPED, ONE_MAP
+from delineate.models.mask_rcnn.zoo import CONVENTIONS, DETECTRON2, DETECTRON2_GROUPED, ONE_MAP, PYRAMID
 from delineate.weights.coco import COCO_80
 from delineate.weights.keymap import Table, to_ours, to_theirs
 from delineate.weights.layout import Identity, Layout, State
@@ -104,7 +104,7 @@ def identify(state: State, neck: str) -> Identity:
     blocks = {int(match[1]): state[k] for k in state if (match := _BLOCK.fullmatch(k))}
     first = blocks.get(0)
     grouped = first is not None and first.dim() == 4 and first.shape[0] != first.shape[1]
-    options = dict(CONVENTIONS) | ({} if neck == "fpn" else dict(ONE_MAP))
+    options = {**CONVENTIONS, **(PYRAMID if neck == "fpn" else ONE_MAP)}
     options["stride_in_1x1"] = not grouped
     models, depth = _MODELS[neck], len(blocks)
     if neck != "fpn" and depth in _DEPTH[neck] and not grouped:

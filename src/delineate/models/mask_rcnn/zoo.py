@@ -44,6 +44,8 @@ CONVENTIONS: Mapping[str, object] = MappingProxyType(
     }
 )
 """What detectron2 does otherwise than torchvision, in every one of its Mask R-CNNs."""
+PYRAMID: Mapping[str, object] = MappingProxyType({"rpn_post_nms_train": 1000})
+"""The proposals of its models with a pyramid."""
 ONE_MAP: Mapping[str, object] = MappingProxyType(
     {
         "anchor_sizes": ((32, 64, 128, 256, 512),),
@@ -94,7 +96,7 @@ MODELS: dict[str, ZooEntry] = {
     ),
     "maskrcnn_resnext101_fpn": ZooEntry(
         config=_R50_FPN.replace(
-            **{**CONVENTIONS, "stride_in_1x1": False}, backbone="resnext101_32x8d"
+            **{**CONVENTIONS, **PYRAMID, "stride_in_1x1": False}, backbone="resnext101_32x8d"
         ),
         preprocess=DETECTRON2_GROUPED,
         summary="Mask R-CNN with ResNeXt-101 32x8d, detectron2's largest.",
