@@ -15,7 +15,13 @@ from delineate.core.preprocess import Preprocess
 from delineate.errors import ModelError
 from delineate.models.api import SegModel
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
-from delineate.models.mask_rcnn.zoo import CONVENTIONS, DETECTRON2, DETECTRON2_GROUPED, ONE_MAP, PYRAMID
+from delineate.models.mask_rcnn.zoo import (
+    CONVENTIONS,
+    DETECTRON2,
+    DETECTRON2_GROUPED,
+    ONE_MAP,
+    PYRAMID,
+)
 from delineate.weights.coco import COCO_80
 from delineate.weights.keymap import Table, to_ours, to_theirs
 from delineate.weights.layout import Identity, Layout, State
