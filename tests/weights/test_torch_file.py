@@ -96,3 +96,8 @@ def test_caps(tmp_path, monkeypatch, cap, value):
     monkeypatch.setattr(torch_file, cap, value)
     with pytest.raises(ModelError, match=rf"may have {value}"):
         load_torch_file(tmp_path / "a.pth")
+
+
+def test_state_dict_under_model(tmp_path):
+    torch.save({"model": {"a": torch.ones(2)}, "iteration": 7}, tmp_path / "model.pth")
+    assert load_torch_file(tmp_path / "model.pth").keys() == {"a"}

@@ -13,6 +13,7 @@ from delineate.models.zoo import MODELS
 from delineate.weights.file import load_model, save_model
 from delineate.weights.hub import WEIGHTS, Published, find, tags
 from delineate.weights.layouts import build_from, layout_named
+from delineate.weights.restricted_pickle import load_pickle
 from delineate.weights.torch_file import load_torch_file
 from delineate.weights.torchvision import fill_backbone
 
@@ -101,7 +102,8 @@ def _published(spec: str) -> SegModel:
 def _fetched(record: Published) -> dict[str, Tensor]:
     """Fetch and read a file, which may be a tenth larger than published: sizes are rounded."""
     limit = int(1.1 * record.mebibytes * 2**20)
-    return load_torch_file(fetch(record.url, sha256=record.sha256, max_bytes=limit))
+    file = fetch(record.url, sha256=record.sha256, max_bytes=limit)
+    return load_pickle(file) if file.suffix == ".pkl" else load_torch_file(file)
 
 
 def _no_weights(name: str) -> str:

@@ -8,7 +8,7 @@ import io
 import os
 import pickle
 from collections import OrderedDict
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -88,7 +88,7 @@ for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
 class _Restricted(pickle._Unpickler):
     """Python's own unpickler in Python: that in C believes sizes before it sees the bytes."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as in the base class
         """Return one of our own builders, never what the file names."""
