@@ -58,7 +58,7 @@ def test_module_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("value", "got"),
     [
-        ({"model": {"weight": torch.zeros(1)}, "epoch": 3}, "a dict with the entries model, epoch"),
+        ({"net": {"weight": torch.zeros(1)}, "epoch": 3}, "a dict with the entries net, epoch"),
         ({1: torch.zeros(1)}, "a dict with the entries 1"),
         ([torch.zeros(1)], "a list"),
         (torch.zeros(1), "a Tensor"),
