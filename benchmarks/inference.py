@@ -33,7 +33,7 @@ from delineate.core.instances import Instances
 from delineate.models.api import SegModel
 from delineate.models.fuse import optimize_for_inference
 from delineate.models.zoo import build
-from delineate.weights.torchvision import fill_model
+from delineate.weights.layouts import fill_from, layout_named
 from machine import describe, save
 
 HEIGHT, WIDTH = 800, 1066
@@ -110,7 +110,7 @@ def ours(name: str, state: dict[str, torch.Tensor]) -> SegModel:
     """Our model with torchvision's weights, as `Predictor` runs it."""
     zoo, layout, _ = MODELS[name]
     built = build(zoo, classes=90)
-    fill_model(built, state, layout)
+    fill_from(built, state, layout_named(layout))
     return optimize_for_inference(built)
 
 

@@ -115,7 +115,7 @@ def test_dilated_last_stage_is_torchvision_s(name):
         theirs = getattr(torchvision.models, name)(
             replace_stride_with_dilation=[False, False, True]
         )
-        ours = build(name, dilated=True)
+        ours = build(name, dilated="rest")
     for part, expected in theirs.layer4.named_modules():
         if isinstance(expected, nn.Conv2d):
             assert repr(ours.layer4.get_submodule(part)) == repr(expected)
@@ -123,7 +123,7 @@ def test_dilated_last_stage_is_torchvision_s(name):
 
 
 def test_dilated_maps_have_stride_16_and_the_same_weights():
-    plain, dilated = build("resnet18"), build("resnet18", dilated=True)
+    plain, dilated = build("resnet18"), build("resnet18", dilated="rest")
     dilated.load_state_dict(plain.state_dict())
     with torch.inference_mode():
         *fine, last = dilated(image())

@@ -27,7 +27,8 @@ from delineate.models.zoo import MODELS, build
 from delineate.ops import matching
 from delineate.weights.hub import COCO_91, WEIGHTS
 from delineate.weights.keymap import to_ours
-from delineate.weights.torchvision import MASKRCNN, MASKRCNN_V2, fill_model
+from delineate.weights.layouts import fill_from, layout_named
+from delineate.weights.torchvision import MASKRCNN, MASKRCNN_V2
 
 V1, V2 = "maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"
 TABLES = {V1: MASKRCNN, V2: MASKRCNN_V2}
@@ -100,7 +101,7 @@ class Pair:
             "rpn_post_nms_train": PROPOSALS_TRAIN,
         }
         model = build(self.name, **options | changes)
-        fill_model(model, self.state, WEIGHTS[f"{self.name}:coco_v1"].layout)
+        fill_from(model, self.state, layout_named(WEIGHTS[f"{self.name}:coco_v1"].layout))
         return model.eval()
 
 

@@ -21,9 +21,11 @@ from delineate.models.zoo import MODELS, build
 from delineate.weights import hub
 from delineate.weights.file import read_card, save_model
 from delineate.weights.keymap import to_theirs
+from delineate.weights.layouts import fill_from, layout_named
 from delineate.weights.load import load, load_backbone
-from delineate.weights.torchvision import LAYOUTS, fill_model
+from delineate.weights.torchvision import MASKRCNN, MASKRCNN_2019
 
+SPELLINGS = {"2019": MASKRCNN_2019, "2021": MASKRCNN}
 SPEC = "maskrcnn_resnet50_fpn:coco_v1"
 SMALL = {"backbone": "resnet18", "fpn_channels": 8, "box_fc_width": 8, "mask_channels": 8}
 
@@ -96,12 +98,11 @@ def small_zoo(monkeypatch) -> None:
 
 
 def theirs(model: SegModel, spelling: str) -> dict[str, torch.Tensor]:
-    table = LAYOUTS["torchvision_maskrcnn"][spelling]
-    return to_theirs(model.state_dict(), table)
+    return to_theirs(model.state_dict(), SPELLINGS[spelling])
 
 
 @pytest.mark.usefixtures("small_zoo")
-@pytest.mark.parametrize("spelling", LAYOUTS["torchvision_maskrcnn"])
+@pytest.mark.parametrize("spelling", SPELLINGS)
 def test_published_weights_are_fetched_and_converted_once(publish, tmp_path, monkeypatch, spelling):
     model = small_model()
     seen = publish(SPEC, theirs(model, spelling))
@@ -123,7 +124,7 @@ def test_published_weights_are_fetched_and_converted_once(publish, tmp_path, mon
 @pytest.mark.parametrize("damage", [b"", b"no weights", None], ids=["empty", "other", "cut off"])
 def test_damaged_conversion_is_made_again(publish, tmp_path, damage):
     model = small_model()
-    publish(SPEC, theirs(model, next(iter(LAYOUTS["torchvision_maskrcnn"]))))
+    publish(SPEC, theirs(model, "2021"))
     load(SPEC)
     (converted,) = (tmp_path / "cache").glob("*.safetensors")
     whole = converted.read_bytes()
@@ -233,16 +234,16 @@ def test_weights_of_another_backbone():
         load_backbone(model, "resnet50:imagenet1k_v1")
 
 
-def test_fill_model_lists_what_does_not_fit():
+def test_fill_from_lists_what_does_not_fit():
     model = small_model()
-    state = theirs(model, "rpn.head.conv.0.0.weight")
+    state = theirs(model, "2021")
     state["extra"] = state.pop("rpn.head.cls_logits.bias")
     with pytest.raises(ModelError, match=r"missing: rpn\.objectness\.bias; unused: extra\."):
-        fill_model(model, state, "torchvision_maskrcnn")
+        fill_from(model, state, layout_named("torchvision_maskrcnn"))
 
 
-def test_fill_model_with_another_number_of_classes():
-    state = theirs(build("maskrcnn_resnet50_fpn", classes=3, **SMALL), "rpn.head.conv.0.0.weight")
+def test_fill_from_with_another_number_of_classes():
+    state = theirs(build("maskrcnn_resnet50_fpn", classes=3, **SMALL), "2021")
     expected = r"box_predictor\.deltas\.bias has the shape \(16,\) and should have \(364,\)"
     with pytest.raises(ModelError, match=expected):
-        fill_model(small_model(), state, "torchvision_maskrcnn")
+        fill_from(small_model(), state, layout_named("torchvision_maskrcnn"))

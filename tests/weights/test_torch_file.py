@@ -58,7 +58,7 @@ def test_module_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("value", "got"),
     [
-        ({"model": {"weight": torch.zeros(1)}, "epoch": 3}, "a dict with the entries model, epoch"),
+        ({"net": {"weight": torch.zeros(1)}, "epoch": 3}, "a dict with the entries net, epoch"),
         ({1: torch.zeros(1)}, "a dict with the entries 1"),
         ([torch.zeros(1)], "a list"),
         (torch.zeros(1), "a Tensor"),
@@ -96,3 +96,8 @@ def test_caps(tmp_path, monkeypatch, cap, value):
     monkeypatch.setattr(torch_file, cap, value)
     with pytest.raises(ModelError, match=rf"may have {value}"):
         load_torch_file(tmp_path / "a.pth")
+
+
+def test_state_dict_under_model(tmp_path):
+    torch.save({"model": {"a": torch.ones(2)}, "iteration": 7}, tmp_path / "model.pth")
+    assert load_torch_file(tmp_path / "model.pth").keys() == {"a"}

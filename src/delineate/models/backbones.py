@@ -7,7 +7,7 @@ from torch import nn
 
 from delineate.errors import ModelError, nearest
 from delineate.models.darknet import DarkNet53
-from delineate.models.resnet import RESNETS, BasicBlock, ResNet
+from delineate.models.resnet import RESNETS, BasicBlock, Dilated, ResNet
 from delineate.models.timm_backbone import TimmBackbone
 
 
@@ -21,7 +21,7 @@ def build_backbone(
     slim_widths: Sequence[int],
     slim_depths: Sequence[int],
     deformable_every: int = 0,
-    dilated: bool = False,
+    dilated: Dilated | None = None,
 ) -> nn.Module:
     """Return a backbone with random weights; it has `features`, a `FeatureSpec`.
 

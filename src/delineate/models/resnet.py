@@ -5,6 +5,7 @@ which those of detectron2 and YOLACT map one to one. Every backbone but DarkNet-
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,8 @@ class Bottleneck(nn.Module):
     """
 
     expansion = 4
+    groups = 1
+    group_width = 64
 
     def __init__(
         self,
@@ -67,9 +70,12 @@ class Bottleneck(nn.Module):
         super().__init__()
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
         outputs = width * self.expansion
+        width = width * self.groups * self.group_width // 64
         self.conv1 = nn.Conv2d(inputs, width, 1, first, bias=False)
         self.bn1 = norm_layer(norm, width, eps)
-        self.conv2 = nn.Conv2d(width, width, 3, second, dilation, dilation, bias=False)
+        self.conv2 = nn.Conv2d(
+            width, width, 3, second, dilation, dilation, groups=self.groups, bias=False
+        )
         self.bn2 = norm_layer(norm, width, eps)
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = norm_layer(norm, outputs, eps)
@@ -117,7 +123,15 @@ class DeformableConv(nn.Conv2d):
         return moved.to(x.dtype)
 
 
+class ResNeXtBottleneck(Bottleneck):
+    """32 groups of 8 channels at width 64 (Xie et al., ResNeXt, 2017, arXiv:1611.05431)."""
+
+    groups = 32
+    group_width = 8
+
+
 Block = type[BasicBlock] | type[Bottleneck]
+Dilated = Literal["rest", "whole"]
 
 RESNETS: dict[str, tuple[Block, tuple[int, int, int, int]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
@@ -125,6 +139,7 @@ RESNETS: dict[str, tuple[Block, tuple[int, int, int, int]]] = {
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
     "resnet101": (Bottleneck, (3, 4, 23, 3)),
     "resnet152": (Bottleneck, (3, 8, 36, 3)),
+    "resnext101_32x8d": (ResNeXtBottleneck, (3, 4, 23, 3)),
 }
 """Name -> block and number of blocks in each of the four stages."""
 
@@ -144,8 +159,10 @@ class ResNet(nn.Module):
         stride_in_1x1: See `Bottleneck`.
         deformable_every: Blocks 0, n, 2 n ... of the stages after the first, which must be
             bottlenecks, have a `DeformableConv`; 0 for none.
-        dilated: The fourth stage keeps the stride of the third, 16, and all but its first block
-            spread their 3x3 convolutions twofold (DC5). It is still asked for as 32 in `strides`.
+        dilated: The fourth stage keeps the stride of the third, 16, and spreads its 3x3
+            convolutions twofold (DC5): those of its ``"rest"``, all blocks but the first (DETR,
+            torchvision), or of the ``"whole"`` stage (detectron2). It is still asked for as 32 in
+            `strides`.
     """
 
     def __init__(
@@ -160,7 +177,7 @@ class ResNet(nn.Module):
         eps: float = 1e-5,
         stride_in_1x1: bool = False,
         deformable_every: int = 0,
-        dilated: bool = False,
+        dilated: Dilated | None = None,
     ) -> None:
         super().__init__()
         stem, *stage_widths = widths
@@ -176,7 +193,7 @@ class ResNet(nn.Module):
             stride = 2 ** (number + 1)
             if stride > max(strides):
                 break
-            dilate = dilated and number == 4
+            dilate = dilated if number == 4 else None
             step = 1 if dilate or (number == 1 and not small_stem) else 2
             stage = residual_stage(
                 block,
@@ -187,7 +204,7 @@ class ResNet(nn.Module):
                 norm=norm,
                 eps=eps,
                 stride_in_1x1=stride_in_1x1,
-                dilation=2 if dilate else 1,
+                dilated=dilate,
             )
             if deformable_every and number > 1:
                 for bottleneck in list(stage)[::deformable_every]:
@@ -223,10 +240,11 @@ def residual_stage(
     norm: Norm,
     eps: float,
     stride_in_1x1: bool,
-    dilation: int = 1,
+    dilated: Dilated | None = None,
 ) -> nn.Sequential:
-    """Return ``depth`` residual blocks, the first of which strides, the others of which dilate."""
-    blocks = [block(inputs, width, stride, norm, eps, stride_in_1x1)]
+    """Return ``depth`` residual blocks, the first of which strides; see `ResNet` for the others."""
+    first, dilation = (2 if dilated == "whole" else 1), (2 if dilated else 1)
+    blocks = [block(inputs, width, stride, norm, eps, stride_in_1x1, first)]
     for _ in range(1, depth):
         blocks.append(block(width * block.expansion, width, 1, norm, eps, stride_in_1x1, dilation))
     return nn.Sequential(*blocks)

@@ -76,6 +76,7 @@ def pool_pyramid(
     sampling_ratio: int,
     aligned: bool,
     canonical_size: float = 224,
+    level_margin: float = 1e-6,
 ) -> Tensor:
     """Pool each box from the level of a feature pyramid that suits its size; see `roi_align`.
 
@@ -88,11 +89,12 @@ def pool_pyramid(
         sampling_ratio: Points a bin and axis.
         aligned: Whether pixel centres lie at +0.5.
         canonical_size: See `assign_levels`.
+        level_margin: See `assign_levels`.
     """
     options = {"size": size, "sampling_ratio": sampling_ratio, "aligned": aligned}
     if len(maps) == 1:
         return roi_align(maps[0], boxes, image, scale=1 / strides[0], **options)
-    level = assign_levels(boxes, strides, canonical_size)
+    level = assign_levels(boxes, strides, canonical_size, margin=level_margin)
     channels = maps[0].shape[1]
     pooled = maps[0].new_empty((len(boxes), size, size, channels))
     for number, (features, stride) in enumerate(zip(maps, strides, strict=True)):
@@ -103,25 +105,34 @@ def pool_pyramid(
     return pooled.permute(0, 3, 1, 2)
 
 
-def assign_levels(boxes: Tensor, strides: Sequence[int], canonical_size: float) -> Tensor:
+def assign_levels(
+    boxes: Tensor, strides: Sequence[int], canonical_size: float, *, margin: float = 1e-6
+) -> Tensor:
     """Return the pyramid level, 0 for the finest, from which to pool each box.
 
     A box of ``canonical_size`` pixels belongs to stride 16, one twice as large to stride 32 and so
-    on (Lin et al., Feature Pyramid Networks, 2017, equation 1). Strides are powers of two.
+    on (Lin et al., Feature Pyramid Networks, 2017, equation 1). Strides are powers of two. A
+    box belongs to the next level already where `margin` levels are missing (none in detectron2).
     """
     side = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).float().sqrt()
-    level = torch.floor(4 + torch.log2(side / canonical_size) + 1e-6)
+    level = torch.floor(4 + torch.log2(side / canonical_size) + margin)
     finest, coarsest = int(math.log2(strides[0])), int(math.log2(strides[-1]))
     return level.clamp(finest, coarsest).to(torch.int64) - finest
 
 
 def crop_masks(
-    crops: Sequence[Tensor], origins: Tensor, index: Tensor, boxes: Tensor, size: int
+    crops: Sequence[Tensor],
+    origins: Tensor,
+    index: Tensor,
+    boxes: Tensor,
+    size: int,
+    *,
+    aligned: bool = False,
 ) -> Tensor:
     """Return what a mask head should predict in each box: ``(n, size, size)`` float32 in 0..1.
 
-    Equals RoIAlign (legacy, adaptive sampling: what mask losses have always used) on the dense
-    masks of the whole image, but reads only the crops, as two small matrix products a box.
+    Equals RoIAlign (adaptive sampling, as mask losses have always used) on the dense masks of the
+    whole image, but reads only the crops, as two small matrix products a box.
 
     Args:
         crops: uint8 0/1 ``(h_i, w_i)`` of each object, with at least one pixel of zeros around the
@@ -130,12 +141,14 @@ def crop_masks(
         index: ``(n,)`` int64, the object of each box.
         boxes: ``(n, 4)`` xyxy in pixels of the image the crops come from.
         size: Side of the result.
+        aligned: Whether pixel centres lie at +0.5 (detectron2), or at 0 (torchvision).
     """
     if len(boxes) == 0:
         return boxes.new_zeros((0, size, size), dtype=torch.float32)
     origin = origins[index]
     shape = torch.tensor([tuple(crop.shape) for crop in crops], device=boxes.device)[index]
-    start, side = boxes[:, :2].float(), (boxes[:, 2:] - boxes[:, :2]).float().clamp(min=1)
+    start, side = boxes[:, :2].float(), (boxes[:, 2:] - boxes[:, :2]).float()
+    start, side = (start - 0.5, side) if aligned else (start, side.clamp(min=1))
     across = _averaging(start[:, 0], side[:, 0], origin[:, 0], shape[:, 1], size)
     down = _averaging(start[:, 1], side[:, 1], origin[:, 1], shape[:, 0], size)
     planes = [crop.float() for crop in crops]
@@ -158,7 +171,7 @@ def _averaging(start: Tensor, side: Tensor, origin: Tensor, length: Tensor, size
         length: ``(n,)`` how many pixels its crop has.
         size: Number of bins.
     """
-    points = torch.ceil(side / size)
+    points = torch.ceil(side / size).clamp(min=1)
     most = int(points.max())
     position = _positions(start, side, size, most, points) - origin[:, None, None]
     low, high, weight_low, weight_high = _interpolate(position, length[:, None, None])

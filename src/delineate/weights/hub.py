@@ -23,8 +23,7 @@ class Published:
         sha256: The first digits of its SHA-256, those in the file's name. Its publisher states no
             more, and we do not state what we have not computed from the file.
         mebibytes: Its published size.
-        layout: Which names its entries have: a key of `delineate.weights.torchvision.LAYOUTS`, or
-            the name of a `Layout`.
+        layout: Which names its entries have: the name of a `Layout`, or ``torchvision_resnet``.
         licence: Terms of use.
         source: The recipe or paper.
         classes: What the outputs mean; None for a backbone.

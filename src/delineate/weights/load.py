@@ -9,11 +9,13 @@ from delineate._download import cache_folder, fetch
 from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
 from delineate.models.mask_rcnn.model import MaskRCNN
-from delineate.models.zoo import MODELS, build
+from delineate.models.zoo import MODELS
 from delineate.weights.file import load_model, save_model
 from delineate.weights.hub import WEIGHTS, Published, find, tags
+from delineate.weights.layouts import build_from, layout_named
+from delineate.weights.restricted_pickle import load_pickle
 from delineate.weights.torch_file import load_torch_file
-from delineate.weights.torchvision import fill_backbone, fill_model
+from delineate.weights.torchvision import fill_backbone
 
 BEST = "best.safetensors"
 FOREIGN_SUFFIXES = {".pth", ".pt", ".pkl", ".ckpt", ".bin"}
@@ -92,9 +94,7 @@ def _published(spec: str) -> SegModel:
     if converted.is_file():
         with contextlib.suppress(ModelError):  # damaged: written anew below
             return load_model(converted)
-    model = build(name, classes=record.classes)
-    assert isinstance(model, MaskRCNN)
-    fill_model(model, _fetched(record), record.layout)
+    model = build_from(_fetched(record), layout_named(record.layout), name=name)
     save_model(model, converted, name=spec, licence=record.licence, source=record.source)
     return load_model(converted)
 
@@ -102,7 +102,8 @@ def _published(spec: str) -> SegModel:
 def _fetched(record: Published) -> dict[str, Tensor]:
     """Fetch and read a file, which may be a tenth larger than published: sizes are rounded."""
     limit = int(1.1 * record.mebibytes * 2**20)
-    return load_torch_file(fetch(record.url, sha256=record.sha256, max_bytes=limit))
+    file = fetch(record.url, sha256=record.sha256, max_bytes=limit)
+    return load_pickle(file) if file.suffix == ".pkl" else load_torch_file(file)
 
 
 def _no_weights(name: str) -> str:

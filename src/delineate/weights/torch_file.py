@@ -18,7 +18,7 @@ def load_torch_file(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     Only tensors and plain containers are unpickled (``weights_only``); there is no fallback.
 
     Args:
-        path: A file that holds a state dict and nothing around it.
+        path: A file that holds a state dict, alone or under ``"model"`` (DETR, detectron2).
 
     Raises:
         ModelError: The file is missing, too large, damaged, or holds anything else.
@@ -41,6 +41,8 @@ def load_torch_file(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             f"expected tensors alone in {path}, and it is damaged or holds something else "
             f"({type(error).__name__}: {reason}): get it again from its publisher."
         ) from error
+    if isinstance(state, Mapping) and isinstance(state.get("model"), Mapping):
+        state = state["model"]
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):

@@ -4,16 +4,21 @@ The names are those of torchvision's modules (0.29). The first Mask R-CNN is als
 of 2019 has it, from before convolutions became `Conv2dNormActivation`.
 """
 
+import re
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from torch import Tensor
 
+from delineate.core.classes import ClassMap
 from delineate.errors import ModelError
+from delineate.models.api import SegModel
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.model import MaskRCNN
+from delineate.models.mask_rcnn.zoo import DETECTION
+from delineate.weights.coco import COCO_91
 from delineate.weights.file import fill
-from delineate.weights.keymap import Table, to_ours
+from delineate.weights.keymap import Table, to_ours, to_theirs
+from delineate.weights.layout import Identity, Layout, State
 
 
 def _stem(theirs: str, norm: str) -> Table:
@@ -91,17 +96,6 @@ MASKRCNN_V2: Table = (
     *_PREDICTORS,
 )
 
-LAYOUTS: Mapping[str, Mapping[str, Table]] = MappingProxyType(
-    {
-        "torchvision_maskrcnn": {
-            "rpn.head.conv.0.0.weight": MASKRCNN,
-            "rpn.head.conv.weight": MASKRCNN_2019,
-        },
-        "torchvision_maskrcnn_v2": {"rpn.head.conv.1.0.weight": MASKRCNN_V2},
-    }
-)
-"""Name of a layout -> the entry by which a spelling of it is known -> that spelling's table."""
-
 
 def resnet_table(config: MaskRCNNConfig) -> Table:
     """Return the table of torchvision's ImageNet ResNets for the backbone of a Mask R-CNN.
@@ -116,27 +110,6 @@ def resnet_table(config: MaskRCNNConfig) -> Table:
             ours = "roi_heads.box_head."
         rows += _stage("", number, ours, "{norm}")
     return rows
-
-
-def fill_model(model: MaskRCNN, state: Mapping[str, Tensor], layout: str) -> None:
-    """Give `model` the weights of one of torchvision's Mask R-CNNs.
-
-    Args:
-        model: The model of the same name, with as many classes (90 for COCO).
-        state: Torchvision's state dict.
-        layout: A key of `LAYOUTS`.
-
-    Raises:
-        ModelError: An entry is missing, has no use, or has the wrong shape.
-    """
-    tables = [table for entry, table in LAYOUTS[layout].items() if entry in state]
-    if len(tables) != 1:
-        raise ModelError(
-            f"expected a checkpoint of the layout {layout}, which has one of the entries "
-            f"{', '.join(LAYOUTS[layout])}, and got {len(state)} others: choose the file that "
-            "belongs to this model."
-        )
-    fill(model, to_ours(state, tables[0], model.state_dict().keys()))
 
 
 def fill_backbone(model: MaskRCNN, state: Mapping[str, Tensor]) -> None:
@@ -157,3 +130,85 @@ def fill_backbone(model: MaskRCNN, state: Mapping[str, Tensor]) -> None:
         and not name.endswith(".num_batches_tracked")
     ]
     fill(model, ours | to_ours(state, resnet_table(model.config), wanted))
+
+
+# -- layouts ---------------------------------------------------------------------------------------
+
+_SCORES = "roi_heads.box_predictor.cls_score.weight"
+_BLOCK = re.compile(r"backbone\.body\.layer3\.(\d+)\.conv(\d)\.weight")
+_V1 = {(2, 2): "maskrcnn_resnet18_fpn", (6, 3): "maskrcnn_resnet50_fpn"}
+_V1 |= {(23, 3): "maskrcnn_resnet101_fpn"}
+_V2 = {(6, 3): "maskrcnn_resnet50_fpn_v2"}
+
+
+def identify(state: State, models: Mapping[tuple[int, int], str]) -> Identity:
+    """Tell which Mask R-CNN a state dict is of.
+
+    No file tells the eps of its norms: a first model on ResNet-50 gets that of the published one.
+
+    Args:
+        state: Under torchvision's names.
+        models: Blocks of the third stage, and convolutions of each -> name in the zoo.
+
+    Raises:
+        ModelError: The backbone is none of them.
+    """
+    found = [match.groups() for key in state if (match := _BLOCK.fullmatch(key))]
+    shape = len({block for block, _ in found}), len({conv for _, conv in found})
+    if shape not in models:
+        raise ModelError(
+            f"expected {' or '.join(models.values())}, got a backbone with {shape[0]} blocks of "
+            f"{shape[1]} convolutions in its third stage: choose another checkpoint."
+        )
+    count = len(state[_SCORES]) - 1
+    names = [f"class {number}" for number in range(1, count + 1)]
+    return Identity(
+        model=models[shape],
+        classes=COCO_91 if count == len(COCO_91) else ClassMap.from_names(names),
+        preprocess=DETECTION,
+    )
+
+
+def _read(model: SegModel, state: State) -> dict[str, Tensor]:
+    table = MASKRCNN_2019 if "rpn.head.conv.weight" in state else MASKRCNN
+    return to_ours(state, table, model.state_dict().keys())
+
+
+def _write(model: SegModel, table: Table, *, norm: str) -> dict[str, Tensor]:
+    """Rename, unless torchvision's module could not do with the weights what ours does."""
+    config = model.config
+    if (
+        not isinstance(config, MaskRCNNConfig)
+        or config.background != "first"
+        or config.neck != "fpn"
+        or config.fpn_norm != norm
+        or config.box_class_agnostic
+    ):
+        raise ModelError(
+            f"expected a Mask R-CNN as torchvision has it (background first, fpn_norm {norm!r}), "
+            f"got another {config.family}: train one of {', '.join(_V1.values())}."
+        )
+    return to_theirs(model.state_dict(), table)
+
+
+LAYOUTS: tuple[Layout, ...] = (
+    Layout(
+        name="torchvision_maskrcnn",
+        marks=(
+            _SCORES,
+            "roi_heads.box_head.fc6.weight",
+            "roi_heads.mask_predictor.conv5_mask.bias",
+        ),
+        identify=lambda state: identify(state, _V1),
+        to_ours=_read,
+        to_theirs=lambda model: _write(model, MASKRCNN, norm="none"),
+    ),
+    Layout(
+        name="torchvision_maskrcnn_v2",
+        marks=(_SCORES, "roi_heads.box_head.5.weight", "rpn.head.conv.1.0.weight"),
+        identify=lambda state: identify(state, _V2),
+        to_ours=lambda model, state: to_ours(state, MASKRCNN_V2, model.state_dict().keys()),
+        to_theirs=lambda model: _write(model, MASKRCNN_V2, norm="batch"),
+    ),
+)
+"""Torchvision's two Mask R-CNNs; the first is read in both of its spellings, written in today's."""

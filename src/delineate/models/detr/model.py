@@ -63,7 +63,7 @@ class DETR(SegModel):
             stride_in_1x1=False,
             slim_widths=config.slim_widths,
             slim_depths=config.slim_depths,
-            dilated=config.dilated,
+            dilated="rest" if config.dilated else None,
         )
         *finer, coarsest = self.backbone.features.channels
         channels = config.channels

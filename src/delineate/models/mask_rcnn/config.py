@@ -30,8 +30,9 @@ class MaskRCNNConfig(Options):
     slim_widths: tuple[int, ...] = (24, 32, 64, 128, 192)
     slim_depths: tuple[int, ...] = (2, 2, 2, 2)
 
-    # Neck: a feature pyramid, or none (C4: the RoI head is the backbone's last stage)
-    neck: Literal["fpn", "none"] = "fpn"
+    # Neck: a feature pyramid; none (C4: the RoI head is the backbone's last stage); or none, and
+    # the last stage dilated to stride 16 (DC5), still asked for as 32 in `backbone_strides`
+    neck: Literal["fpn", "none", "dilated"] = "fpn"
     fpn_channels: int = 256
     fpn_norm: Literal["none", "batch"] = "none"
     fpn_extra_level: bool = True
@@ -40,6 +41,7 @@ class MaskRCNNConfig(Options):
     anchor_sizes: tuple[tuple[float, ...], ...] = ((32,), (64,), (128,), (256,), (512,))
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     anchor_rounding: bool = True
+    anchor_order: Literal["ratio", "size"] = "ratio"  # which of the two changes last
     anchor_spacing: Literal["stride", "grid"] = "grid"
     rpn_convs: int = 1
     rpn_match_high: float = 0.7
@@ -51,12 +53,14 @@ class MaskRCNNConfig(Options):
     rpn_post_nms: int = 1000
     rpn_post_nms_train: int = 2000
     rpn_nms_iou: float = 0.7
+    rpn_smallest_side: float = 1e-3  # 0 keeps all that have an area
 
     # Regions of interest
     background: Literal["first", "last"] = "first"
     roi_aligned: bool = False
     roi_sampling_ratio: int = 2
     roi_canonical_size: float = 224
+    roi_level_margin: float = 1e-6
     roi_match_iou: float = 0.5
     roi_samples: int = 512
     roi_positive_fraction: float = 0.25
@@ -75,10 +79,13 @@ class MaskRCNNConfig(Options):
     mask_convs: int = 4
     mask_channels: int = 256
     mask_norm: Literal["none", "batch"] = "none"
+    mask_targets: Literal["soft", "binary"] = "soft"
+    smooth_l1_beta: float = 1 / 9  # of all boxes; 0 is plain L1
 
     # Detections
     score_threshold: float = 0.05
     nms_iou: float = 0.5
+    smallest_side: float = 1e-2
     detections_per_image: int = 100
     paste_rule: Literal["integer", "half_pixel"] = "integer"
 
@@ -110,11 +117,16 @@ class MaskRCNNConfig(Options):
                 "expected `backbone_strides` to be (16,) where `neck` is 'none' (C4), got "
                 f"{self.backbone_strides}: set both."
             )
+        if self.neck == "dilated" and self.backbone_strides != (32,):
+            raise ConfigError(
+                "expected `backbone_strides` to be (32,) where `neck` is 'dilated' (DC5), got "
+                f"{self.backbone_strides}: set both."
+            )
 
     @property
     def anchor_strides(self) -> tuple[int, ...]:
         """Stride of each level of anchors."""
-        strides = self.backbone_strides
+        strides = (16,) if self.neck == "dilated" else self.backbone_strides
         extra = self.neck == "fpn" and self.fpn_extra_level
         return (*strides, 2 * strides[-1]) if extra else strides
 
@@ -143,7 +155,10 @@ _RANGES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
     (
         "at least 0",
         lambda value: value >= 0,
-        ("backbone_norm_eps", "rpn_convs", "roi_sampling_ratio", "box_convs", "mask_convs"),
+        (
+            *("backbone_norm_eps", "rpn_convs", "roi_sampling_ratio", "box_convs", "mask_convs"),
+            *("rpn_smallest_side", "smallest_side", "roi_level_margin", "smooth_l1_beta"),
+        ),
     ),
     (
         "between 0 and 1",

@@ -46,6 +46,7 @@ class MaskRCNN(SegModel):
             stride_in_1x1=config.stride_in_1x1,
             slim_widths=config.slim_widths,
             slim_depths=config.slim_depths,
+            dilated="whole" if config.neck == "dilated" else None,
         )
         features: FeatureSpec = self.backbone.features
         self.neck: nn.Module = nn.Identity()

@@ -16,8 +16,6 @@ from delineate.ops.nms import nms
 from delineate.ops.roi import crop_masks, pool_pyramid
 
 DELTA_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
-SMOOTH_L1_BETA = 1 / 9
-SMALLEST_SIDE = 1e-2
 
 
 class Examples(NamedTuple):
@@ -115,6 +113,7 @@ class RoIHeads(nn.Module):
         self, features: Sequence[Tensor], proposals: Sequence[Tensor], targets: Sequence[Target]
     ) -> dict[str, Tensor]:
         """Return ``class``, ``box`` and ``mask`` over proposals sampled in every image."""
+        config = self.config
         examples = self.sample(proposals, targets)
         shared = self._box_features(features, examples.boxes, examples.image)
         logits, deltas = self.box_predictor(self._vectors(shared))
@@ -126,7 +125,7 @@ class RoIHeads(nn.Module):
         losses = {
             "class": classes(logits, truth),
             "box": smooth_l1(
-                moved, examples.deltas[positive], beta=SMOOTH_L1_BETA, examples=len(truth)
+                moved, examples.deltas[positive], beta=config.smooth_l1_beta, examples=len(truth)
             ),
         }
         has_masks = [target.masks is not None for target in targets]
@@ -175,13 +174,21 @@ class RoIHeads(nn.Module):
         pooled = shared[drawn] if self.shared else self._mask_features(features, boxes, image)
         logits = self.mask_head(pooled, examples.labels[drawn] + self.first_slot)
         wanted = torch.empty_like(logits, dtype=torch.float32)
+        binary_targets = self.config.mask_targets == "binary"
         for number, target in enumerate(targets):
             if target.masks is not None:
                 here = torch.where(image == number)[0]
                 crops, origins = target.masks
                 wanted[here] = crop_masks(
-                    crops, origins, owner[here], boxes[here], logits.shape[-1]
+                    crops,
+                    origins,
+                    owner[here],
+                    boxes[here],
+                    logits.shape[-1],
+                    aligned=self.config.roi_aligned and binary_targets,
                 )
+        if binary_targets:
+            wanted = (wanted >= 0.5).float()
         return binary(logits, wanted)
 
     def _select(
@@ -200,7 +207,7 @@ class RoIHeads(nn.Module):
         slot = torch.zeros_like(label) if deltas.shape[1] == 1 else label + self.first_slot
         image = image[row]
         boxes = clip(decode(deltas[row, slot], proposals[row], DELTA_WEIGHTS), sizes[image])
-        large = at_least(boxes, SMALLEST_SIDE)
+        large = at_least(boxes, config.smallest_side)
         kept = []
         for number in range(len(sizes)):
             here = torch.where((image == number) & large)[0]
@@ -242,6 +249,7 @@ class RoIHeads(nn.Module):
             sampling_ratio=config.roi_sampling_ratio,
             aligned=config.roi_aligned,
             canonical_size=config.roi_canonical_size,
+            level_margin=config.roi_level_margin,
         )
 
     def _vectors(self, features: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Region proposal network (Ren et al., Faster R-CNN, 2015): where could an object be?"""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,6 @@ from delineate.ops.matching import match, sample
 from delineate.ops.nms import nms
 
 UNIT_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
-SMOOTH_L1_BETA = 1 / 9
-SMALLEST_SIDE = 1e-3
 
 
 class Level(NamedTuple):
@@ -55,7 +53,12 @@ class RPN(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01)
                 nn.init.zeros_(layer.bias)
         cells = [
-            cell_anchors(sizes, config.anchor_ratios, rounded=config.anchor_rounding)
+            cell_anchors(
+                sizes,
+                config.anchor_ratios,
+                rounded=config.anchor_rounding,
+                order=config.anchor_order,
+            )
             for sizes in config.anchor_sizes
         ]
         self.register_buffer("cells", torch.stack(cells), persistent=False)
@@ -102,9 +105,10 @@ class RPN(nn.Module):
             groups.append(torch.full_like(index[0], number))
         clipped = clip(torch.cat(boxes, dim=1), sizes[:, None])
         group = torch.cat(groups)
+        smallest = max(self.config.rpn_smallest_side, torch.finfo(clipped.dtype).tiny)
         proposals = []
         for here, score in zip(clipped, torch.cat(scores, dim=1), strict=True):
-            large = torch.where(at_least(here, SMALLEST_SIDE))[0]
+            large = torch.where(at_least(here, smallest))[0]
             here, score = here[large], score[large]
             keep = nms(here, score, group[large], iou=self.config.rpn_nms_iou, limit=post_nms)
             proposals.append(here[keep])
@@ -138,23 +142,33 @@ class RPN(nn.Module):
         return {
             "rpn_objectness": binary(score, torch.cat(truth)),
             "rpn_box": smooth_l1(
-                torch.cat(moved), torch.cat(wanted), beta=SMOOTH_L1_BETA, examples=len(score)
+                torch.cat(moved), torch.cat(wanted), beta=config.smooth_l1_beta, examples=len(score)
             ),
         }
 
 
-def cell_anchors(sizes: Sequence[float], ratios: Sequence[float], *, rounded: bool) -> Tensor:
-    """Return the anchors around (0, 0): ``(len(ratios) * len(sizes), 4)``, ratio by ratio.
+def cell_anchors(
+    sizes: Sequence[float],
+    ratios: Sequence[float],
+    *,
+    rounded: bool,
+    order: Literal["ratio", "size"] = "ratio",
+) -> Tensor:
+    """Return the anchors around (0, 0): ``(len(ratios) * len(sizes), 4)``.
 
     Args:
         sizes: Square roots of the areas, in pixels.
         ratios: Height over width.
         rounded: Round corners to whole pixels, halves to even, as torchvision does.
+        order: Which of the two changes last: all sizes of a ratio first (torchvision), or all
+            ratios of a size (detectron2).
     """
     tall = torch.tensor(ratios, dtype=torch.float32).sqrt()
     side = torch.tensor(sizes, dtype=torch.float32)
-    width = ((1 / tall)[:, None] * side).flatten()
-    height = (tall[:, None] * side).flatten()
+    width, height = (1 / tall)[:, None] * side, tall[:, None] * side
+    if order == "size":
+        width, height = width.T, height.T
+    width, height = width.flatten(), height.flatten()
     cells = torch.stack([-width, -height, width, height], dim=1) / 2
     return cells.round() if rounded else cells
 

@@ -1,5 +1,9 @@
 """The Mask R-CNNs of the zoo: an explicit table from name to configuration."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 from delineate.core.preprocess import Preprocess
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.options import ZooEntry
@@ -9,6 +13,47 @@ DETECTION = Preprocess(min_size=800, max_size=1333)
 _OWN_SIZE = Preprocess(resize="factor", factor=1.0, contrast="stretch")
 
 _R50_FPN = MaskRCNNConfig()
+
+DETECTRON2 = Preprocess(
+    rounding="nearest",
+    resample="pillow",
+    colour="bgr",
+    scale=1.0,
+    mean=(103.53, 116.28, 123.675),
+    std=(1.0, 1.0, 1.0),
+)
+"""How images come into detectron2's models on MSRA's ResNets."""
+DETECTRON2_GROUPED = replace(DETECTRON2, std=(57.375, 57.12, 58.395))
+"""How they come into those on its ResNeXt."""
+CONVENTIONS: Mapping[str, object] = MappingProxyType(
+    {
+        "backbone_norm_eps": 1e-5,
+        "stride_in_1x1": True,
+        "anchor_rounding": False,
+        "anchor_order": "size",
+        "anchor_spacing": "stride",
+        "rpn_smallest_side": 0.0,
+        "background": "last",
+        "roi_aligned": True,
+        "roi_sampling_ratio": 0,
+        "roi_level_margin": 0.0,
+        "mask_targets": "binary",
+        "smooth_l1_beta": 0.0,
+        "smallest_side": 0.0,
+        "paste_rule": "half_pixel",
+    }
+)
+"""What detectron2 does otherwise than torchvision, in every one of its Mask R-CNNs."""
+PYRAMID: Mapping[str, object] = MappingProxyType({"rpn_post_nms_train": 1000})
+"""The proposals of its models with a pyramid."""
+ONE_MAP: Mapping[str, object] = MappingProxyType(
+    {
+        "anchor_sizes": ((32, 64, 128, 256, 512),),
+        "rpn_pre_nms": 6000,
+        "rpn_pre_nms_train": 12000,
+    }
+)
+"""The anchors and proposals of its models without a pyramid."""
 
 MODELS: dict[str, ZooEntry] = {
     "maskrcnn_resnet50_fpn": ZooEntry(
@@ -43,6 +88,18 @@ MODELS: dict[str, ZooEntry] = {
         ),
         preprocess=DETECTION,
         summary="The original Mask R-CNN without a pyramid: one map, the last stage as head.",
+    ),
+    "maskrcnn_resnet50_dc5": ZooEntry(
+        config=_R50_FPN.replace(**CONVENTIONS, **ONE_MAP, backbone_strides=(32,), neck="dilated"),
+        preprocess=replace(DETECTRON2, divisor=1),
+        summary="One map without a pyramid, of a last stage dilated to stride 16 (detectron2).",
+    ),
+    "maskrcnn_resnext101_fpn": ZooEntry(
+        config=_R50_FPN.replace(
+            **{**CONVENTIONS, **PYRAMID, "stride_in_1x1": False}, backbone="resnext101_32x8d"
+        ),
+        preprocess=DETECTRON2_GROUPED,
+        summary="Mask R-CNN with ResNeXt-101 32x8d, detectron2's largest.",
     ),
     "maskrcnn_resnet18_fpn": ZooEntry(
         config=_R50_FPN.replace(backbone="resnet18"),
