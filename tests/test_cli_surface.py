@@ -21,7 +21,8 @@ SURFACE = {
         "data",
         "model",
     ],
-    "models list": ["--json"],
+    "models convert": ["--classes", "--json", "--out", "--to", "file"],
+    "models list": ["--commercial-only", "--json"],
     "models show": ["--json", "name"],
     "predict": [
         "--batch-size",

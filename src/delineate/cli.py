@@ -227,11 +227,17 @@ def predict(
 
 
 @models_app.command("list", epilog="Example: delineate models list")
-def models_list(as_json: Json = False) -> None:
-    """List the models, and the published weights of each."""
+def models_list(
+    commercial_only: Annotated[
+        bool,
+        typer.Option("--commercial-only", help="Only weights whose licence allows commercial use."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the models, and the published weights of each: AP, size, licence."""
     from delineate.jobs.models import model_rows, model_table
 
-    rows = model_rows()
+    rows = model_rows(commercial_only=commercial_only)
     _show({"models": rows}, as_json, model_table(rows))
 
 
@@ -245,6 +251,31 @@ def models_show(
 
     shown = show_model(name)
     _show(shown, as_json, model_text(shown))
+
+
+@models_app.command(
+    "convert", epilog="Example: delineate models convert model_final.pkl --out mine.safetensors"
+)
+def models_convert(
+    file: Annotated[Path, typer.Argument(help="Checkpoint of another program, or of ours.")],
+    out: Annotated[Path, typer.Option(help="Where the result is written.")],
+    to: Annotated[
+        str | None,
+        typer.Option(help="Write for torchvision, detectron2, detr, yolact or huggingface."),
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="JSON with the names of the classes; or a COCO file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a checkpoint of another program into our format, or one of ours into another's.
+
+    The program is recognised by the names of the entries; nothing in the file is run.
+    """
+    from delineate.jobs.convert import convert_file, summary
+
+    result = convert_file(file, out, to=to, classes=classes)
+    _show(result, as_json, summary(result))
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ FAMILIES = {
         },
         spread=_spread_mask_rcnn,
         silence=_silence_mask_rcnn,
-        losses=frozenset({"rpn_objectness", "rpn_box", "class", "box", "mask"}),
+        losses=frozenset({"rpn_objectness", "rpn_box", "class", "box", "mask", "stuff"}),
         idle=frozenset({"rpn_box", "box", "mask"}),
         first={
             "rpn_objectness": 1.0,  # log 2 = 0.69 for a fair coin
@@ -112,6 +112,8 @@ FAMILIES = {
             "mask": 1.0,
         },
         draws=True,
+        once=frozenset({"stuff"}),
+        of_part=frozenset({"stuff"}),
     ),
     "detr": Family(
         small={

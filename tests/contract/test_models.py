@@ -75,9 +75,10 @@ def truth(*boxes: tuple[int, int, int, int], size: tuple[int, int] = SIZE) -> Ta
         bitmap[y0, x0] = False
     masks = Masks.from_bitmaps(bitmaps, size)
     labels = np.arange(len(boxes)) % CLASSES
-    return Target.from_instances(
+    target = Target.from_instances(
         Instances(image_size=size, boxes=masks.boxes(), labels=labels, masks=masks)
     )
+    return target._replace(stuff=torch.from_numpy(1 - bitmaps.any(axis=0)).to(torch.uint8))
 
 
 def detect(model: SegModel, images: Tensor, sizes: Tensor) -> tuple[Tensor, ...]:

@@ -14,6 +14,8 @@ NAMES = {
     "d2_mask_rcnn_X_101_32x8d_FPN_3x": ("maskrcnn_resnext101_fpn", 107_427_760),
     "d2_mask_rcnn_R_50_C4_3x": ("maskrcnn_resnet50_c4", 35_909_612),
     "d2_mask_rcnn_R_50_DC5_3x": ("maskrcnn_resnet50_dc5", 172_353_516),
+    "d2_panoptic_fpn_R_50_3x": ("panoptic_fpn_resnet50", 45_973_990),
+    "d2_panoptic_fpn_R_101_3x": ("panoptic_fpn_resnet101", 64_913_894),
 }
 
 

@@ -173,7 +173,10 @@ def test_folder_that_is_no_run(tmp_path):
         ("maskrcnn_resnet50_fpn:coco_v2", "choose one of maskrcnn_resnet50_fpn:coco_v1."),
         ("maskrcnn_nano:coco_v1", "there are no published weights 'maskrcnn_nano:coco_v1'"),
         ("resnet50:imagenet1k_v1", "are weights of a backbone"),
-        ("folder/model.pth", r"expected a \.safetensors file, got folder/model\.pth: .*`name:tag`"),
+        (
+            "folder/model.pth",
+            r"expected a \.safetensors file, got folder/model\.pth: .*models convert",
+        ),
         ("none.safetensors", "No such file"),
         ("", "expected a run with"),
         ("no/such/run", "expected a checkpoint, a run's folder or a `name:tag`"),

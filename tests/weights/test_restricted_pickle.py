@@ -1,5 +1,6 @@
 """Pickles of arrays are read; pickles of anything else run nothing."""
 
+import codecs
 import pickle
 from collections.abc import Callable
 
@@ -42,6 +43,7 @@ class Call:
         return self.call
 
 
+LONG = "a" * 10**5
 HOSTILE = {
     "system": b"cos\nsystem\n(S'touch ran'\ntR.",
     "getattr": b"c__builtin__\ngetattr\n(c__builtin__\nobject\nS'__subclasses__'\ntR.",
@@ -56,6 +58,16 @@ HOSTILE = {
     "huge memo": b"\x80\x02Nr\xff\xff\xff\x7f.",
     "state of a function": b"c_codecs\nencode\n}S'a'\nNsb.",
     "one array many times": pickle.dumps(dict.fromkeys(map(str, range(9999)), np.zeros(10**5))),
+    "text as bytes again and again": pickle.dumps(
+        {str(n): Call(codecs.encode, LONG, "latin1") for n in range(99)}
+    ),
+    "text of arrays again and again": (
+        b"\x80\x02(X\x00\x04\x00\x00"
+        + b"a" * 1024
+        + b"q\x000"
+        + b"cnumpy._core.multiarray\n_reconstruct\n)R(K\x01K\x01\x85cnumpy\ndtype\n"
+        b"X\x02\x00\x00\x00u1\x85R\x89h\x00tb" * 30 + b"l."
+    ),
     "truncated": pickle.dumps(ARRAYS)[:-20],
     "empty": b"",
     "a list": pickle.dumps([1, 2]),

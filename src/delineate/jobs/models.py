@@ -11,10 +11,20 @@ from delineate.weights.hub import COCO_91, WEIGHTS, find, tags
 from delineate.weights.load import load
 
 
-def model_rows() -> list[dict[str, Any]]:
-    """Return name, summary and published weights of every model."""
+def model_rows(*, commercial_only: bool = False) -> list[dict[str, Any]]:
+    """Return name, summary and published weights of every model.
+
+    Args:
+        commercial_only: Leave out weights whose terms do not allow commercial use.
+    """
     return [
-        {"name": name, "summary": entry.summary, "weights": [_weights(w) for w in tags(name)]}
+        {
+            "name": name,
+            "summary": entry.summary,
+            "weights": [
+                _weights(w) for w in tags(name) if WEIGHTS[w].commercial or not commercial_only
+            ],
+        }
         for name, entry in MODELS.items()
     ]
 
@@ -25,7 +35,9 @@ def _weights(name: str) -> dict[str, Any]:
         "name": name,
         "mask_ap": record.mask_ap,
         "box_ap": record.box_ap,
+        "pq": record.pq,
         "licence": record.licence,
+        "commercial": record.commercial,
         "mebibytes": record.mebibytes,
     }
 
@@ -35,12 +47,21 @@ def model_table(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows:
         lines.append(f"{row['name']:26} {row['summary']}")
-        lines += [
-            f"{'':26}   {w['name']}: published mask AP {w['mask_ap']}, box AP {w['box_ap']}, "
-            f"{w['mebibytes']:.0f} MiB"
-            for w in row["weights"]
-        ]
+        lines += [_weights_line(weights) for weights in row["weights"]]
     return "\n".join(lines)
+
+
+def _weights_line(weights: dict[str, Any]) -> str:
+    """Return name, published measures in percent, size and licence in columns."""
+    measures = {"mask AP": "mask_ap", "box AP": "box_ap", "PQ": "pq"}
+    numbers = [
+        f"{title} {100 * weights[key]:.1f}" if weights[key] is not None else ""
+        for title, key in measures.items()
+    ]
+    licence = weights["licence"].partition(" ")[0]
+    size = f"{weights['mebibytes']:.0f} MiB"
+    columns = f"{numbers[0]:12}  {numbers[1]:11}  {numbers[2]:7}  {size:>8}  {licence}"
+    return f"  {weights['name']:40} {columns}"
 
 
 def show_model(name: str) -> dict[str, Any]:

@@ -69,6 +69,9 @@ class Target(NamedTuple):
     """None trains the boxes only."""
     crowds: Tensor | None = None
     """``(m, 4)`` boxes of crowd regions: what lies in them is neither object nor background."""
+    stuff: Tensor | None = None
+    """``(h, w)`` uint8 of the whole image: 0 for things, 1 + k for stuff k, 255 for what does not
+    count; None trains no stuff."""
 
     @classmethod
     def from_instances(cls, instances: Instances) -> Self:
@@ -98,7 +101,8 @@ class Target(NamedTuple):
         boxes = self.boxes.to(device, non_blocking=True)
         labels = self.labels.to(device, non_blocking=True)
         crowds = None if self.crowds is None else self.crowds.to(device, non_blocking=True)
-        return type(self)(boxes, labels, masks, crowds)
+        stuff = None if self.stuff is None else self.stuff.to(device, non_blocking=True)
+        return type(self)(boxes, labels, masks, crowds, stuff)
 
 
 class SegModel(nn.Module):
@@ -175,7 +179,7 @@ class SegModel(nn.Module):
 def box_masks_to_instances(
     raw: BoxMasks, where: Sequence[Geometry], *, rule: PasteRule
 ) -> list[Instances]:
-    """Paste masks that live in their boxes into the original images.
+    """Paste masks that live in their boxes into the original images; boxes without area go.
 
     Args:
         raw: Detections of a batch.
@@ -190,6 +194,8 @@ def box_masks_to_instances(
         original = geometry.inverse().boxes(boxes[here]).astype(np.float32)
         limit = np.array([size[1], size[0], size[1], size[0]], dtype=np.float32)
         original = np.clip(original, 0, limit)
+        solid = area(original) > 0
+        original, here = original[solid], np.flatnonzero(here)[solid]
         results.append(
             Instances(
                 image_size=size,

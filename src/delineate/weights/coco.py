@@ -49,6 +49,9 @@ _STUFF = {
     197: "building-other-merged", 198: "rock-merged", 199: "wall-other-merged", 200: "rug-merged",
 }
 # fmt: on
+COCO_STUFF = ClassMap(names=tuple(_STUFF.values()), source_ids=tuple(_STUFF))
+"""The 53 classes of stuff of COCO's panoptic task, by rising id."""
+
 THINGS = 91
 """Raw ids below it are things, or unused."""
 

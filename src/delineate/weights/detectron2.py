@@ -1,4 +1,4 @@
-"""Detectron2's checkpoints: Mask R-CNNs with a feature pyramid, on one map (C4), and dilated (DC5).
+"""Detectron2's checkpoints: Mask R-CNN with a pyramid (and Panoptic FPN), on one map, dilated.
 
 Its published files hold no trace of how images come in, nor of where a ResNet strides: what the
 configurations of its model zoo say is assumed. Files that do state mean and deviation are believed.
@@ -22,11 +22,12 @@ from delineate.models.mask_rcnn.zoo import (
     ONE_MAP,
     PYRAMID,
 )
-from delineate.weights.coco import COCO_80
+from delineate.weights.coco import COCO_80, COCO_STUFF
 from delineate.weights.keymap import Table, to_ours, to_theirs
 from delineate.weights.layout import Identity, Layout, State
 
 _SCORES = "roi_heads.box_predictor.cls_score.weight"
+_STUFF_BIAS = "sem_seg_head.predictor.bias"
 _RPN = "proposal_generator.rpn_head.conv.weight"
 
 
@@ -76,7 +77,25 @@ _PYRAMID: Table = tuple(
     for theirs, ours in (("lateral", "lateral"), ("output", "output"))
 )
 
-FPN: Table = (*_body("backbone.bottom_up.", 4), *_PYRAMID, *_HEADS, *_OWN_HEADS)
+_STUFF: Table = (
+    *(
+        row
+        for level, conv in ((2, 0), (3, 0), (4, 0), (4, 1), (5, 0), (5, 1), (5, 2))
+        for row in (
+            (
+                f"sem_seg_head.p{level}.{2 * conv}.weight",
+                f"stuff.levels.{level - 2}.{conv}.0.weight",
+            ),
+            (
+                f"sem_seg_head.p{level}.{2 * conv}.norm.{{wb}}",
+                f"stuff.levels.{level - 2}.{conv}.1.{{wb}}",
+            ),
+        )
+    ),
+    ("sem_seg_head.predictor.{wb}", "stuff.predictor.{wb}"),
+)
+
+FPN: Table = (*_body("backbone.bottom_up.", 4), *_PYRAMID, *_HEADS, *_OWN_HEADS, *_STUFF)
 C4: Table = (
     *_body("backbone.", 3),
     *_stage("roi_heads.res5.", "roi_heads.box_head.layer4."),
@@ -120,14 +139,32 @@ def identify(state: State, neck: str) -> Identity:
             f"expected {' or '.join(models.values())}, got a backbone with {depth} "
             f"{'grouped ' if grouped else ''}blocks in its stage res4: choose another checkpoint."
         )
+    model = models[depth, grouped]
+    if (stuff := state.get(_STUFF_BIAS)) is not None:
+        if grouped:
+            raise ModelError(
+                "expected a Panoptic FPN on ResNet-50 or ResNet-101, got one on a ResNeXt: choose "
+                "another checkpoint."
+            )
+        model = f"panoptic_fpn_{model.split('_')[1]}"
+        table = _stuff_classes(len(stuff) - 1)
+        options |= {"stuff_names": table.names, "stuff_ids": table.source_ids}
     count = len(state[_SCORES]) - 1
     names = [f"class {number}" for number in range(1, count + 1)]
     return Identity(
-        model=models[depth, grouped],
+        model=model,
         classes=COCO_80 if count == len(COCO_80) else ClassMap.from_names(names),
         preprocess=_preprocess(state, grouped=grouped, neck=neck),
         options=options,
     )
+
+
+def _stuff_classes(count: int) -> ClassMap:
+    """Return COCO's classes of stuff, or nameless ones whose ids no thing has."""
+    if count == len(COCO_STUFF):
+        return COCO_STUFF
+    names = tuple(f"stuff {number}" for number in range(1, count + 1))
+    return ClassMap(names, tuple(range(10_000, 10_000 + count)))
 
 
 def _preprocess(state: State, *, grouped: bool, neck: str) -> Preprocess:
@@ -176,4 +213,4 @@ LAYOUTS: tuple[Layout, ...] = (
         table=DC5,
     ),
 )
-"""Detectron2's three kinds of Mask R-CNN."""
+"""With a pyramid, and perhaps a head for stuff; without; and dilated."""

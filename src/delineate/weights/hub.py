@@ -9,6 +9,7 @@ from delineate.core.classes import ClassMap
 from delineate.errors import ModelError, nearest
 from delineate.weights.coco import COCO_80, COCO_91, COCO_IDS, COCO_PANOPTIC_IDS
 
+_DETECTRON2 = "https://dl.fbaipublicfiles.com/detectron2/"
 _DETR = "https://dl.fbaipublicfiles.com/detr/"
 _TORCH = "https://download.pytorch.org/models/"
 _BSD = "BSD-3-Clause (torchvision); the terms of the images of {} may also apply to what was learnt"
@@ -25,6 +26,8 @@ class Published:
         mebibytes: Its published size.
         layout: Which names its entries have: the name of a `Layout`, or ``torchvision_resnet``.
         licence: Terms of use.
+        commercial: Whether these terms allow commercial use of the weights; what the terms of the
+            images they were trained on mean for weights, nobody has settled.
         source: The recipe or paper.
         classes: What the outputs mean; None for a backbone.
         box_ap: Published AP of the boxes on COCO val2017, 0 to 1; None for a backbone.
@@ -44,6 +47,7 @@ class Published:
     mask_ap: float | None = None
     pq: float | None = None
     top1: float | None = None
+    commercial: bool = True
 
 
 def _resnet(file: str, mebibytes: float, top1: float, source: str) -> Published:
@@ -75,6 +79,37 @@ def _yolact(model: str, file: str, mebibytes: float, mask_ap: float) -> Publishe
     )
 
 
+def _detectron2(
+    config: str,
+    number: int,
+    digits: str,
+    mebibytes: float,
+    layout: str,
+    *,
+    box_ap: float,
+    mask_ap: float,
+    pq: float | None = None,
+) -> Published:
+    """Return the record of a file of detectron2's zoo; its digits are no SHA-256 that it states.
+
+    Sizes follow from the entries, in 32 bits. Of a Panoptic FPN `classes` are the things.
+    """
+    task = "COCO-InstanceSegmentation" if pq is None else "COCO-PanopticSegmentation"
+    return Published(
+        url=f"{_DETECTRON2}{task}/{config}/{number}/model_final_{digits}.pkl",
+        sha256="",
+        mebibytes=mebibytes,
+        layout=layout,
+        licence="CC-BY-SA-3.0 (detectron2's model zoo); the terms of the images of COCO may also "
+        "apply to what was learnt",
+        source="https://github.com/facebookresearch/detectron2/blob/main/MODEL_ZOO.md",
+        classes=COCO_80,
+        box_ap=box_ap,
+        mask_ap=mask_ap,
+        pq=pq,
+    )
+
+
 def _detr(
     file: str,
     mebibytes: float,
@@ -100,6 +135,8 @@ def _detr(
 _FIRST_RECIPE = "https://github.com/pytorch/vision/tree/main/references/classification#resnet"
 _SECOND_RECIPE = "https://github.com/pytorch/vision/issues/3995#new-recipe"
 
+_FPN = "detectron2_maskrcnn"
+
 WEIGHTS: dict[str, Published] = {
     "maskrcnn_resnet50_fpn:coco_v1": Published(
         url=_TORCH + "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
@@ -122,6 +159,72 @@ WEIGHTS: dict[str, Published] = {
         classes=COCO_91,
         box_ap=0.474,
         mask_ap=0.418,
+    ),
+    "maskrcnn_resnet50_fpn:detectron2_1x": _detectron2(
+        "mask_rcnn_R_50_FPN_1x", 137260431, "a54504", 169.6, _FPN, box_ap=0.386, mask_ap=0.352
+    ),
+    "maskrcnn_resnet50_fpn:detectron2_3x": _detectron2(
+        "mask_rcnn_R_50_FPN_3x", 137849600, "f10217", 169.6, _FPN, box_ap=0.410, mask_ap=0.372
+    ),
+    "maskrcnn_resnet101_fpn:detectron2_3x": _detectron2(
+        "mask_rcnn_R_101_FPN_3x", 138205316, "a3ec72", 242.2, _FPN, box_ap=0.429, mask_ap=0.386
+    ),
+    "maskrcnn_resnext101_fpn:detectron2_3x": _detectron2(
+        "mask_rcnn_X_101_32x8d_FPN_3x",
+        139653917,
+        "2d9806",
+        411.4,
+        _FPN,
+        box_ap=0.443,
+        mask_ap=0.395,
+    ),
+    "maskrcnn_resnet50_c4:detectron2_3x": _detectron2(
+        "mask_rcnn_R_50_C4_3x",
+        137849525,
+        "4ce675",
+        137.4,
+        f"{_FPN}_c4",
+        box_ap=0.398,
+        mask_ap=0.344,
+    ),
+    "maskrcnn_resnet50_dc5:detectron2_3x": _detectron2(
+        "mask_rcnn_R_50_DC5_3x",
+        137849551,
+        "84107b",
+        657.9,
+        f"{_FPN}_dc5",
+        box_ap=0.400,
+        mask_ap=0.359,
+    ),
+    "panoptic_fpn_resnet50:detectron2_1x": _detectron2(
+        "panoptic_fpn_R_50_1x",
+        139514544,
+        "dbfeb4",
+        175.8,
+        _FPN,
+        box_ap=0.376,
+        mask_ap=0.347,
+        pq=0.394,
+    ),
+    "panoptic_fpn_resnet50:detectron2_3x": _detectron2(
+        "panoptic_fpn_R_50_3x",
+        139514569,
+        "c10459",
+        175.8,
+        _FPN,
+        box_ap=0.400,
+        mask_ap=0.365,
+        pq=0.415,
+    ),
+    "panoptic_fpn_resnet101:detectron2_3x": _detectron2(
+        "panoptic_fpn_R_101_3x",
+        139514519,
+        "cafdb1",
+        248.4,
+        _FPN,
+        box_ap=0.424,
+        mask_ap=0.385,
+        pq=0.430,
     ),
     "yolact_resnet50:coco": _yolact("yolact-resnet50", "yolact_resnet50", 119.1, 0.282),
     "yolact_darknet53:coco": _yolact("yolact-darknet53", "yolact_darknet53", 182.5, 0.287),

@@ -11,14 +11,12 @@ from delineate.models.api import SegModel
 from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.models.zoo import MODELS
 from delineate.weights.file import load_model, save_model
+from delineate.weights.foreign_file import SUFFIXES, read_foreign
 from delineate.weights.hub import WEIGHTS, Published, find, tags
 from delineate.weights.layouts import build_from, layout_named
-from delineate.weights.restricted_pickle import load_pickle
-from delineate.weights.torch_file import load_torch_file
 from delineate.weights.torchvision import fill_backbone
 
 BEST = "best.safetensors"
-FOREIGN_SUFFIXES = {".pth", ".pt", ".pkl", ".ckpt", ".bin"}
 
 
 def load(spec: str | Path) -> SegModel:
@@ -37,13 +35,14 @@ def load(spec: str | Path) -> SegModel:
     path = Path(spec)
     if path.is_dir():
         return _from_run(path)
-    if path.suffix in FOREIGN_SUFFIXES:
-        raise ModelError(
-            f"expected a .safetensors file, got {path}: published weights of other programs are "
-            f"loaded by their `name:tag` for now, for example {next(iter(WEIGHTS))!r}."
-        )
     if path.suffix == ".safetensors":
         return load_model(path)
+    if path.suffix in SUFFIXES:
+        raise ModelError(
+            f"expected a .safetensors file, got {path}: convert it once with `delineate models "
+            f"convert {path} --out {path.stem}.safetensors`, or load published weights by their "
+            f"`name:tag`, for example {next(iter(WEIGHTS))!r}."
+        )
     if ":" in str(spec):
         return _published(str(spec))
     raise ModelError(_no_weights(str(spec)))
@@ -102,8 +101,7 @@ def _published(spec: str) -> SegModel:
 def _fetched(record: Published) -> dict[str, Tensor]:
     """Fetch and read a file, which may be a tenth larger than published: sizes are rounded."""
     limit = int(1.1 * record.mebibytes * 2**20)
-    file = fetch(record.url, sha256=record.sha256, max_bytes=limit)
-    return load_pickle(file) if file.suffix == ".pkl" else load_torch_file(file)
+    return read_foreign(fetch(record.url, sha256=record.sha256, max_bytes=limit))
 
 
 def _no_weights(name: str) -> str:

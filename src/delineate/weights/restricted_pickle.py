@@ -1,6 +1,6 @@
 """Read detectron2's ``.pkl``: a pickle, of which only arrays and plain values are ever built.
 
-A pickle is a program. Here its every call goes to one of five functions of ours: there is no way
+A pickle is a program. Here its every call goes to one of a few functions of ours: there is no way
 from them to the rest of Python, and the memory they take is bounded by the size of the file.
 """
 
@@ -18,6 +18,22 @@ from delineate.errors import ModelError
 from delineate.weights.torch_file import MAX_BYTES, MAX_TENSORS
 
 _KINDS = {f"{kind}{size}" for kind in "fiu" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
+
+
+class _Allowance:
+    """How many bytes may still be built: a pickle can ask for the same text as bytes forever."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def encode(self, text: object, encoding: object = "latin1") -> bytes:
+        """Stand for the function by which old protocols write bytes."""
+        if not isinstance(text, str) or encoding != "latin1":
+            raise pickle.UnpicklingError("text in an encoding other than latin1")
+        self.left -= len(text)
+        if self.left < 0:
+            raise pickle.UnpicklingError("more than the file holds")
+        return text.encode("latin1")
 
 
 class _Type:
@@ -40,7 +56,6 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:  # noqa: ANN401 - whatever the file says
         _, shape, kind, fortran, data = state
-        data = data.encode("latin1") if isinstance(data, str) else data
         if not isinstance(kind, _Type) or not isinstance(data, bytes):
             raise pickle.UnpicklingError("an array without numbers")
         flat = np.frombuffer(data, dtype=kind.dtype)
@@ -52,17 +67,10 @@ def _reconstruct(*_: object) -> _Array:
 
 
 def _scalar(kind: object, data: object) -> Any:  # noqa: ANN401 - a number of any type
-    data = data.encode("latin1") if isinstance(data, str) else data
     if not isinstance(kind, _Type) or not isinstance(data, bytes):
         raise pickle.UnpicklingError("a scalar without a number")
     (value,) = np.frombuffer(data, dtype=kind.dtype)
     return value.item()
-
-
-def _encode(text: object, encoding: object) -> bytes:
-    if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError("text in an encoding other than latin1")
-    return text.encode("latin1")
 
 
 def _no_bytes(*arguments: object) -> bytes:
@@ -76,7 +84,6 @@ _BUILDERS: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _Type,
     ("numpy", "ndarray"): _Array,
     ("collections", "OrderedDict"): OrderedDict,
-    ("_codecs", "encode"): _encode,
     ("__builtin__", "bytes"): _no_bytes,
     ("builtins", "bytes"): _no_bytes,
 }
@@ -90,16 +97,31 @@ class _Restricted(pickle._Unpickler):
 
     dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
 
+    def __init__(self, file: io.BytesIO, size: int) -> None:
+        super().__init__(file, encoding="latin1")
+        self.allowance = _Allowance(size)
+
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as in the base class
         """Return one of our own builders, never what the file names."""
+        if (module, name) == ("_codecs", "encode"):
+            return self.allowance.encode
         if (module, name) not in _BUILDERS:
             raise pickle.UnpicklingError(f"{module[:40]}.{name[:40]}")
+        if name == "scalar":
+            return lambda kind, data: _scalar(kind, self._bytes(data))
         return _BUILDERS[module, name]
+
+    def _bytes(self, data: object) -> object:
+        """Return the bytes that Python 2 wrote as text."""
+        return self.allowance.encode(data) if isinstance(data, str) else data
 
     def load_build(self) -> None:
         """Set the state of one of our stand-ins, and of nothing else."""
         if not isinstance(self.stack[-2], _Type | _Array):
             raise pickle.UnpicklingError(f"the state of a {type(self.stack[-2]).__name__}")
+        if isinstance(self.stack[-2], _Array):
+            *rest, data = self.stack[-1]
+            self.stack[-1] = (*rest, self._bytes(data))
         super().load_build()
 
     dispatch[pickle.BUILD[0]] = load_build
@@ -123,7 +145,7 @@ def load_pickle(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             )
         with open(path, "rb") as file:
             content = io.BytesIO(file.read())  # its reads end where the bytes do
-        values = _Restricted(content, encoding="latin1").load()
+        values = _Restricted(content, size).load()
     except OSError as error:
         raise ModelError(
             f"expected a checkpoint at {path}: {error.strerror}; check the path."

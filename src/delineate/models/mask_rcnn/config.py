@@ -54,6 +54,7 @@ class MaskRCNNConfig(Options):
     rpn_post_nms_train: int = 2000
     rpn_nms_iou: float = 0.7
     rpn_smallest_side: float = 1e-3  # 0 keeps all that have an area
+    rpn_rank: Literal["probability", "logit"] = "probability"  # large logits are equal as the first
 
     # Regions of interest
     background: Literal["first", "last"] = "first"
@@ -81,6 +82,12 @@ class MaskRCNNConfig(Options):
     mask_norm: Literal["none", "batch"] = "none"
     mask_targets: Literal["soft", "binary"] = "soft"
     smooth_l1_beta: float = 1 / 9  # of all boxes; 0 is plain L1
+
+    # Stuff head (Panoptic FPN), where there are classes of stuff; their ids are none of the things'
+    stuff_names: tuple[str, ...] = ()
+    stuff_ids: tuple[int, ...] = ()
+    stuff_channels: int = 128
+    stuff_loss_weight: float = 0.5
 
     # Detections
     score_threshold: float = 0.05
@@ -116,6 +123,16 @@ class MaskRCNNConfig(Options):
             raise ConfigError(
                 "expected `backbone_strides` to be (16,) where `neck` is 'none' (C4), got "
                 f"{self.backbone_strides}: set both."
+            )
+        if len(self.stuff_ids) != len(self.stuff_names):
+            raise ConfigError(
+                f"expected as many `stuff_ids` as `stuff_names`, {len(self.stuff_names)}, got "
+                f"{len(self.stuff_ids)}: complete them."
+            )
+        if self.stuff_names and (self.neck != "fpn" or self.backbone_strides[0] != 4):
+            raise ConfigError(
+                "expected a pyramid from stride 4 on where there are `stuff_names`, got `neck` "
+                f"{self.neck!r} and `backbone_strides` {self.backbone_strides}: change them."
             )
         if self.neck == "dilated" and self.backbone_strides != (32,):
             raise ConfigError(
@@ -158,7 +175,13 @@ _RANGES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
         (
             *("backbone_norm_eps", "rpn_convs", "roi_sampling_ratio", "box_convs", "mask_convs"),
             *("rpn_smallest_side", "smallest_side", "roi_level_margin", "smooth_l1_beta"),
+            "stuff_loss_weight",
         ),
+    ),
+    (
+        "a multiple of 32 from 32 on",
+        lambda value: value >= 32 and value % 32 == 0,
+        ("stuff_channels",),
     ),
     (
         "between 0 and 1",

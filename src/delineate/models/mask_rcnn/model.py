@@ -1,14 +1,19 @@
 """Mask R-CNN (He et al., 2017): backbone, neck, proposals, and heads over regions."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from delineate.core.classes import ClassMap
+from delineate.core.decode_semantic import best_class
 from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
+from delineate.core.panoptic import Panoptic, to_semantic
+from delineate.core.panoptic_classes import PanopticClasses
+from delineate.core.panoptic_fusion import fuse, things_only
 from delineate.core.preprocess import Preprocess
 from delineate.models.api import (
     BoxMasks,
@@ -22,6 +27,19 @@ from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.roi_heads import RoIHeads
 from delineate.models.mask_rcnn.rpn import RPN
 from delineate.models.necks import FPN
+from delineate.models.semantic import STRIDE, StuffHead, stuff_loss
+
+
+class BoxMasksAndStuff(NamedTuple):
+    """`BoxMasks`, and what the stuff head says of the batch."""
+
+    image: Tensor
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+    masks: Tensor
+    stuff: Tensor
+    """``(b, 1 + S, H / 4, W / 4)`` float32 logits; 0 stands for all things."""
 
 
 class MaskRCNN(SegModel):
@@ -64,18 +82,31 @@ class MaskRCNN(SegModel):
             features.channels[: self.pooled_levels], features.strides[: self.pooled_levels]
         )
         self.roi_heads = RoIHeads(config, pooled, len(classes))
+        self.stuff: StuffHead | None = None
+        if config.stuff_names:
+            self.stuff = StuffHead(
+                pooled, classes=1 + len(config.stuff_names), channels=config.stuff_channels
+            )
 
-    def forward(self, images: Tensor, sizes: Tensor) -> BoxMasks:
-        """Detect in a batch; see `SegModel.forward`."""
+    @property
+    def panoptic_classes(self) -> PanopticClasses:
+        """Its things, and the classes of its stuff head, of which there may be none."""
+        stuff = ClassMap(self.config.stuff_names, self.config.stuff_ids)
+        return PanopticClasses(self.classes, stuff)
+
+    def forward(self, images: Tensor, sizes: Tensor) -> BoxMasks | BoxMasksAndStuff:
+        """Detect in a batch, with the stuff where there is a head; see `SegModel.forward`."""
         features = self._features(images)
         levels = self.rpn(features, _padded(images))
         proposals = self.rpn.propose(
             levels, sizes, pre_nms=self.config.rpn_pre_nms, post_nms=self.config.rpn_post_nms
         )
-        return self.roi_heads(features[: self.pooled_levels], proposals, sizes)
+        pooled = features[: self.pooled_levels]
+        found = self.roi_heads(pooled, proposals, sizes)
+        return found if self.stuff is None else BoxMasksAndStuff(*found, self.stuff(pooled).float())
 
     def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """Return rpn_objectness, rpn_box, class, box and (where there are masks) mask."""
+        """Return rpn_objectness, rpn_box, class, box, mask (where there are masks) and stuff."""
         features = self._features(images)
         levels = self.rpn(features, _padded(images))
         proposals = self.rpn.propose(
@@ -85,12 +116,45 @@ class MaskRCNN(SegModel):
             post_nms=self.config.rpn_post_nms_train,
         )
         losses = self.rpn.losses(levels, targets)
-        losses |= self.roi_heads.losses(features[: self.pooled_levels], proposals, targets)
+        pooled = features[: self.pooled_levels]
+        losses |= self.roi_heads.losses(pooled, proposals, targets)
+        if self.stuff is not None:
+            truth = [target.stuff for target in targets]
+            losses["stuff"] = self.config.stuff_loss_weight * stuff_loss(self.stuff(pooled), truth)
         return losses
 
-    def to_instances(self, raw: BoxMasks, where: Sequence[Geometry]) -> list[Instances]:
+    def to_instances(
+        self, raw: BoxMasks | BoxMasksAndStuff, where: Sequence[Geometry]
+    ) -> list[Instances]:
         """Paste masks into the original images; see `SegModel.to_instances`."""
-        return box_masks_to_instances(raw, where, rule=self.config.paste_rule)
+        return box_masks_to_instances(BoxMasks(*raw[:5]), where, rule=self.config.paste_rule)
+
+    def to_panoptic(
+        self, raw: BoxMasks | BoxMasksAndStuff, where: Sequence[Geometry]
+    ) -> list[Panoptic]:
+        """Give every pixel of the original images to a segment, by the rules of Panoptic FPN.
+
+        Without a stuff head there are things only, their overlaps resolved by score.
+        """
+        classes, instances = self.panoptic_classes, self.to_instances(raw, where)
+        if not isinstance(raw, BoxMasksAndStuff):
+            return [things_only(found, classes) for found in instances]
+        maps = self.to_stuff_maps(raw, where)
+        return [fuse(found, stuff, classes) for found, stuff in zip(instances, maps, strict=True)]
+
+    def to_semantic(
+        self, raw: BoxMasks | BoxMasksAndStuff, where: Sequence[Geometry]
+    ) -> list[np.ndarray]:
+        """Return the ``(h, w)`` int32 joint label of each pixel, -1 where there is none."""
+        return [to_semantic(panoptic) for panoptic in self.to_panoptic(raw, where)]
+
+    def to_stuff_maps(self, raw: BoxMasksAndStuff, where: Sequence[Geometry]) -> list[np.ndarray]:
+        """Return what the stuff head says of each pixel, ``(h, w)`` int32: 0 is a thing."""
+        logits = raw.stuff.detach().cpu().numpy()
+        return [
+            best_class(planes, stride=STRIDE, size=geometry.target, target=geometry.source)
+            for planes, geometry in zip(logits, where, strict=True)
+        ]
 
     def _features(self, images: Tensor) -> list[Tensor]:
         """Return the maps that the heads share, channels last in memory throughout."""

@@ -101,7 +101,7 @@ class RPN(nn.Module):
             best, index = objectness.topk(min(pre_nms, objectness.shape[1]), dim=1)
             deltas = level.deltas.detach().gather(1, index[:, :, None].expand(-1, -1, 4))
             boxes.append(decode(deltas, level.anchors[index], UNIT_WEIGHTS))
-            scores.append(best.sigmoid())
+            scores.append(best.sigmoid() if self.config.rpn_rank == "probability" else best)
             groups.append(torch.full_like(index[0], number))
         clipped = clip(torch.cat(boxes, dim=1), sizes[:, None])
         group = torch.cat(groups)

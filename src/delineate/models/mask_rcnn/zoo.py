@@ -33,6 +33,7 @@ CONVENTIONS: Mapping[str, object] = MappingProxyType(
         "anchor_order": "size",
         "anchor_spacing": "stride",
         "rpn_smallest_side": 0.0,
+        "rpn_rank": "logit",
         "background": "last",
         "roi_aligned": True,
         "roi_sampling_ratio": 0,
@@ -54,6 +55,8 @@ ONE_MAP: Mapping[str, object] = MappingProxyType(
     }
 )
 """The anchors and proposals of its models without a pyramid."""
+_PANOPTIC = _R50_FPN.replace(**CONVENTIONS, **PYRAMID, stuff_names=("stuff",), stuff_ids=(10_000,))
+"""All stuff as one class, until somebody names more."""
 
 MODELS: dict[str, ZooEntry] = {
     "maskrcnn_resnet50_fpn": ZooEntry(
@@ -100,6 +103,16 @@ MODELS: dict[str, ZooEntry] = {
         ),
         preprocess=DETECTRON2_GROUPED,
         summary="Mask R-CNN with ResNeXt-101 32x8d, detectron2's largest.",
+    ),
+    "panoptic_fpn_resnet50": ZooEntry(
+        config=_PANOPTIC,
+        preprocess=DETECTRON2,
+        summary="Panoptic FPN (detectron2): Mask R-CNN and a head for stuff, see `stuff_names`.",
+    ),
+    "panoptic_fpn_resnet101": ZooEntry(
+        config=_PANOPTIC.replace(backbone="resnet101"),
+        preprocess=DETECTRON2,
+        summary="Panoptic FPN with the deeper ResNet-101.",
     ),
     "maskrcnn_resnet18_fpn": ZooEntry(
         config=_R50_FPN.replace(backbone="resnet18"),
