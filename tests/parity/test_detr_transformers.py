@@ -44,12 +44,14 @@ def theirs(kind: str, *, dilated: bool = False) -> nn.Module:
     )
     model = getattr(transformers, kind)(config).eval()
     random = torch.Generator().manual_seed(1)
+    norms = [module for module in model.modules() if hasattr(module, "running_var")]
     with torch.no_grad():
-        for name, value in model.state_dict().items():
-            if name.endswith("running_var"):
-                value.uniform_(0.5, 1.5, generator=random)
-            elif name.endswith(("normalization.bias", "running_mean", "bn1.bias", "bn3.bias")):
-                value.normal_(0, 0.1, generator=random)
+        for norm in norms:  # timm's last norm of a block starts at 0 and would hide the block
+            norm.weight.uniform_(0.3, 0.6, generator=random)
+            norm.running_var.uniform_(0.5, 1.5, generator=random)
+            norm.bias.normal_(0, 0.1, generator=random)
+            norm.running_mean.normal_(0, 0.1, generator=random)
+    assert len(norms) == 53
     return model
 
 
