@@ -1,7 +1,7 @@
 """ResNet (He et al., 2016): the backbones that published detection weights are made for.
 
 Parameter names are torchvision's (``conv1``, ``bn1``, ``layer1.0.conv1``, ``downsample.0``), to
-which those of detectron2 and YOLACT map one to one. Every backbone but DarkNet-53 comes from timm.
+which those of detectron2 and YOLACT map one to one. All others but DarkNet-53 come from timm.
 """
 
 from collections.abc import Sequence
