@@ -45,7 +45,7 @@ def test_networks_keep_their_size(name, count):
 
 def test_names():
     assert list_models() == sorted(MODELS)
-    assert {name.partition("_")[0] for name in MODELS} == {"detr", "maskrcnn", "yolact"}
+    assert {name.partition("_")[0] for name in MODELS} == {"detr", "maskrcnn", "panoptic", "yolact"}
     assert all(entry.summary.endswith(".") for entry in MODELS.values())
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from delineate.errors import ConfigError, nearest
-from delineate.recipes import detr, mask_rcnn
+from delineate.recipes import detr, mask_rcnn, yolact
 from delineate.train.config import TrainConfig
 
 RECIPES: MappingProxyType[str, Callable[[], TrainConfig]] = MappingProxyType(
-    {**mask_rcnn.RECIPES, **detr.RECIPES}
+    {**mask_rcnn.RECIPES, **yolact.RECIPES, **detr.RECIPES}
 )
 """Name -> recipe."""
 
