@@ -7,7 +7,7 @@ import re
 import pytest
 
 from delineate.errors import ConfigError
-from delineate.models.mask_rcnn.config import _RANGES, MaskRCNNConfig
+from delineate.models.mask_rcnn.config import RULES, MaskRCNNConfig
 from delineate.models.zoo import MODELS
 
 
@@ -86,7 +86,7 @@ def test_matches_in_the_wrong_order():
 
 
 def test_every_rule_names_options():
-    names = [name for *_, names in _RANGES for name in names]
+    names = [name for *_, names in RULES for name in names]
     assert set(names) <= {field.name for field in dataclasses.fields(MaskRCNNConfig)}
     assert len(names) == len(set(names))
 

@@ -15,7 +15,7 @@ from delineate.models.api import Target
 from delineate.models.fuse import optimize_for_inference
 from delineate.models.layers import FrozenBatchNorm2d
 from delineate.models.resnet import DeformableConv
-from delineate.models.yolact.config import _RANGES, YolactConfig
+from delineate.models.yolact.config import RULES, YolactConfig
 from delineate.models.yolact.detect import detect
 from delineate.models.yolact.head import MaskIoUNet, PredictionHead
 from delineate.models.yolact.losses import class_loss, hardest, match_priors, semantic_loss
@@ -79,7 +79,7 @@ def test_contradictions_are_named(changes, message):
         YolactConfig().replace(**changes)
 
 
-@pytest.mark.parametrize("name", [name for _, _, names in _RANGES for name in names])
+@pytest.mark.parametrize("name", [name for _, _, names in RULES for name in names])
 def test_every_range_is_checked(name):
     wrong = (-1,) if isinstance(getattr(YolactConfig(), name), tuple) else -1
     wrong = ((-1,),) * 5 if name == "anchor_sizes" else wrong

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from delineate.errors import ConfigError
+from delineate.models.option_rules import BACKBONE, Rule, at_least, check, share
 from delineate.models.options import Options
 
 GROUPS = 8
@@ -59,23 +60,12 @@ class DETRConfig(Options):
     """Queries must exceed it; 0 answers with all, as published figures were measured."""
 
     def __post_init__(self) -> None:
-        for name in ("queries", "channels", "heads", "decoder_layers", "feedforward"):
-            if getattr(self, name) < 1:
-                raise _wrong(name, "at least 1", getattr(self, name))
-        if self.encoder_layers < 0:
-            raise _wrong("encoder_layers", "at least 0", self.encoder_layers)
-        for name in ("backbone_norm_eps", "class_weight", "box_weight", "giou_weight"):
-            if getattr(self, name) < 0:
-                raise _wrong(name, "at least 0", getattr(self, name))
-        for name in ("mask_weight", "dice_weight", "no_object_weight"):
-            if getattr(self, name) < 0:
-                raise _wrong(name, "at least 0", getattr(self, name))
-        if not 0 <= self.score_threshold <= 1:
-            raise _wrong("score_threshold", "between 0 and 1", self.score_threshold)
-        if not 0 <= self.dropout < 1:
-            raise _wrong("dropout", "from 0 to below 1", self.dropout)
+        check(self, RULES)
         if self.channels % self.heads or self.channels % 4:
-            raise _wrong("channels", "a multiple of 4 and of `heads`", self.channels)
+            raise ConfigError(
+                "expected `channels` to be a multiple of 4 and of `heads`, got "
+                f"{self.channels!r}: change it."
+            )
         if self.masks and (self.channels % (16 * GROUPS) or self.heads % GROUPS):
             raise ConfigError(
                 f"expected `channels` to be a multiple of {16 * GROUPS} and `heads` of {GROUPS} "
@@ -87,9 +77,18 @@ class DETRConfig(Options):
                 "expected `masks` where `freeze_boxes` is set, got neither: nothing would be left "
                 "to train; set `masks`, or do not freeze."
             )
-        if self.things is not None and self.things < 1:
-            raise _wrong("things", "at least 1, or none", self.things)
 
 
-def _wrong(name: str, wanted: str, value: object) -> ConfigError:
-    return ConfigError(f"expected `{name}` to be {wanted}, got {value!r}: change it.")
+RULES: tuple[Rule, ...] = (
+    at_least(1, "queries", "channels", "heads", "decoder_layers", "feedforward"),
+    at_least(
+        0,
+        *("encoder_layers", "class_weight", "box_weight", "giou_weight", "mask_weight"),
+        *("dice_weight", "no_object_weight"),
+    ),
+    share("score_threshold"),
+    ("from 0 to below 1", lambda value: 0 <= value < 1, ("dropout",)),
+    ("at least 1, or none", lambda value: value is None or value >= 1, ("things",)),
+    *BACKBONE,
+)
+"""What is expected of the options, one by one."""

@@ -1,10 +1,18 @@
 """Every choice that makes one mask-query model, as plain values."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from delineate.errors import ConfigError
+from delineate.models.option_rules import (
+    BACKBONE,
+    Rule,
+    at_least,
+    check,
+    positive,
+    share,
+    strides,
+)
 from delineate.models.options import Options
 
 
@@ -62,12 +70,7 @@ class MaskQueryConfig(Options):
     detections_per_image: int = 300
 
     def __post_init__(self) -> None:
-        for wanted, is_fine, names in _RANGES:
-            for name in names:
-                if not is_fine(value := getattr(self, name)):
-                    raise ConfigError(
-                        f"expected `{name}` to be {wanted}, got {value!r}: change it."
-                    )
+        check(self, RULES)
         if self.channels % self.heads:
             raise ConfigError(
                 f"expected `channels` to be a multiple of `heads`, got {self.channels} and "
@@ -75,41 +78,21 @@ class MaskQueryConfig(Options):
             )
 
 
-_STRIDES = {(4, 8, 16, 32)[first:last] for first in range(4) for last in range(first + 1, 5)}
-_RANGES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
-    (
-        "at least 1",
-        lambda value: value >= 1,
-        (
-            *("channels", "mask_channels", "token_matches", "queries", "queries_train"),
-            *("candidates", "heads", "feedforward", "window_points", "mask_points"),
-            "detections_per_image",
-        ),
+RULES: tuple[Rule, ...] = (
+    at_least(
+        1,
+        *("channels", "mask_channels", "token_matches", "queries", "queries_train"),
+        *("candidates", "heads", "feedforward", "window_points", "mask_points"),
+        "detections_per_image",
     ),
-    (
-        "at least 0",
-        lambda value: value >= 0,
-        (
-            *("backbone_norm_eps", "token_convs", "decoder_layers", "class_weight", "box_weight"),
-            *("mask_weight", "dice_weight"),
-        ),
+    at_least(
+        0,
+        *("token_convs", "decoder_layers", "class_weight", "box_weight", "mask_weight"),
+        "dice_weight",
     ),
-    ("between 0 and 1", lambda value: 0 <= value <= 1, ("distinct_iou", "score_threshold")),
-    ("above 0", lambda value: value > 0, ("canonical_size",)),
-    (
-        "neighbours among (4, 8, 16, 32), in this order",
-        lambda value: tuple(value) in _STRIDES,
-        ("token_strides",),
-    ),
-    (
-        "five numbers from 1 on, of the stem and four stages",
-        lambda value: len(value) == 5 and min(value) >= 1,
-        ("slim_widths",),
-    ),
-    (
-        "four numbers from 1 on, one for each stage",
-        lambda value: len(value) == 4 and min(value) >= 1,
-        ("slim_depths",),
-    ),
+    share("distinct_iou", "score_threshold"),
+    positive("canonical_size"),
+    strides("token_strides"),
+    *BACKBONE,
 )
-"""What is expected, whether a value is so, and the options of which it is expected."""
+"""What is expected of the options, one by one."""

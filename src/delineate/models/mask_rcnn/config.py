@@ -1,10 +1,21 @@
 """Every choice that makes one Mask R-CNN, as plain values."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from delineate.errors import ConfigError
+from delineate.models.option_rules import (
+    ANCHORS,
+    BACKBONE,
+    Rule,
+    at_least,
+    check,
+    check_anchors,
+    check_order,
+    positive,
+    share,
+    strides,
+)
 from delineate.models.options import Options
 
 
@@ -97,28 +108,9 @@ class MaskRCNNConfig(Options):
     paste_rule: Literal["integer", "half_pixel"] = "integer"
 
     def __post_init__(self) -> None:
-        for wanted, is_fine, names in _RANGES:
-            for name in names:
-                if not is_fine(value := getattr(self, name)):
-                    raise ConfigError(
-                        f"expected `{name}` to be {wanted}, got {value!r}: change it."
-                    )
-        if self.rpn_match_low > self.rpn_match_high:
-            raise ConfigError(
-                f"expected `rpn_match_low` to be at most `rpn_match_high`, got {self.rpn_match_low}"
-                f" and {self.rpn_match_high}: swap the two."
-            )
-        levels = len(self.anchor_strides)
-        if len(self.anchor_sizes) != levels:
-            raise ConfigError(
-                f"expected `anchor_sizes` to have {levels} tuples, one for each level of features, "
-                f"got {len(self.anchor_sizes)}: change it, `backbone_strides` or `fpn_extra_level`."
-            )
-        if len({len(sizes) for sizes in self.anchor_sizes}) != 1:
-            raise ConfigError(
-                "expected `anchor_sizes` to have equally many sizes on each level, got "
-                f"{[len(sizes) for sizes in self.anchor_sizes]}: one head serves all levels."
-            )
+        check(self, RULES)
+        check_order(self, "rpn_match_low", "rpn_match_high")
+        check_anchors(self.anchor_sizes, self.anchor_strides, levels_by="fpn_extra_level")
         if self.neck == "none" and self.backbone_strides != (16,):
             raise ConfigError(
                 "expected `backbone_strides` to be (16,) where `neck` is 'none' (C4), got "
@@ -153,70 +145,36 @@ class MaskRCNNConfig(Options):
         return len(self.anchor_sizes[0]) * len(self.anchor_ratios)
 
 
-def _all_positive(values: tuple[float, ...]) -> bool:
-    return len(values) > 0 and all(value > 0 for value in values)
-
-
-_STRIDES = {(4, 8, 16, 32)[first:last] for first in range(4) for last in range(first + 1, 5)}
-_RANGES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
-    (
-        "at least 1",
-        lambda value: value >= 1,
-        (
-            *("fpn_channels", "rpn_samples", "rpn_pre_nms", "rpn_pre_nms_train"),
-            *("rpn_post_nms", "rpn_post_nms_train", "roi_samples", "box_pool_size"),
-            *("box_conv_channels", "box_fcs", "box_fc_width", "mask_pool_size", "mask_channels"),
-            "detections_per_image",
-        ),
+RULES: tuple[Rule, ...] = (
+    at_least(
+        1,
+        *("fpn_channels", "rpn_samples", "rpn_pre_nms", "rpn_pre_nms_train"),
+        *("rpn_post_nms", "rpn_post_nms_train", "roi_samples", "box_pool_size"),
+        *("box_conv_channels", "box_fcs", "box_fc_width", "mask_pool_size", "mask_channels"),
+        "detections_per_image",
     ),
-    (
-        "at least 0",
-        lambda value: value >= 0,
-        (
-            *("backbone_norm_eps", "rpn_convs", "roi_sampling_ratio", "box_convs", "mask_convs"),
-            *("rpn_smallest_side", "smallest_side", "roi_level_margin", "smooth_l1_beta"),
-            "stuff_loss_weight",
-        ),
+    at_least(
+        0,
+        *("rpn_convs", "roi_sampling_ratio", "box_convs", "mask_convs", "rpn_smallest_side"),
+        *("smallest_side", "roi_level_margin", "smooth_l1_beta", "stuff_loss_weight"),
     ),
     (
         "a multiple of 32 from 32 on",
         lambda value: value >= 32 and value % 32 == 0,
         ("stuff_channels",),
     ),
-    (
-        "between 0 and 1",
-        lambda value: 0 <= value <= 1,
-        (
-            *("rpn_match_high", "rpn_match_low", "rpn_nms_iou", "roi_match_iou"),
-            *("score_threshold", "nms_iou"),
-        ),
+    share(
+        *("rpn_match_high", "rpn_match_low", "rpn_nms_iou", "roi_match_iou"),
+        *("score_threshold", "nms_iou"),
     ),
     (
         "above 0 and below 1",
         lambda value: 0 < value < 1,
         ("rpn_positive_fraction", "roi_positive_fraction"),
     ),
-    ("above 0", lambda value: value > 0, ("roi_canonical_size",)),
-    (
-        "neighbours among (4, 8, 16, 32), in this order",
-        lambda value: tuple(value) in _STRIDES,
-        ("backbone_strides",),
-    ),
-    (
-        "five numbers from 1 on, of the stem and four stages",
-        lambda value: len(value) == 5 and min(value) >= 1,
-        ("slim_widths",),
-    ),
-    (
-        "four numbers from 1 on, one for each stage",
-        lambda value: len(value) == 4 and min(value) >= 1,
-        ("slim_depths",),
-    ),
-    ("one or more numbers above 0", _all_positive, ("anchor_ratios",)),
-    (
-        "one or more numbers above 0 on each level",
-        lambda value: all(map(_all_positive, value)),
-        ("anchor_sizes",),
-    ),
+    positive("roi_canonical_size"),
+    strides("backbone_strides"),
+    *BACKBONE,
+    *ANCHORS,
 )
-"""What is expected, whether a value is so, and the options of which it is expected."""
+"""What is expected of the options, one by one."""

@@ -1,10 +1,20 @@
 """Every choice that makes one YOLACT or YOLACT++, as plain values."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from delineate.errors import ConfigError
+from delineate.models.option_rules import (
+    ANCHORS,
+    BACKBONE,
+    Rule,
+    at_least,
+    check,
+    check_anchors,
+    check_order,
+    share,
+    strides,
+)
 from delineate.models.options import Options
 
 
@@ -82,29 +92,9 @@ class YolactConfig(Options):
     detections_per_image: int = 100
 
     def __post_init__(self) -> None:
-        for wanted, is_fine, names in _RANGES:
-            for name in names:
-                if not is_fine(value := getattr(self, name)):
-                    raise ConfigError(
-                        f"expected `{name}` to be {wanted}, got {value!r}: change it."
-                    )
-        if self.match_low > self.match_high:
-            raise ConfigError(
-                f"expected `match_low` to be at most `match_high`, got {self.match_low} and "
-                f"{self.match_high}: swap the two."
-            )
-        levels = len(self.anchor_strides)
-        if len(self.anchor_sizes) != levels:
-            raise ConfigError(
-                f"expected `anchor_sizes` to have {levels} tuples, one for each level of features, "
-                f"got {len(self.anchor_sizes)}: change it, `backbone_strides` or "
-                "`fpn_extra_levels`."
-            )
-        if len({len(sizes) for sizes in self.anchor_sizes}) != 1:
-            raise ConfigError(
-                "expected `anchor_sizes` to have equally many sizes on each level, got "
-                f"{[len(sizes) for sizes in self.anchor_sizes]}: one head serves all levels."
-            )
+        check(self, RULES)
+        check_order(self, "match_low", "match_high")
+        check_anchors(self.anchor_sizes, self.anchor_strides, levels_by="fpn_extra_levels")
         if self.deformable_every and not self.backbone.startswith("resnet"):
             raise ConfigError(
                 "expected a ResNet as `backbone` where `deformable_every` is not 0, got "
@@ -124,55 +114,21 @@ class YolactConfig(Options):
         return len(self.anchor_sizes[0]) * len(self.anchor_ratios)
 
 
-def _all_positive(values: tuple[float, ...]) -> bool:
-    return len(values) > 0 and all(value > 0 for value in values)
-
-
-_STRIDES = {(4, 8, 16, 32)[first:last] for first in range(4) for last in range(first + 1, 5)}
-_RANGES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
-    (
-        "at least 1",
-        lambda value: value >= 1,
-        (
-            *("fpn_channels", "head_channels", "prototypes", "proto_channels", "mask_samples"),
-            *("negatives_per_positive", "pre_nms", "detections_per_image"),
-        ),
+RULES: tuple[Rule, ...] = (
+    at_least(
+        1,
+        *("fpn_channels", "head_channels", "prototypes", "proto_channels", "mask_samples"),
+        *("negatives_per_positive", "pre_nms", "detections_per_image"),
     ),
-    (
-        "at least 0",
-        lambda value: value >= 0,
-        (
-            *("backbone_norm_eps", "deformable_every", "fpn_extra_levels", "head_convs"),
-            *("proto_convs", "focal_gamma", "class_weight", "box_weight", "mask_weight"),
-            *("semantic_weight", "mask_iou_weight"),
-        ),
+    at_least(
+        0,
+        *("deformable_every", "fpn_extra_levels", "head_convs", "proto_convs", "focal_gamma"),
+        *("class_weight", "box_weight", "mask_weight", "semantic_weight", "mask_iou_weight"),
     ),
-    (
-        "between 0 and 1",
-        lambda value: 0 <= value <= 1,
-        ("match_high", "match_low", "focal_alpha", "score_threshold", "nms_iou"),
-    ),
+    share("match_high", "match_low", "focal_alpha", "score_threshold", "nms_iou"),
     ("from 0 to below 1", lambda value: 0 <= value < 1, ("class_prior",)),
-    (
-        "neighbours among (4, 8, 16, 32), in this order",
-        lambda value: tuple(value) in _STRIDES,
-        ("backbone_strides",),
-    ),
-    (
-        "five numbers from 1 on, of the stem and four stages",
-        lambda value: len(value) == 5 and min(value) >= 1,
-        ("slim_widths",),
-    ),
-    (
-        "four numbers from 1 on, one for each stage",
-        lambda value: len(value) == 4 and min(value) >= 1,
-        ("slim_depths",),
-    ),
-    ("one or more numbers above 0", _all_positive, ("anchor_ratios",)),
-    (
-        "one or more numbers above 0 on each level",
-        lambda value: all(map(_all_positive, value)),
-        ("anchor_sizes",),
-    ),
+    strides("backbone_strides"),
+    *BACKBONE,
+    *ANCHORS,
 )
-"""What is expected, whether a value is so, and the options of which it is expected."""
+"""What is expected of the options, one by one."""
