@@ -39,7 +39,8 @@ def train(data: Path, recipe: str, minutes: float, run: Path) -> dict[str, Any]:
     facts = run.with_suffix(".json")
     if not facts.exists():
         words = ["train", str(data), "--recipe", recipe, "--out", str(run)]
-        words += ["--set", f"budget.minutes={minutes}", "--set", "validate_every=0.2"]
+        for setting in (f"budget.minutes={minutes}", "validate_every=0.2", "log_every=1"):
+            words += ["--set", setting]
         with run.with_suffix(".log").open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "delineate.cli", *words], stdout=log, stderr=log

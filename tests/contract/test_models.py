@@ -162,8 +162,13 @@ def test_odd_sizes_go_in_and_come_back(model):
     sizes = [(33, 71), (90, 47), (1, 1)]
     images, valid, where = model.prepare(pictures(*sizes))
     assert valid.tolist() == [list(size) for size in sizes]
-    results = model.to_instances(detect(model, images, valid), where)
+    raw = detect(model, images, valid)
+    results = model.to_instances(raw, where)
     assert [result.image_size for result in results] == sizes
+    panoptic, labels = model.to_panoptic(raw, where), model.to_semantic(raw, where)
+    assert [answer.image_size for answer in panoptic] == sizes
+    assert [answer.shape for answer in labels] == sizes
+    assert {answer.classes for answer in panoptic} == {model.panoptic_classes}
     assert len(results[0]) > 0
     for result in results:
         assert len(result.masks) == len(result)
@@ -194,7 +199,7 @@ def test_nothing_found_is_an_empty_result(model, family):
 
 
 def test_a_model_is_its_state_dict_config_classes_and_preprocess(model):
-    config_class, model_class = zoo.FAMILIES[model.family]
+    config_class, model_class, _ = zoo.FAMILIES[model.family]
     config = config_class.from_json(json.loads(json.dumps(model.config.to_json())))
     copied = model_class(config, model.classes, model.preprocess).eval()
     copied.load_state_dict(model.state_dict())
@@ -203,7 +208,7 @@ def test_a_model_is_its_state_dict_config_classes_and_preprocess(model):
 
 
 def test_builds_without_memory(model):
-    _, model_class = zoo.FAMILIES[model.family]
+    model_class = zoo.FAMILIES[model.family].model
     with torch.device("meta"):
         skeleton = model_class(model.config, model.classes, model.preprocess)
     shapes = {key: value.shape for key, value in model.state_dict().items()}

@@ -11,6 +11,7 @@ from delineate.core.masks import Masks
 from delineate.core.preprocess import Preprocess
 from delineate.errors import DataError
 from delineate.models.api import BoxMasks, SegModel, Target, box_masks_to_instances
+from delineate.models.options import Options
 
 SIZE = (20, 30)
 
@@ -174,3 +175,35 @@ def test_the_base_promises_and_does_nothing():
     ):
         with pytest.raises(NotImplementedError):
             call()
+
+
+class Fixed(SegModel):
+    """A model that finds what it is told."""
+
+    def __init__(self, found: Instances) -> None:
+        super().__init__(
+            Options(family="fixed"), ClassMap.from_names(["cell", "dirt"]), Preprocess()
+        )
+        self.found = found
+
+    def to_instances(self, raw, where):
+        return [self.found]
+
+
+def test_a_model_without_stuff_answers_with_things_the_better_in_front():
+    bitmaps = np.zeros((3, 6, 8), bool)
+    bitmaps[0, :4, :4] = bitmaps[1, :, 3:] = bitmaps[2, :2, 6:] = True
+    masks = Masks.from_bitmaps(list(bitmaps), (6, 8))
+    found = Instances(
+        image_size=(6, 8),
+        boxes=masks.boxes(),
+        labels=np.array([0, 1, 0]),
+        scores=np.array([0.9, 0.8, 0.3], np.float32),
+        masks=masks,
+    )
+    model = Fixed(found)
+    (panoptic,) = model.to_panoptic((), [])
+    assert [(s.label, s.area) for s in panoptic.segments] == [(0, 16), (1, 26)]
+    expected = np.full((6, 8), -1)
+    expected[:, 3:], expected[:4, :4] = 1, 0
+    assert model.to_semantic((), [])[0].tolist() == expected.tolist()

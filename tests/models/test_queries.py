@@ -7,7 +7,13 @@ import torch
 from delineate.core.classes import ClassMap
 from delineate.core.geometry import Geometry
 from delineate.errors import ModelError
-from delineate.models.queries import QueryMasks, collapse_warning, to_instances, to_panoptic
+from delineate.models.queries import (
+    QueryMasks,
+    collapse_warning,
+    split_classes,
+    to_instances,
+    to_panoptic,
+)
 
 WHERE = [Geometry.resize((40, 60), (80, 120)), Geometry.resize((100, 100), (50, 50))]
 
@@ -46,7 +52,7 @@ def test_of_equal_stuff_the_first_query_stays_in_a_panoptic_image():
     maps = torch.zeros(3, 20, 30)
     maps[0, :10], maps[1, 10:], maps[2, :, :1] = 1, 2, 3
     classes = ClassMap.from_names(["cat", "sky"])
-    options = {"classes": classes, "things": 1, "score_threshold": 0.5}
+    options = {"classes": split_classes(classes, 1), "score_threshold": 0.5}
     given = given._replace(maps=maps, labels=torch.tensor([1, 1, 0]), query=torch.tensor([7, 2, 4]))
     (found,) = to_panoptic(given, WHERE[:1], **options)
     assert [segment.label for segment in found.segments] == [1, 0]
@@ -73,7 +79,7 @@ def test_different_answers_are_no_collapse(masks):
 def test_equal_boxes_or_masks_are_told():
     given = raw()
     boxes = given._replace(boxes=given.boxes[:1].expand(6, 4) + torch.rand(6, 4) * 0.01)
-    assert "nearly the same boxes in each of 2 images" in collapse_warning(boxes)
+    assert "nearly the same boxes" in collapse_warning(boxes)
     masks = given._replace(maps=given.maps[:1].expand(6, -1, -1))
     assert "nearly the same masks" in collapse_warning(masks)
     empty = given._replace(maps=torch.full_like(given.maps, -1))

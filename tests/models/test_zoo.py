@@ -67,11 +67,19 @@ def test_overrides_and_preprocess():
     assert build(NANO, classes=1).preprocess is MODELS[NANO].preprocess
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_configuration_brings_the_images_of_its_family(family):
+    with torch.device("meta"):
+        model = build(FAMILIES[family].config(), classes=2)
+    published = {e.preprocess for e in MODELS.values() if e.config.family == family}
+    assert model.preprocess in published
+
+
 def test_a_configuration_is_enough():
     config = MODELS[NANO].config
     model = build(config, classes=1)
-    assert type(model) is FAMILIES["mask_rcnn"][1]
-    assert type(model.config) is FAMILIES["mask_rcnn"][0] is MaskRCNNConfig
+    assert type(model) is FAMILIES["mask_rcnn"].model
+    assert type(model.config) is FAMILIES["mask_rcnn"].config is MaskRCNNConfig
     assert model.config == config
 
 

@@ -164,6 +164,21 @@ def test_sinks_hear_every_step_and_validation(tmp_path):
     assert heard.closed == 1
 
 
+@pytest.mark.parametrize("complaints", [["alike"], ["alike", None]])
+def test_a_model_that_complains_of_every_image_is_heard(tmp_path, monkeypatch, complaints):
+    said = []
+
+    def complain(model, raw):
+        said.append(complaints[len(said) % len(complaints)])
+        return said[-1]
+
+    monkeypatch.setattr(MaskRCNN, "complaint", complain)
+    heard = Heard()
+    fit(tiny_config(), scenes(), scenes(2), tmp_path, sinks=[heard], device="cpu")
+    assert len(said) == 4  # two validations of two images with several objects
+    assert heard.notes.count("alike") == (2 if complaints == ["alike"] else 0)
+
+
 def test_a_step_of_two_batches_has_the_images_of_both(tmp_path):
     heard = Heard()
     config = tiny_config(accumulate=2, budget=BudgetConfig(steps=2))

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from delineate.core.classes import ClassMap
 from delineate.errors import ModelError
 from delineate.models.zoo import build
 from delineate.weights.hub import WEIGHTS
@@ -55,3 +56,17 @@ def test_there_and_back_is_bit_equal():
 def test_a_model_the_program_does_not_have_is_not_written():
     with pytest.raises(ModelError, match="background first"):
         layout_named("torchvision_maskrcnn").to_theirs(build("maskrcnn_nano", classes=2))
+
+
+@pytest.mark.parametrize("name", ["yolact_resnet101_700", "detr_resnet101_dc5"])
+def test_a_name_decides_what_entries_do_not_tell(name):
+    options = {"masks": False} if name.startswith("detr") else {}
+    model = build(name, classes=91 if options else 80, **options)
+    layout = layout_named("facebook_detr" if options else "yolact")
+    state = layout.to_theirs(model)
+    assert layout.identify(state).model != name
+    twin = build_from(state, layout, name=name)
+    assert twin.preprocess == model.preprocess
+    assert twin.config == model.config
+    with pytest.raises(ModelError, match="classes for this checkpoint, got 2"):
+        build_from(state, layout, name=name, classes=ClassMap.from_names(["a", "b"]))

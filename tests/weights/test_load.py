@@ -18,6 +18,7 @@ from delineate.errors import DownloadError, ModelError
 from delineate.models.api import SegModel
 from delineate.models.options import ZooEntry
 from delineate.models.zoo import MODELS, build
+from delineate.train.start import give_start
 from delineate.weights import hub
 from delineate.weights.file import read_card, save_model
 from delineate.weights.keymap import to_theirs
@@ -227,6 +228,16 @@ def test_backbone_without_the_last_stage(publish):
     load_backbone(model, "resnet18:imagenet1k_v1")
     ours = model.state_dict()["backbone.layer3.1.conv2.weight"]
     assert torch.equal(ours, state["layer3.1.conv2.weight"])
+
+
+@pytest.mark.parametrize("name", ["yolact_resnet50", "detr_resnet50"])
+def test_a_backbone_for_every_family(publish, name):
+    model = build(name, classes=2)
+    state = torchvision.models.resnet50().state_dict()
+    publish("resnet50:imagenet1k_v1", state)
+    give_start(model, "resnet50:imagenet1k_v1")
+    ours = model.state_dict()["backbone.layer4.2.conv3.weight"]
+    assert torch.equal(ours, state["layer4.2.conv3.weight"])
 
 
 def test_weights_of_another_backbone():

@@ -137,3 +137,14 @@ def test_published_files_name_a_layout_and_a_model():
             model = build(spec.partition(":")[0], classes=file.classes)
         entries = sum(value.numel() for value in model.state_dict().values())
         assert file.mebibytes == pytest.approx(4 * entries / 2**20, abs=1)
+
+
+@pytest.mark.parametrize("name", ["yolact_resnet50", "yolact_darknet53"])
+def test_frozen_norms_take_all_but_the_counters(goldens, name):
+    state = recorded(goldens, name)
+    layout = layout_of(state)
+    with torch.device("meta"):
+        model = build(name, classes=80, backbone_norm="frozen")
+    ours = layout.to_ours(model, state)
+    assert ours.keys() == model.state_dict().keys()
+    assert len(ours) == sum(not key.endswith("num_batches_tracked") for key in state)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,9 @@ from delineate.core.decode import PasteRule, paste
 from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
+from delineate.core.panoptic import Panoptic, to_semantic
+from delineate.core.panoptic_classes import PanopticClasses
+from delineate.core.panoptic_fusion import things_only
 from delineate.core.preprocess import Preprocess
 from delineate.models.options import Options
 
@@ -165,6 +169,37 @@ class SegModel(nn.Module):
             targets: One an image, on the same device; may be empty.
         """
         raise NotImplementedError
+
+    def complaint(self, raw: tuple[Tensor, ...]) -> str | None:
+        """Return a sentence if the answers show that training has failed, which losses may hide.
+
+        Args:
+            raw: Result of `forward` for images with several objects each.
+        """
+        return None
+
+    @property
+    def panoptic_classes(self) -> PanopticClasses:
+        """The classes of its panoptic answers: things, and stuff if it knows any."""
+        return PanopticClasses(self.classes, ClassMap((), ()))
+
+    def to_panoptic(self, raw: tuple[Tensor, ...], where: Sequence[Geometry]) -> list[Panoptic]:
+        """Give every pixel of the original images to one segment, or to none.
+
+        A family that knows no stuff answers with things, whose overlaps go to the better score.
+
+        Args:
+            raw: Result of `forward`.
+            where: The geometries that `prepare` returned.
+        """
+        classes = self.panoptic_classes
+        return [things_only(found, classes) for found in self.to_instances(raw, where)]
+
+    def to_semantic(
+        self, raw: tuple[Tensor, ...], where: Sequence[Geometry]
+    ) -> list[npt.NDArray[np.int32]]:
+        """Return the ``(h, w)`` joint label of each pixel of the original images, -1 for none."""
+        return [to_semantic(panoptic) for panoptic in self.to_panoptic(raw, where)]
 
     def to_instances(self, raw: tuple[Tensor, ...], where: Sequence[Geometry]) -> list[Instances]:
         """Turn the result of `forward` into one `Instances` an image, in its original pixels.

@@ -50,6 +50,10 @@ class Options:
         return dataclasses.replace(self, **changes)
 
 
+OWN_SIZE = Preprocess(resize="factor", factor=1.0, contrast="stretch")
+"""How images come into the small models of all families: at their own size, evenly exposed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZooEntry:
     """A model by name: how its network is built, and what images it wants."""

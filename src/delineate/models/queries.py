@@ -76,8 +76,7 @@ def to_panoptic(
     raw: QueryMasks,
     where: Sequence[Geometry],
     *,
-    classes: ClassMap,
-    things: int | None,
+    classes: PanopticClasses,
     score_threshold: float,
 ) -> list[Panoptic]:
     """Give every pixel of the original images to one query; see `fuse_queries`.
@@ -85,8 +84,7 @@ def to_panoptic(
     Args:
         raw: Detections of a batch.
         where: How each original image became the network's input.
-        classes: What the labels mean.
-        things: Labels below it are things, the others stuff; None: all are things.
+        classes: What the labels mean, those of stuff after those of things.
         score_threshold: Queries must exceed it.
 
     Raises:
@@ -97,7 +95,6 @@ def to_panoptic(
             "expected a model with masks to answer with panoptic images, got one of boxes alone: "
             "set its option `masks`, or load panoptic weights."
         )
-    joint = split_classes(classes, len(classes) if things is None else things)
     image, _, scores, labels, query, maps, _ = (part.detach().cpu().numpy() for part in raw)
     results = []
     for number, geometry in enumerate(where):
@@ -108,7 +105,7 @@ def to_panoptic(
                 scores[here],
                 labels[here],
                 maps[here],
-                joint,
+                classes,
                 size=geometry.target,
                 target=geometry.source,
                 score_threshold=score_threshold,
@@ -138,20 +135,19 @@ def collapse_warning(raw: QueryMasks) -> str | None:
     Args:
         raw: Detections of a batch, of a model whose threshold lets most queries through.
     """
-    told, boxes_alike, masks_alike = 0, True, raw.maps.shape[-1] > 0
+    told, boxes_alike, masks_alike = False, True, raw.maps.shape[-1] > 0
     for number in raw.image.unique().tolist():
         here = raw.image == number
         if int(here.sum()) < 2:
             continue
-        told += 1
+        told = True
         boxes = raw.boxes[here]
         boxes_alike &= float(iou(boxes[:1], boxes[1:]).mean()) >= ALIKE
         masks_alike &= masks_alike and _overlap(raw.maps[here] > 0) >= ALIKE
     if not told or not (boxes_alike or masks_alike):
         return None
-    what = "masks" if masks_alike else "boxes"
     return (
-        f"all queries give nearly the same {what} in each of {told} images: the queries have "
+        f"all queries give nearly the same {'masks' if masks_alike else 'boxes'}: the queries have "
         "collapsed; lower the learning rate, clip the gradient, or train boxes first."
     )
 

@@ -1,6 +1,7 @@
 """The models there are: the families, and the tables of their models joined."""
 
 from types import MappingProxyType
+from typing import NamedTuple
 
 from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
@@ -15,20 +16,30 @@ from delineate.models.mask_query.model import MaskQuery
 from delineate.models.mask_rcnn import zoo as mask_rcnn
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.model import MaskRCNN
-from delineate.models.options import Options
+from delineate.models.options import OWN_SIZE, Options
 from delineate.models.yolact import zoo as yolact
 from delineate.models.yolact.config import YolactConfig
 from delineate.models.yolact.model import Yolact
 
-FAMILIES: MappingProxyType[str, tuple[type[Options], type[SegModel]]] = MappingProxyType(
+
+class Family(NamedTuple):
+    """What makes a family of models."""
+
+    config: type[Options]
+    model: type[SegModel]
+    preprocess: Preprocess
+    """How images come in where only a configuration is given: as for the family's best known."""
+
+
+FAMILIES: MappingProxyType[str, Family] = MappingProxyType(
     {
-        MaskRCNN.family: (MaskRCNNConfig, MaskRCNN),
-        DETR.family: (DETRConfig, DETR),
-        Yolact.family: (YolactConfig, Yolact),
-        MaskQuery.family: (MaskQueryConfig, MaskQuery),
+        MaskRCNN.family: Family(MaskRCNNConfig, MaskRCNN, mask_rcnn.DETECTION),
+        DETR.family: Family(DETRConfig, DETR, detr.DETECTION),
+        Yolact.family: Family(YolactConfig, Yolact, yolact.SQUARE_550),
+        MaskQuery.family: Family(MaskQueryConfig, MaskQuery, OWN_SIZE),
     }
 )
-"""Name of a family -> the class of its configurations and the class of its models."""
+"""Name of a family -> its classes, and how images come in."""
 
 ModelConfig = MaskRCNNConfig | DETRConfig | YolactConfig | MaskQueryConfig
 """The configuration of any family."""
@@ -54,8 +65,8 @@ def build(
     Args:
         name: A name of the zoo, or a configuration.
         classes: The classes it shall know, or how many.
-        preprocess: How images come in; the zoo entry's, or that of the published Mask R-CNNs for
-            a configuration, where not given.
+        preprocess: How images come in; the zoo entry's, or the family's for a configuration, where
+            not given.
         **overrides: Values that replace those of the configuration.
 
     Raises:
@@ -63,12 +74,13 @@ def build(
         ConfigError: An override is no option, or contradicts another.
     """
     if isinstance(name, Options):
-        config, default = name, mask_rcnn.DETECTION
+        config, default = name, FAMILIES[name.family].preprocess
     else:
         if name not in MODELS:
             raise ModelError(f"expected a model of the zoo, got {name!r}: {nearest(name, MODELS)}")
         config, default = MODELS[name].config, MODELS[name].preprocess
     if isinstance(classes, int):
         classes = ClassMap.from_names([f"class {number}" for number in range(1, classes + 1)])
-    _, model_class = FAMILIES[config.family]
-    return model_class(config.replace(**overrides), classes, preprocess or default)
+    return FAMILIES[config.family].model(
+        config.replace(**overrides), classes, preprocess or default
+    )

@@ -307,7 +307,7 @@ def _hints(family: str) -> Hints:
     Args:
         family: Whose options `model` has; those of any family for a name that is none.
     """
-    model = FAMILIES[family][0] if family in FAMILIES else Options
+    model = FAMILIES[family].config if family in FAMILIES else Options
     return dict(_walk(TrainConfig, "", {"model": model}))
 
 

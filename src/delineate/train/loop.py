@@ -257,7 +257,7 @@ def _validate(run: Run, progress: float, stop: Stop) -> None:
     began, position = time.monotonic(), run.position
     metrics: dict[str, Any] = {}
     if run.val is not None:
-        metrics = measure(run.learner.measured, run.val, lambda: stop.requested)
+        metrics = measure(run.learner.measured, run.val, lambda: stop.requested, run.note)
     if stop.requested:
         return  # after a resume the validation is due again
     facts = {"step": position.step, "minutes": round(position.seconds / 60, 3)}
@@ -277,7 +277,10 @@ def _validate(run: Run, progress: float, stop: Stop) -> None:
 
 
 def measure(
-    model: SegModel, dataset: Dataset, interrupted: Callable[[], bool] = lambda: False
+    model: SegModel,
+    dataset: Dataset,
+    interrupted: Callable[[], bool] = lambda: False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, dict[str, float]]:
     """Return COCO's measures of a model's masks and boxes, looking at one image at a time.
 
@@ -285,8 +288,10 @@ def measure(
         model: Evaluated in 32 bit, as it will be used: a copy that is optimised for inference.
         dataset: Of the model's classes, in the model's order.
         interrupted: Asked before every image; when it says yes, the rest is left out.
+        tell: Receives the model's complaint, if it has one about every image of several objects.
     """
     metric = CocoMetric(model.classes)
+    complaints: list[str | None] = []
     model = optimize_for_inference(model)
     with torch.inference_mode():
         for index in range(len(dataset)):
@@ -294,7 +299,10 @@ def measure(
                 break
             sample = dataset[index]
             images, sizes, where = model.prepare([sample.image])
-            [found] = model.to_instances(model(images, sizes), where)
+            raw = model(images, sizes)
+            [found] = model.to_instances(raw, where)
+            if len(sample.instances) > 1:
+                complaints.append(model.complaint(raw))
             metric.update(
                 sample.instances,
                 found,
@@ -302,6 +310,8 @@ def measure(
                 areas=dataset.areas(index),
                 boxes=dataset.stated_boxes(index),
             )
+    if complaints and complaints[0] and all(complaints):
+        tell(complaints[0])
     return metric.compute().to_json()
 
 

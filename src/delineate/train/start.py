@@ -5,7 +5,6 @@ import torch
 from delineate.core.classes import ClassMap
 from delineate.errors import ModelError
 from delineate.models.api import SegModel
-from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.weights.hub import WEIGHTS
 from delineate.weights.load import load, load_backbone
 
@@ -25,7 +24,6 @@ def give_start(model: SegModel, spec: str) -> None:
         DownloadError: They cannot be fetched.
     """
     if spec in WEIGHTS and WEIGHTS[spec].classes is None:
-        assert isinstance(model, MaskRCNN)
         load_backbone(model, spec)
         return
     donor = load(spec)

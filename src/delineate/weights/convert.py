@@ -14,12 +14,11 @@ from torch import Tensor
 from delineate._files import writing_whole
 from delineate.core.classes import ClassMap
 from delineate.errors import ModelError
-from delineate.models.zoo import build
 from delineate.weights.file import load_model, save_model
 from delineate.weights.foreign_file import read_foreign
 from delineate.weights.hub import WEIGHTS
 from delineate.weights.layout import Layout
-from delineate.weights.layouts import LAYOUTS, fill_from, recognise
+from delineate.weights.layouts import LAYOUTS, build_from, recognise
 
 PROGRAMS: Mapping[str, tuple[Layout, ...]] = {
     program: tuple(layout for layout in LAYOUTS if layout.name.startswith(prefix))
@@ -75,25 +74,13 @@ def convert(
         )
     state = read_foreign(file)
     layout = recognise(state)
-    identity = layout.identify(state)
     digest = _sha256(file)
     published = _published(Path(file).name, digest, layout)
-    if classes is not None and len(classes) != len(identity.classes):
-        raise ModelError(
-            f"expected {len(identity.classes)} classes for {file}, got {len(classes)}: complete "
-            "the table."
-        )
-    name = published.partition(":")[0] or identity.model
-    model = build(
-        name,
-        classes=classes or identity.classes,
-        preprocess=None if published and not identity.options else identity.preprocess,
-        **identity.options,
-    )
-    fill_from(model, state, layout)
+    name = published.partition(":")[0] or layout.identify(state).model
+    model = build_from(state, layout, name=name, classes=classes)
     record = WEIGHTS[published] if published else None
     save_model(
-        model.eval(),
+        model,
         out,
         name=published or name,
         licence=record.licence if record else "",

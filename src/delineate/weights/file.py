@@ -169,7 +169,7 @@ def _card(file: safe_open, path: str | os.PathLike[str]) -> Card:
             f"{path} holds a model of the family {family!r}, which this version does not have: "
             f"{nearest(family, FAMILIES)}"
         )
-    config_class, _ = FAMILIES[family]
+    config_class = FAMILIES[family].config
     try:
         return Card(
             family=family,
@@ -186,7 +186,7 @@ def _card(file: safe_open, path: str | os.PathLike[str]) -> Card:
 
 
 def _build(card: Card, path: str | os.PathLike[str]) -> SegModel:
-    _, model_class = FAMILIES[card.family]
+    model_class = FAMILIES[card.family].model
     try:
         return model_class(card.config, card.classes, card.preprocess)
     except (*_BAD_VALUES, RuntimeError) as error:

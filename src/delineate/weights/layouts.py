@@ -1,8 +1,9 @@
 """Every layout of foreign checkpoints that we know, and which one a state dict has."""
 
+from delineate.core.classes import ClassMap
 from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
-from delineate.models.zoo import build
+from delineate.models.zoo import MODELS, build
 from delineate.weights import detectron2, detr, torchvision, yolact
 from delineate.weights.file import fill
 from delineate.weights.layout import Layout, State
@@ -69,23 +70,35 @@ def fill_from(model: SegModel, state: State, layout: Layout) -> None:
     fill(model, layout.to_ours(model, state))
 
 
-def build_from(state: State, layout: Layout, *, name: str | None = None) -> SegModel:
+def build_from(
+    state: State, layout: Layout, *, name: str | None = None, classes: ClassMap | None = None
+) -> SegModel:
     """Build the model a foreign state dict is of, and give it the weights, every one of them.
 
     Args:
         state: Under their names.
         layout: Of the state dict.
-        name: In the zoo, where it is known: some models have the same entries.
+        name: In the zoo, where it is known: some models have the same entries, but images of
+            another size or another dilation.
+        classes: What the outputs mean, where it is known.
 
     Raises:
-        ModelError: Names or shapes are not those of the layout, or of a model we have.
+        ModelError: Names or shapes are not those of the layout, or of a model we have, or the
+            number of classes is another.
     """
     check(state, layout)
     identity = layout.identify(state)
+    count = len(identity.classes)
+    if classes is not None and len(classes) != count:
+        raise ModelError(
+            f"expected {count} classes for this checkpoint, got {len(classes)}: complete the table."
+        )
+    name = name or identity.model
+    is_told = name == identity.model  # else the entries are those of another model of the zoo
     model = build(
-        name or identity.model,
-        classes=identity.classes,
-        preprocess=identity.preprocess,
+        name,
+        classes=classes or identity.classes,
+        preprocess=identity.preprocess if is_told else MODELS[name].preprocess,
         **identity.options,
     )
     fill_from(model, state, layout)

@@ -8,7 +8,6 @@ from torch import Tensor
 from delineate._download import cache_folder, fetch
 from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
-from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.models.zoo import MODELS
 from delineate.weights.file import load_model, save_model
 from delineate.weights.foreign_file import SUFFIXES, read_foreign
@@ -48,11 +47,11 @@ def load(spec: str | Path) -> SegModel:
     raise ModelError(_no_weights(str(spec)))
 
 
-def load_backbone(model: MaskRCNN, spec: str) -> None:
+def load_backbone(model: SegModel, spec: str) -> None:
     """Give the backbone of `model` published weights, as a start for training.
 
     Args:
-        model: A model with one of our own ResNets as backbone.
+        model: A model of any family with one of our own ResNets as backbone.
         spec: ``name:tag`` of the same ResNet, such as ``resnet50:imagenet1k_v1``.
 
     Raises:

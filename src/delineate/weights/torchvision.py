@@ -5,7 +5,7 @@ of 2019 has it, from before convolutions became `Conv2dNormActivation`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
@@ -13,7 +13,6 @@ from delineate.core.classes import ClassMap
 from delineate.errors import ModelError
 from delineate.models.api import SegModel
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
-from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.models.mask_rcnn.zoo import DETECTION
 from delineate.weights.coco import COCO_91
 from delineate.weights.file import fill
@@ -97,26 +96,27 @@ MASKRCNN_V2: Table = (
 )
 
 
-def resnet_table(config: MaskRCNNConfig) -> Table:
-    """Return the table of torchvision's ImageNet ResNets for the backbone of a Mask R-CNN.
+_STAGE_HOMES = ("backbone.", "roi_heads.box_head.")
+"""Where a stage of a ResNet may be: the last one of a C4 model is the box head."""
 
-    The classifier is left out, and so are stages that the backbone does not have. In a C4 model the
-    last stage is the box head.
+
+def resnet_table(names: Collection[str]) -> Table:
+    """Return the table of torchvision's ImageNet ResNets for a model with these entries.
+
+    The classifier is left out, and so are stages that the model does not have.
     """
     rows = [*_stem("", "{norm}"), *_counters(""), ("fc.{wb}", None)]
     for number in (1, 2, 3, 4):
-        ours = "backbone." if 2 ** (number + 1) <= max(config.backbone_strides) else None
-        if number == 4 and config.neck == "none":
-            ours = "roi_heads.box_head."
-        rows += _stage("", number, ours, "{norm}")
+        homes = [h for h in _STAGE_HOMES if f"{h}layer{number}.0.conv1.weight" in names]
+        rows += _stage("", number, homes[0] if homes else None, "{norm}")
     return rows
 
 
-def fill_backbone(model: MaskRCNN, state: Mapping[str, Tensor]) -> None:
+def fill_backbone(model: SegModel, state: Mapping[str, Tensor]) -> None:
     """Give the backbone of `model` the weights of torchvision's ImageNet classifier.
 
     Args:
-        model: A model with one of our own ResNets as backbone.
+        model: A model of any family with one of our own ResNets as backbone.
         state: Torchvision's state dict of the same ResNet.
 
     Raises:
@@ -129,7 +129,7 @@ def fill_backbone(model: MaskRCNN, state: Mapping[str, Tensor]) -> None:
         if name.startswith(("backbone.", "roi_heads.box_head.layer4."))
         and not name.endswith(".num_batches_tracked")
     ]
-    fill(model, ours | to_ours(state, resnet_table(model.config), wanted))
+    fill(model, ours | to_ours(state, resnet_table(ours), wanted))
 
 
 # -- layouts ---------------------------------------------------------------------------------------

@@ -131,7 +131,9 @@ def _layout(name: str, *, mark: str, models: dict[tuple[int, bool], str], table:
         return _identity(models[kind], len(state["semantic_seg_conv.weight"]))
 
     def ours(model: SegModel, state: State) -> dict[str, Tensor]:
-        return to_ours(state, table, model.state_dict().keys())
+        wanted = model.state_dict().keys()
+        counts = any(key.endswith(".num_batches_tracked") for key in wanted)
+        return to_ours(state, table if counts else _frozen(table), wanted)
 
     def theirs(model: SegModel) -> dict[str, Tensor]:
         if model.family != "yolact":
@@ -143,6 +145,16 @@ def _layout(name: str, *, mark: str, models: dict[tuple[int, bool], str], table:
 
     marks = ("prediction_layers.0.mask_layer.weight", "proto_net.10.weight", mark)
     return Layout(name=name, marks=marks, identify=identify, to_ours=ours, to_theirs=theirs)
+
+
+def _frozen(table: Table) -> Table:
+    """Return the rows for a model whose norms are constants, which count no batches."""
+    rows = [
+        (theirs.replace("{bn}", "{norm}"), ours and ours.replace("{bn}", "{norm}"))
+        for theirs, ours in table
+    ]
+    counters = [theirs for theirs, _ in table if theirs.endswith("{bn}")]
+    return [*rows, *((name.replace("{bn}", "num_batches_tracked"), None) for name in counters)]
 
 
 def _blocks(state: State) -> int:

@@ -19,17 +19,6 @@ class Match(NamedTuple):
     """``(n,)`` int64."""
 
 
-def assign(cost: Tensor) -> Match:
-    """Choose for each object, or for each query if these are fewer, one of the others.
-
-    The sum of the costs is the smallest possible (Kuhn, "The Hungarian Method", 1955).
-
-    Args:
-        cost: ``(queries, objects)``; what is not finite counts as very dear.
-    """
-    return Match(*cheapest(cost))
-
-
 @torch.no_grad()
 def match_boxes(
     logits: Tensor,
@@ -55,5 +44,5 @@ def match_boxes(
         corners = giou(from_centres(found)[:, None], from_centres(wanted)[None])
         cost = box_cost * torch.cdist(found, wanted, p=1)
         cost += class_cost * -scores[:, labels] + giou_cost * -corners
-        matches.append(assign(cost))
+        matches.append(Match(*cheapest(cost)))
     return matches

@@ -10,6 +10,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
 from delineate.core.panoptic import Panoptic
+from delineate.core.panoptic_classes import PanopticClasses
 from delineate.core.preprocess import Preprocess
 from delineate.models.api import SegModel, Target
 from delineate.models.backbones import build_backbone
@@ -19,7 +20,13 @@ from delineate.models.detr.mask_head import AttentionMaps, MaskHead
 from delineate.models.detr.matching import Match, match_boxes
 from delineate.models.detr.positions import sine_positions, valid_cells
 from delineate.models.detr.transformer import Transformer
-from delineate.models.queries import QueryMasks, to_instances, to_panoptic
+from delineate.models.queries import (
+    QueryMasks,
+    collapse_warning,
+    split_classes,
+    to_instances,
+    to_panoptic,
+)
 from delineate.ops.boxes import clip, from_centres, to_centres
 from delineate.ops.masks import masks_at_stride
 
@@ -143,6 +150,12 @@ class DETR(SegModel):
         """Bring things into the original images; stuff is left out, see `DETRConfig.things`."""
         return to_instances(raw, where, things=self.config.things)
 
+    @property
+    def panoptic_classes(self) -> PanopticClasses:
+        """Its classes, of which the first are things; see `DETRConfig.things`."""
+        things = self.config.things
+        return split_classes(self.classes, len(self.classes) if things is None else things)
+
     def to_panoptic(
         self, raw: QueryMasks, where: Sequence[Geometry], *, score_threshold: float = 0.85
     ) -> list[Panoptic]:
@@ -154,10 +167,13 @@ class DETR(SegModel):
             score_threshold: Queries must exceed it. From one half on "no object" cannot be likelier
                 than what passes, as the original demands.
         """
-        things = self.config.things
         return to_panoptic(
-            raw, where, classes=self.classes, things=things, score_threshold=score_threshold
+            raw, where, classes=self.panoptic_classes, score_threshold=score_threshold
         )
+
+    def complaint(self, raw: QueryMasks) -> str | None:
+        """Tell queries that all say the same; see `SegModel.complaint`."""
+        return collapse_warning(raw)
 
     def encode(self, images: Tensor, sizes: Tensor) -> Encoded:
         """Run everything that does not depend on what is kept."""

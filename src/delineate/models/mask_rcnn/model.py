@@ -11,9 +11,9 @@ from delineate.core.classes import ClassMap
 from delineate.core.decode_semantic import best_class
 from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
-from delineate.core.panoptic import Panoptic, to_semantic
+from delineate.core.panoptic import Panoptic
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.core.panoptic_fusion import fuse, things_only
+from delineate.core.panoptic_fusion import fuse
 from delineate.core.preprocess import Preprocess
 from delineate.models.api import (
     BoxMasks,
@@ -136,17 +136,11 @@ class MaskRCNN(SegModel):
 
         Without a stuff head there are things only, their overlaps resolved by score.
         """
-        classes, instances = self.panoptic_classes, self.to_instances(raw, where)
         if not isinstance(raw, BoxMasksAndStuff):
-            return [things_only(found, classes) for found in instances]
+            return super().to_panoptic(raw, where)
+        classes, instances = self.panoptic_classes, self.to_instances(raw, where)
         maps = self.to_stuff_maps(raw, where)
         return [fuse(found, stuff, classes) for found, stuff in zip(instances, maps, strict=True)]
-
-    def to_semantic(
-        self, raw: BoxMasks | BoxMasksAndStuff, where: Sequence[Geometry]
-    ) -> list[np.ndarray]:
-        """Return the ``(h, w)`` int32 joint label of each pixel, -1 where there is none."""
-        return [to_semantic(panoptic) for panoptic in self.to_panoptic(raw, where)]
 
     def to_stuff_maps(self, raw: BoxMasksAndStuff, where: Sequence[Geometry]) -> list[np.ndarray]:
         """Return what the stuff head says of each pixel, ``(h, w)`` int32: 0 is a thing."""

@@ -6,11 +6,10 @@ from types import MappingProxyType
 
 from delineate.core.preprocess import Preprocess
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
-from delineate.models.options import ZooEntry
+from delineate.models.options import OWN_SIZE, ZooEntry
 
 DETECTION = Preprocess(min_size=800, max_size=1333)
 """How images come into the published Mask R-CNNs."""
-_OWN_SIZE = Preprocess(resize="factor", factor=1.0, contrast="stretch")
 
 _R50_FPN = MaskRCNNConfig()
 
@@ -150,7 +149,7 @@ MODELS: dict[str, ZooEntry] = {
             detections_per_image=300,
             paste_rule="half_pixel",
         ),
-        preprocess=_OWN_SIZE,
+        preprocess=OWN_SIZE,
         summary="Small objects, from random weights on a CPU in minutes; ignores exposure.",
     ),
 }

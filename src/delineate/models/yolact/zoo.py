@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from delineate.core.preprocess import Preprocess
-from delineate.models.options import ZooEntry
+from delineate.models.options import OWN_SIZE, ZooEntry
 from delineate.models.yolact.config import YolactConfig
 
 SQUARE_550 = Preprocess(
@@ -18,7 +18,6 @@ SQUARE_550 = Preprocess(
 UNIT_550 = replace(SQUARE_550, scale=1 / 255, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 """The same for DarkNet-53, which wants 0..1."""
 SQUARE_700 = replace(SQUARE_550, min_size=700)
-_OWN_SIZE = Preprocess(resize="factor", factor=1.0, contrast="stretch")
 
 _R50 = YolactConfig()
 _R101 = _R50.replace(backbone="resnet101")
@@ -89,7 +88,7 @@ MODELS: dict[str, ZooEntry] = {
             nms="traditional",
             detections_per_image=300,
         ),
-        preprocess=_OWN_SIZE,
+        preprocess=OWN_SIZE,
         summary="Real time on a CPU; small objects, from random weights; ignores exposure.",
     ),
 }
