@@ -149,6 +149,19 @@ def test_ways_to_suppress(nms, labels, scores):
     assert found.coefficients.tolist() == torch.eye(3)[: len(labels)].tolist()
 
 
+def test_only_the_best_of_each_class_go_into_traditional_suppression():
+    boxes = torch.tensor([[20.0 * i, 0, 20.0 * i + 10, 10] for i in range(6)])
+    probabilities = torch.tensor(
+        [[0.0, 0.9, 0.1], [0, 0.8, 0.2], [0, 0.7, 0.3], [0, 0.3, 0.7], [0, 0.2, 0.8], [0, 0.6, 0.4]]
+    )
+    config = YolactConfig(nms="traditional", pre_nms_traditional=2)
+    found = detect(boxes, probabilities, torch.zeros(6, 1), config)
+    chosen = sorted(
+        zip((found.boxes[:, 0] / 20).int().tolist(), found.labels.tolist(), strict=True)
+    )
+    assert chosen == [(0, 0), (1, 0), (3, 1), (4, 1)]
+
+
 @pytest.mark.parametrize("nms", ["fast", "cross_class", "traditional"])
 def test_nothing_exceeds_the_threshold(nms):
     found = detect(BOXES, SHARES, torch.eye(3), YolactConfig(nms=nms, score_threshold=0.9))

@@ -84,11 +84,14 @@ class YolactConfig(Options):
     mask_samples: int = 100
     soft_masks: bool = False
 
-    # Detections
+    # Detections. `pre_nms` and `pre_nms_traditional`: how many of each class, or with
+    # "cross_class" of all, go into the fast ways and into the traditional one; of the latter 0 is
+    # all, as published, whose time grows with their square
     score_threshold: float = 0.05
     nms: Literal["fast", "cross_class", "traditional"] = "fast"
     nms_iou: float = 0.5
     pre_nms: int = 200
+    pre_nms_traditional: int = 0
     detections_per_image: int = 100
 
     def __post_init__(self) -> None:
@@ -123,6 +126,7 @@ RULES: tuple[Rule, ...] = (
     at_least(
         0,
         *("deformable_every", "fpn_extra_levels", "head_convs", "proto_convs", "focal_gamma"),
+        "pre_nms_traditional",
         *("class_weight", "box_weight", "mask_weight", "semantic_weight", "mask_iou_weight"),
     ),
     share("match_high", "match_low", "focal_alpha", "score_threshold", "nms_iou"),

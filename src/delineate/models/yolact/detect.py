@@ -71,10 +71,13 @@ def _traditional(boxes: Tensor, scores: Tensor, config: YolactConfig) -> Chosen:
     The original counts pixels: a box from 2 to 4 is 3 wide, and an overlap just at the limit
     suppresses.
     """
-    index, labels = torch.where(scores > config.score_threshold)
-    if not len(index):
+    if not len(boxes):
         return _none(scores)
-    best = scores[index, labels]
+    limit = config.pre_nms_traditional or len(boxes)
+    ranked, order = scores.t().sort(dim=1, descending=True, stable=True)
+    ranked, order = ranked[:, :limit], order[:, :limit]
+    labels, place = torch.where(ranked > config.score_threshold)
+    index, best = order[labels, place], ranked[labels, place]
     counted = boxes[index] - boxes.min()  # above 0, which keeps classes apart in `nms`
     counted[:, 2:] += 1
     just_below = torch.nextafter(torch.tensor(config.nms_iou), torch.tensor(0.0)).item()

@@ -86,6 +86,7 @@ MODELS: dict[str, ZooEntry] = {
             class_prior=0.01,
             soft_masks=True,
             nms="traditional",
+            pre_nms_traditional=1000,
             detections_per_image=300,
         ),
         preprocess=OWN_SIZE,
