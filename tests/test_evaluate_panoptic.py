@@ -1,4 +1,4 @@
-"""`delineate evaluate predictions.json DATA --panoptic`, from the command line."""
+"""`delineate evaluate ... DATA --panoptic`, from the command line, with files and with models."""
 
 import json
 import subprocess
@@ -8,13 +8,19 @@ import pytest
 from goldens import Golden
 
 from builders import edited
-from command_line import call, refused
+from command_line import SMALL, call, refused
 from delineate.core.panoptic import to_semantic
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.coco_panoptic_write import write_panoptic_results
+from delineate.data.coco_panoptic import read_coco_panoptic
+from delineate.data.coco_panoptic_write import write_coco_panoptic, write_panoptic_results
+from delineate.data.coco_write import write_coco
 from delineate.data.sample import ImageRecord
+from delineate.data.synthetic import SyntheticScenes
+from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.evaluate.panoptic import PanopticMetric
 from delineate.evaluate.semantic import SemanticMetric
+from delineate.predict.predictor import Predictor
+from delineate.weights.load import load
 from panoptic_cases import (
     CLASSES,
     golden_pairs,
@@ -113,7 +119,7 @@ def test_options_that_mean_nothing_are_refused(files, monkeypatch, capfd, argume
 def test_what_is_no_panoptic_file_is_refused(files, monkeypatch, capfd):
     data, found = files
     said = refused(["evaluate", "run", data, "--panoptic"], monkeypatch, capfd)
-    assert "a .json file with a folder of PNGs" in said
+    assert "expected a checkpoint" in said
     found.write_text("[]")
     said = refused(["evaluate", found, data, "--panoptic"], monkeypatch, capfd)
     assert "expected panoptic results" in said
@@ -132,3 +138,61 @@ def test_it_does_not_wake_torch(files):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "PQ" in run.stdout
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A folder of drawn scenes with stuff."""
+    folder = tmp_path_factory.mktemp("drawn")
+    for split, count, seed in (("train", 4, 0), ("val", 2, 1)):
+        write_coco_panoptic(
+            folder / f"{split}.json", PanopticScenes(count, size=(64, 64), seed=seed)
+        )
+    return folder
+
+
+def test_a_model_is_trained_and_measured_by_the_command_line(drawn, tmp_path, monkeypatch, capfd):
+    run = tmp_path / "run"
+    train = ["train", drawn, "--recipe", "panoptic_fpn_nano", "--out", run, *SMALL]
+    assert call([*train, "--set", "model.stuff_channels=32"], monkeypatch) == 0
+    out, err = capfd.readouterr()
+    assert "validation panoptic PQ" in err
+    assert "PQ_stuff" in out
+    assert call(["evaluate", run, drawn, "--panoptic", "--json"], monkeypatch) == 0
+    shown = json.loads(capfd.readouterr().out)
+    assert json.loads((run / "panoptic-val" / "metrics.json").read_text()) == shown
+    kept = json.loads((run / "metrics.json").read_text())["panoptic"]
+    assert shown["All"]["pq"] == pytest.approx(kept["PQ"], abs=1e-6)
+
+    truth, predictor = read_coco_panoptic(drawn / "val.json"), Predictor(load(run))
+    found = [(r, predictor.panoptic(r.path)) for r in truth.records]
+    write_panoptic_results(tmp_path / "found.json", truth.panoptic_classes, found)
+    assert call(["evaluate", tmp_path / "found.json", drawn, "--panoptic"], monkeypatch) == 0
+
+
+def test_a_model_without_stuff_misses_it(drawn, tmp_path, monkeypatch, capfd):
+    run = tmp_path / "run"
+    assert call(["train", drawn, "--out", run, *SMALL], monkeypatch) == 0
+    capfd.readouterr()
+    assert call(["evaluate", run, drawn / "val.json", "--panoptic", "--json"], monkeypatch) == 0
+    out, err = capfd.readouterr()
+    assert "knows no stuff" in err
+    shown = json.loads(out)
+    assert shown["Stuff"]["pq"] == 0
+    assert shown["Stuff"]["n"] > 0
+
+
+def test_other_classes_than_the_models_are_refused(drawn, files, tmp_path, monkeypatch, capfd):
+    run = tmp_path / "run"
+    assert call(["train", drawn, "--out", run, *SMALL], monkeypatch) == 0
+    capfd.readouterr()
+    assert "cat" in refused(["evaluate", run, files[0], "--panoptic"], monkeypatch, capfd)
+
+
+def test_a_model_is_not_measured_panoptically_on_objects_alone(drawn, tmp_path, monkeypatch, capfd):
+    run = tmp_path / "run"
+    assert call(["train", drawn, "--out", run, *SMALL], monkeypatch) == 0
+    write_coco(tmp_path / "objects" / "val.json", SyntheticScenes(1, size=(64, 64)))
+    capfd.readouterr()
+    said = refused(["evaluate", run, tmp_path / "objects", "--panoptic"], monkeypatch, capfd)
+    assert "segments_info" in said

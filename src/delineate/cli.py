@@ -65,7 +65,7 @@ def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
 @app.command(epilog="Example: delineate demo --out my-demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Where all is written.")] = Path("delineate-demo"),
-    minutes: Annotated[float, typer.Option(min=0.05, help="Time for the training.")] = 4.0,
+    minutes: Annotated[float, typer.Option(min=0.05, help="Time for the training.")] = 4.2,
     seed: Annotated[int, typer.Option(min=0, help="Other scenes, other weights.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -140,17 +140,30 @@ def evaluate(
     COCO counts the 100 best predictions; images of more objects need a larger --max-dets.
     A file of predictions in COCO's result format is measured, too.
     """
-    if panoptic:
+    if panoptic and max_dets != 100:
+        raise ConfigError(
+            f"--panoptic counts every segment, and --max-dets {max_dets} came with it: leave "
+            "one of the two out."
+        )
+    has_model = Path(model).suffix.lower() != ".json"
+    if panoptic and has_model:
         from delineate.jobs.evaluate_panoptic import evaluate_panoptic
 
+        result, table = evaluate_panoptic(
+            model,
+            data,
+            out=out,
+            images=images,
+            device=device,
+            on_error=on_error.value,
+            say=_say,
+        )
+    elif panoptic:
+        from delineate.jobs.evaluate_panoptic_results import evaluate_panoptic_results
+
         _without_model(model, images=images, device=device, on_error=on_error)
-        if max_dets != 100:
-            raise ConfigError(
-                f"--panoptic counts every segment, and --max-dets {max_dets} came with it: leave "
-                "one of the two out."
-            )
-        result, table = evaluate_panoptic(Path(model), data, out=out, say=_say)
-    elif Path(model).suffix == ".json":
+        result, table = evaluate_panoptic_results(Path(model), data, out=out, say=_say)
+    elif not has_model:
         from delineate.jobs.evaluate_results import evaluate_results
 
         _without_model(model, images=images, device=device, on_error=on_error)

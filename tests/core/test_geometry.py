@@ -328,3 +328,35 @@ def test_image_box_and_mask_move_together():
         assert Masks.from_bitmaps([moved], geometry.target).iou(mask)[0, 0] > 0.96
     assert compared > 80
     assert checked > 50
+
+
+def labels(h, w):
+    return np.random.default_rng(0).integers(0, 6, (h, w)).astype(np.uint8)
+
+
+def test_labels_are_moved_whole():
+    here = labels(6, 8)
+    size = here.shape
+    np.testing.assert_array_equal(Geometry.identity(size).labels(here, 255), here)
+    np.testing.assert_array_equal(Geometry.flip(size).labels(here, 255), here[:, ::-1])
+    turn = Geometry.affine(size, [[0, -1, 6], [1, 0, 0]], (8, 6))
+    np.testing.assert_array_equal(turn.labels(here, 255), np.rot90(here, -1))
+    double = Geometry.resize(size, (12, 16)).labels(here, 255)
+    np.testing.assert_array_equal(double, here.repeat(2, 0).repeat(2, 1))
+
+
+def test_labels_outside_the_source_are_filled():
+    here = labels(6, 8)
+    window = Geometry.crop(here.shape, (-2, 1, 4, 9)).labels(here, 255)
+    assert (window[:, :2] == 255).all()
+    assert (window[5:] == 255).all()
+    np.testing.assert_array_equal(window[:5, 2:], here[1:6, :4])
+
+
+def test_labels_move_with_the_picture():
+    here = np.zeros((64, 64), np.uint8)
+    here[20:44, 8:40] = 200
+    geometry = Geometry.affine(here.shape, [[0.8, -0.5, 20], [0.5, 0.8, -4]], (60, 70))
+    moved, picture = geometry.labels(here, 0), geometry.image(here, 0)
+    assert set(np.unique(moved)) == {0, 200}
+    assert ((moved == 200) != (picture >= 100)).mean() < 0.005

@@ -6,8 +6,10 @@ import pytest
 from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
+from delineate.core.panoptic import VOID_STUFF
 from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Sample
+from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError
 from delineate.transforms.geometric import (
     Flip,
@@ -300,3 +302,18 @@ def test_one_pixel():
 def test_numbers_out_of_range_are_said(make, sentence):
     with pytest.raises(ConfigError, match=sentence):
         make()
+
+
+def test_stuff_moves_with_the_picture():
+    scenes = PanopticScenes(1, size=(64, 64), seed=3)
+    sample = scenes[0]
+    steps = (Flip(1.0), ScaleJitter(1.5, 1.5), RandomCrop((80, 120)))
+    moved = Warp(steps)(sample, np.random.default_rng(0))
+    assert moved.stuff.shape == moved.image.shape[:2] == (80, 120)
+    assert (moved.stuff[:, -24:] == VOID_STUFF).all() or (moved.stuff[:, :1] == VOID_STUFF).any()
+    things = np.zeros(moved.stuff.shape, bool)
+    for mask in moved.instances.masks.to_dense():
+        things |= mask
+    differs = (moved.stuff == 0) != things
+    assert differs.mean() < 0.02  # edges, and things of which too little is left
+    assert Warp(steps)(replace(sample, stuff=None), np.random.default_rng(0)).stuff is None

@@ -158,6 +158,22 @@ class Geometry:
             )
         return _moved(image, self.matrix, self.target, fill)
 
+    def labels(self, labels: npt.NDArray[np.uint8], fill: int) -> npt.NDArray[np.uint8]:
+        """Move a map of labels: each pixel takes that of the source pixel its centre comes from.
+
+        Args:
+            labels: ``(h, w)`` uint8 of the source size.
+            fill: Value of what lies outside the source.
+        """
+        (a, b, shift_x), (c, d, shift_y) = self.inverse().matrix.tolist()
+        (h, w), (rows, columns) = self.source, (np.arange(n) + 0.5 for n in self.target)
+        x = np.floor(a * columns + (b * rows + shift_x)[:, None] + _TINY).astype(np.int64)
+        y = np.floor(c * columns + (d * rows + shift_y)[:, None] + _TINY).astype(np.int64)
+        inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+        moved: npt.NDArray[np.uint8] = labels[y.clip(0, h - 1), x.clip(0, w - 1)]
+        moved[~inside] = fill
+        return moved
+
     def bitmap_crop(self, crop: Bitmap, origin: tuple[int, int]) -> tuple[Bitmap, tuple[int, int]]:
         """Move one mask of which only a part is given; a pixel is foreground where half of it is.
 

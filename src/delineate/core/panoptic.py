@@ -25,6 +25,9 @@ IdMap = npt.NDArray[np.int32]
 VOID_LABEL = -1
 """In a map of labels: a pixel that belongs to no class."""
 
+VOID_STUFF = 255
+"""In a map of stuff to learn from: a pixel that counts for nothing."""
+
 ID_LIMIT = 1 << 24
 """Segment ids lie below this: COCO's PNG has three bytes for each."""
 
@@ -175,6 +178,21 @@ def to_stuff_map(panoptic: Panoptic) -> npt.NDArray[np.int32]:
     first = len(panoptic.classes.things)
     values = {s.id: max(0, s.label - first + 1) for s in panoptic.segments}
     return _painted(panoptic, VOID_LABEL, values)
+
+
+def to_stuff_truth(panoptic: Panoptic) -> npt.NDArray[np.uint8]:
+    """Return the same in bytes, to be moved with a picture: `VOID_STUFF` for void. ``(h, w)``.
+
+    Raises:
+        DataError: There are more classes of stuff than bytes can tell apart.
+    """
+    if len(panoptic.classes.stuff) >= VOID_STUFF:
+        raise DataError(
+            f"expected at most {VOID_STUFF - 1} classes of stuff to learn, got "
+            f"{len(panoptic.classes.stuff)}: merge those that need not be told apart."
+        )
+    labels = to_stuff_map(panoptic)
+    return np.where(labels == VOID_LABEL, VOID_STUFF, labels).astype(np.uint8)
 
 
 def areas_by_id(ids: IdMap) -> dict[int, int]:

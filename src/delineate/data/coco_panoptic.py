@@ -17,7 +17,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import read_image
 from delineate.core.instances import Instances
 from delineate.core.json_file import kind, read_json
-from delineate.core.panoptic import Panoptic, to_instances
+from delineate.core.panoptic import Panoptic, to_instances, to_stuff_truth
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.coco import OnError, listing, picture_folders, read_content
 from delineate.data.coco_checks import check_images
@@ -70,11 +70,13 @@ class CocoPanopticDataset:
                 f"{self.name}: expected to read the picture {record.name!r}, but the data set was "
                 "opened without its pictures: open it with them."
             )
+        panoptic = self.panoptic(index)
         return Sample(
             image=read_image(record.path),
-            instances=self.instances(index),
+            instances=to_instances(panoptic),
             image_id=record.image_id,
             name=record.name,
+            stuff=to_stuff_truth(panoptic),
         )
 
     def panoptic(self, index: int) -> Panoptic:

@@ -28,15 +28,18 @@ class Sample:
         instances: Its truth, of the same image size.
         image_id: The source's id of the image.
         name: The source's name of the image, often its file name.
+        stuff: (height, width) what is behind the things, see `delineate.core.panoptic`: 0 for
+            things, 1 + k for stuff k, `VOID_STUFF` for what counts for nothing; None: unknown.
 
     Raises:
-        DataError: Image and instances differ in size.
+        DataError: Image and instances, or image and stuff, differ in size.
     """
 
     image: npt.NDArray[np.uint8]
     instances: Instances
     image_id: int
     name: str
+    stuff: npt.NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         height, width = self.instances.image_size
@@ -45,6 +48,12 @@ class Sample:
                 f"image {self.image_id} {self.name!r}: its instances belong to an image of "
                 f"{width} x {height} pixels, but its pixels have the shape {self.image.shape} "
                 "(expected height, width, 3): give both of the same picture."
+            )
+        if self.stuff is not None and self.stuff.shape != (height, width):
+            raise DataError(
+                f"image {self.image_id} {self.name!r}: its stuff should be a map of {width} x "
+                f"{height} pixels, but has the shape {self.stuff.shape}: give both of the same "
+                "picture."
             )
 
 
@@ -138,6 +147,8 @@ class Dataset(Protocol):
 @runtime_checkable
 class PanopticDataset(Dataset, Protocol):
     """A data set in which every pixel belongs to a segment; its instances are the things.
+
+    Its samples have `Sample.stuff`.
 
     ``isinstance(dataset, PanopticDataset)`` tells whether a data set is one.
     """

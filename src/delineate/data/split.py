@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from delineate.data.panoptic_parts import subset
 from delineate.data.sample import Dataset, Subset
 from delineate.errors import ConfigError, DataError
 
@@ -60,7 +61,7 @@ def split(
 
     part_of = _deal(sizes, images_with_class, list(fractions.values()), np.random.default_rng(seed))
     return {
-        name: Subset(
+        name: subset(
             dataset,
             sorted(i for group, rows in enumerate(members) if part_of[group] == part for i in rows),
             name=f"{dataset.name}/{name}",

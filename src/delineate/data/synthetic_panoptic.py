@@ -59,6 +59,7 @@ class PanopticScenes(SyntheticScenes):
             instances=instances_of(things, owner),
             image_id=record.image_id,
             name=record.name,
+            stuff=np.where(owner < 0, stuff + 1, 0).astype(np.uint8),
         )
 
     def panoptic(self, index: int) -> Panoptic:

@@ -109,6 +109,17 @@ class PanopticResult:
         }
         return {**groups, "per_class": per_class}
 
+    def summary(self) -> dict[str, float]:
+        """Return the five numbers that a training follows: PQ, SQ, RQ, PQ_things, PQ_stuff."""
+        whole = self.groups["All"]
+        return {
+            "PQ": whole.pq,
+            "SQ": whole.sq,
+            "RQ": whole.rq,
+            "PQ_things": self.groups["Things"].pq,
+            "PQ_stuff": self.groups["Stuff"].pq,
+        }
+
 
 class PanopticMetric:
     """PQ, SQ and RQ, fed image by image.

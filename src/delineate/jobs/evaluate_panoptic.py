@@ -1,76 +1,88 @@
-"""`delineate evaluate predictions.json DATA --panoptic`: segments in files, without torch."""
+"""`delineate evaluate MODEL DATA --panoptic`: a model's segments, image by image."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from delineate._files import make_folder, write_whole
-from delineate.core.panoptic import Panoptic, to_semantic
-from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.coco_panoptic import read_coco_panoptic, read_panoptic_results
-from delineate.errors import ConfigError
-from delineate.evaluate.panoptic import PanopticMetric, PanopticResult
-from delineate.evaluate.panoptic_report import panoptic_text
-from delineate.evaluate.semantic import SemanticMetric, SemanticResult
-from delineate.jobs.opening import Say, annotation_file, not_a_run
+from rich.console import Console
+from rich.progress import track
 
-Pair = tuple[Panoptic, Panoptic, Sequence[float] | None]
-"""Truth, prediction, and the areas that the truth's file states (None: pixels)."""
+from delineate._files import make_folder
+from delineate.core.classes import ClassMap
+from delineate.core.panoptic import relabelled
+from delineate.core.panoptic_classes import PanopticClasses
+from delineate.data.coco import OnError
+from delineate.data.formats import open_dataset
+from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
+from delineate.jobs.evaluate_panoptic_results import measure, told
+from delineate.jobs.opening import Say, annotation_file, not_a_run, tell_problems
+from delineate.predict.predictor import Predictor
+from delineate.weights.load import load
 
 
 def evaluate_panoptic(
-    results: Path, data: Path, *, out: Path | None = None, say: Say
+    model: str,
+    data: Path,
+    *,
+    out: Path | None = None,
+    images: Path | None = None,
+    device: str | None = None,
+    on_error: OnError = "stop",
+    say: Say,
 ) -> tuple[dict[str, Any], str]:
-    """Measure predictions in COCO's panoptic format.
+    """Run a model over panoptic data and measure its segments.
+
+    Classes are matched by name, and the model must have all of the data set's; stuff may be missing
+    from one that knows none, and counts as missed then.
 
     Args:
-        results: Their JSON file, its maps in the folder of the same name.
-        data: The truth in the same format, or a folder whose val.json is taken.
-        out: Where ``metrics.json`` goes.
+        model: Run folder, checkpoint, or ``name:tag``.
+        data: The truth in COCO's panoptic format, or a folder whose val.json is taken.
+        out: Where ``metrics.json`` goes; by default, of a run folder, into ``panoptic-NAME``.
+        images: Folder of the pictures, where it is not the usual one.
+        device: Where to run; the best there is without it.
+        on_error: What broken records do.
         say: Receives lines for the user.
 
     Returns:
-        panopticapi's measures, with those of the pixels' classes as ``semantic``; and a table of
-        them to read.
+        As `evaluate_panoptic_results`.
 
     Raises:
-        ConfigError: `results` is no JSON file.
-        DataError: A file cannot be read, is broken, or does not belong to the other.
+        ClassMismatch: The data set has a class that the model lacks.
+        DataError: As `evaluate_panoptic_results`, or the data set is not panoptic.
     """
-    if results.suffix.lower() != ".json":
-        raise ConfigError(
-            "expected predictions in COCO's panoptic format, a .json file with a folder of PNGs "
-            f"beside it, to evaluate with --panoptic, got {results}: name such a file."
-        )
+    annotations = annotation_file(data)
+    predictor = Predictor(load(model), device=device)
+    truth = as_panoptic(open_dataset(annotations, images=images, on_error=on_error))
+    tell_problems(truth, say)
+    classes = predictor.panoptic_classes
+    if not len(classes.stuff):
+        say(f"{model} knows no stuff: what there is of it in {truth.name} counts as missed")
+        classes = _with_stuff(classes.things, truth.panoptic_classes.stuff.names)
+    truth = PanopticRelabelled(truth, classes)
+    if out is None and Path(model).is_dir():
+        out = Path(model) / f"panoptic-{annotations.stem}"
     if out is not None:
-        make_folder(not_a_run(out))  # a place that cannot be written shows before the long work
-    truth = read_coco_panoptic(annotation_file(data), with_pictures=False)
-    found, foreign = read_panoptic_results(results, truth)
-    if foreign:
-        say(f"{results}: left out predictions for {foreign} image(s) that {truth.name} lacks")
+        make_folder(not_a_run(out))
+    console = Console(stderr=True)
     pairs = (
-        (truth.panoptic(i), found.panoptic(i), truth.segment_areas(i).tolist())
-        for i in range(len(truth))
+        (
+            truth.panoptic(i),
+            relabelled(predictor.panoptic(truth[i].image), classes),
+            truth.segment_areas(i).tolist(),
+        )
+        for i in track(
+            range(len(truth)),
+            "evaluate",
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
     )
-    segments, pixels = measure(pairs, truth.panoptic_classes)
-    report = {**segments.to_json(), "semantic": pixels.to_json()}
-    if out is not None:
-        write_whole(out / "metrics.json", json.dumps(report, indent=1).encode())
-    return report, panoptic_text(segments, pixels)
+    return told(*measure(pairs, classes), out)
 
 
-def measure(
-    pairs: Iterable[Pair], classes: PanopticClasses
-) -> tuple[PanopticResult, SemanticResult]:
-    """Measure segments, and the classes of pixels, wherever they come from.
-
-    Args:
-        pairs: What is true and what was found in each image; a generator keeps one in memory.
-        classes: The class table of all of them.
-    """
-    segments, pixels = PanopticMetric(classes), SemanticMetric(classes.names)
-    for truth, predicted, areas in pairs:
-        segments.update(truth, predicted, areas=areas)
-        pixels.update(to_semantic(truth), to_semantic(predicted))
-    return segments.compute(), pixels.compute()
+def _with_stuff(things: ClassMap, names: Sequence[str]) -> PanopticClasses:
+    """Return the classes of a model of things and the stuff of a truth, under ids that are free."""
+    first = max(things.source_ids, default=0) + 1
+    return PanopticClasses(things, ClassMap(tuple(names), tuple(range(first, first + len(names)))))

@@ -82,6 +82,9 @@ def summary(result: dict[str, Any]) -> str:
     if (segm := result.get("segm")) is not None:
         measures = "  ".join(f"{name} {segm[name]:.3f}" for name in ("AP", "AP50", "AP75"))
         lines.append(f"masks   {measures}")
+    if (panoptic := result.get("panoptic")) is not None:
+        measures = "  ".join(f"{k} {panoptic[k]:.3f}" for k in ("PQ", "PQ_things", "PQ_stuff"))
+        lines.append(f"whole   {measures}")
     report_file = Path(result["run"]) / REPORT
     if report_file.exists():
         lines.append(f"report  {report_file}")

@@ -78,7 +78,9 @@ class Target(NamedTuple):
     count; None trains no stuff."""
 
     @classmethod
-    def from_instances(cls, instances: Instances) -> Self:
+    def from_instances(
+        cls, instances: Instances, stuff: npt.NDArray[np.uint8] | None = None
+    ) -> Self:
         """Turn the truth of an image, at the size the network sees, into tensors.
 
         Of crowd regions only the boxes are kept, apart, because they are no examples of an object.
@@ -94,6 +96,7 @@ class Target(NamedTuple):
             labels=torch.from_numpy(np.array(instances.labels, dtype=np.int64)),
             masks=None if instances.masks is None else _mask_crops(instances.masks),
             crowds=crowds,
+            stuff=None if stuff is None else torch.from_numpy(stuff),
         )
 
     def to(self, device: torch.device | str) -> Self:

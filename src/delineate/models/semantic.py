@@ -3,16 +3,13 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delineate.core.panoptic import Panoptic, to_stuff_map
+from delineate.core.panoptic import VOID_STUFF
 from delineate.models.api import FeatureSpec
 
-IGNORED = 255
-"""In a map of truth: a pixel that counts for nothing."""
 STRIDE = 4
 _GROUPS = 32
 
@@ -62,21 +59,15 @@ def stuff_loss(logits: Tensor, truth: Sequence[Tensor | None]) -> Tensor:
 
     Args:
         logits: ``(b, classes, H / 4, W / 4)``.
-        truth: For each image ``(h, w)`` uint8, `IGNORED` or what a pixel is; None counts for
+        truth: For each image ``(h, w)`` uint8, `VOID_STUFF` or what a pixel is; None counts for
             nothing. Padding counts for nothing.
     """
     full = F.interpolate(logits.float(), scale_factor=STRIDE, mode="bilinear", align_corners=False)
     wanted = torch.full(
-        (len(full), *full.shape[-2:]), IGNORED, dtype=torch.int64, device=full.device
+        (len(full), *full.shape[-2:]), VOID_STUFF, dtype=torch.int64, device=full.device
     )
     for here, stuff in zip(wanted, truth, strict=True):
         if stuff is not None:
             here[: stuff.shape[0], : stuff.shape[1]] = stuff
-    loss = F.cross_entropy(full, wanted, ignore_index=IGNORED, reduction="sum")
-    return loss / (wanted != IGNORED).sum().clamp(min=1)
-
-
-def stuff_truth(panoptic: Panoptic) -> Tensor:
-    """Return what the head learns from an image at the size the network sees: `Target.stuff`."""
-    labels = to_stuff_map(panoptic)
-    return torch.from_numpy(np.where(labels < 0, IGNORED, labels).astype(np.uint8))
+    loss = F.cross_entropy(full, wanted, ignore_index=VOID_STUFF, reduction="sum")
+    return loss / (wanted != VOID_STUFF).sum().clamp(min=1)

@@ -10,6 +10,7 @@ import torch
 
 from delineate.core.image import ImageArray, ImageSource, read_image
 from delineate.core.instances import Instances
+from delineate.core.panoptic import Panoptic
 from delineate.errors import ConfigError, ImageError
 from delineate.models.api import SegModel
 from delineate.models.fuse import optimize_for_inference
@@ -80,6 +81,7 @@ class Predictor:
         self.score_threshold = score_threshold
         self.batch_size = batch_size
         self.classes = model.classes
+        self.panoptic_classes = model.panoptic_classes
         place = _best_device(model) if device is None else _checked_device(device)
         self._model = optimize_for_inference(model).to(place)
 
@@ -94,6 +96,21 @@ class Predictor:
             ImageError: It cannot be read.
         """
         return self._predict([read_image(image)])[0]
+
+    @torch.inference_mode()
+    def panoptic(self, image: ImageSource) -> Panoptic:
+        """Return to which segment each pixel of an image belongs, a thing or stuff, or to none.
+
+        By the rules that the family was published with; `score_threshold` has no part in it.
+
+        Args:
+            image: As for a call.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
+        batch, sizes, where = self._model.prepare([read_image(image)])
+        return self._model.to_panoptic(self._model(batch, sizes), where)[0]
 
     def many(self, images: Sequence[ImageSource]) -> list[Instances]:
         """Return what is found in each image, in order.

@@ -160,6 +160,8 @@ class TrainConfig:
     """Scale images so that small objects have enough pixels, or as `preprocess` says."""
     anchors: Literal["auto", "model"] = "auto"
     """Fit the anchor sizes to the boxes of the training set, or keep the model's."""
+    stuff: Literal["auto", "model"] = "model"
+    """Learn the stuff of a panoptic training set, or what the model's `stuff_names` say."""
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)

@@ -52,10 +52,17 @@ class ValidationEvent:
     step: int
     seconds: float
     metrics: Mapping[str, Mapping[str, float]]
-    """COCO's measures by name under "segm" and "bbox"."""
+    """COCO's measures by name under "segm" and "bbox"; under "panoptic" PQ and its parts."""
     best: bool
     """No earlier weights of this run were better."""
 
+
+_TOLD = {
+    "panoptic": ("PQ", "PQ_things", "PQ_stuff"),
+    "segm": ("AP", "AP50", "AP75"),
+    "bbox": ("AP", "AP50", "AP75"),
+}
+"""Measures for people: those of the first kind that there is."""
 
 _ROUNDING = 1e-3  # seconds are written with three digits
 
@@ -229,13 +236,13 @@ class Console:
             self._window = Window()
 
     def validation(self, event: ValidationEvent) -> None:
-        """Print the measures of the masks, or of the boxes where there are none."""
-        kind = "segm" if "segm" in event.metrics else "bbox"
+        """Print the panoptic quality, else the measures of the masks, else of the boxes."""
+        kind = next(kind for kind in _TOLD if kind in event.metrics)
         values = event.metrics[kind]
+        told = "  ".join(f"{name} {values[name]:.3f}" for name in _TOLD[kind])
         mark = "  (best so far)" if event.best else ""
         self._print(
-            f"step {event.step}, {_duration(event.seconds)}: validation {kind} "
-            f"AP {values['AP']:.3f}  AP50 {values['AP50']:.3f}  AP75 {values['AP75']:.3f}{mark}"
+            f"step {event.step}, {_duration(event.seconds)}: validation {kind} {told}{mark}"
         )
         self._window = Window()
 

@@ -22,13 +22,18 @@ import torch
 
 from delineate._files import write_whole
 from delineate._optional import need
+from delineate.core.classes import ClassMap
+from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.loader import Loader
-from delineate.data.sample import Dataset, Relabelled, Sample, Subset
+from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
+from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample, Subset
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError
 from delineate.evaluate.coco import CocoMetric
+from delineate.evaluate.panoptic import PanopticMetric
 from delineate.models.api import SegModel
 from delineate.models.fuse import optimize_for_inference
+from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.train import checkpoint
 from delineate.train.budget import Budget
 from delineate.train.checkpoint import Checkpoint, Origin, Position
@@ -122,6 +127,7 @@ def fit(
     config = from_dict(to_dict(config))  # checks what a recipe or a script put in
     train, val = _splits(config, train, val)
     config = resolve(config, train, accelerator=accelerator)
+    train, val = _labelled(config, train, val)
     if config.tensorboard:
         need("torch.utils.tensorboard", extra="track")  # before there is a run folder
     gpus = [torch.cuda.current_device()] if accelerator == "cuda" else []
@@ -284,6 +290,8 @@ def measure(
 ) -> dict[str, dict[str, float]]:
     """Return COCO's measures of a model's masks and boxes, looking at one image at a time.
 
+    Of a model that knows stuff, on a data set that has some, the panoptic quality is told, too.
+
     Args:
         model: Evaluated in 32 bit, as it will be used: a copy that is optimised for inference.
         dataset: Of the model's classes, in the model's order.
@@ -291,6 +299,9 @@ def measure(
         tell: Receives the model's complaint, if it has one about every image of several objects.
     """
     metric = CocoMetric(model.classes)
+    has_stuff = len(model.panoptic_classes.stuff) > 0
+    panoptic = dataset if has_stuff and isinstance(dataset, PanopticDataset) else None
+    segments = PanopticMetric(model.panoptic_classes)
     complaints: list[str | None] = []
     model = optimize_for_inference(model)
     with torch.inference_mode():
@@ -310,9 +321,14 @@ def measure(
                 areas=dataset.areas(index),
                 boxes=dataset.stated_boxes(index),
             )
+            if panoptic is not None:
+                areas = panoptic.segment_areas(index).tolist()
+                [whole] = model.to_panoptic(raw, where)
+                segments.update(panoptic.panoptic(index), whole, areas=areas)
     if complaints and complaints[0] and all(complaints):
         tell(complaints[0])
-    return metric.compute().to_json()
+    measures = metric.compute().to_json()
+    return measures if panoptic is None else measures | {"panoptic": segments.compute().summary()}
 
 
 def _accelerator(device: str) -> str:
@@ -329,19 +345,31 @@ def _accelerator(device: str) -> str:
 def _splits(
     config: TrainConfig, train: Dataset, val: Dataset | None
 ) -> tuple[Dataset, Dataset | None]:
-    """Return the two splits, with the classes of the first."""
+    """Return the two splits: those given, or one divided."""
     if val is not None:
         if not len(val):
             raise DataError(
                 f"the validation split {val.name!r} should have images, but has none: add some, or "
                 "leave the split out, and a part of the training images is held out."
             )
-        return train, Relabelled(val, train.classes)
+        return train, val
     held_out = config.data.val_fraction
     if not held_out or not len(train):
         return train, None
     parts = split(train, {"train": 1 - held_out, "val": held_out}, seed=config.seed)
     return parts["train"], parts["val"]
+
+
+def _labelled(
+    config: TrainConfig, train: Dataset, val: Dataset | None
+) -> tuple[Dataset, Dataset | None]:
+    """Return the two splits with the classes of the model: the things are those of `train`."""
+    model = config.model
+    if not isinstance(model, MaskRCNNConfig) or not model.stuff_names:
+        return train, None if val is None else Relabelled(val, train.classes)
+    classes = PanopticClasses(train.classes, ClassMap(model.stuff_names, model.stuff_ids))
+    train = PanopticRelabelled(as_panoptic(train), classes)
+    return train, None if val is None else PanopticRelabelled(as_panoptic(val), classes)
 
 
 def _loader(config: TrainConfig, train: Dataset) -> Loader:

@@ -13,9 +13,12 @@ import numpy.typing as npt
 import torch
 
 from delineate.core.boxes import area
+from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
+from delineate.data.panoptic_parts import as_panoptic
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
+from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.zoo import ModelConfig
 from delineate.train.config import Auto, Precision, TrainConfig
 
@@ -38,8 +41,9 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         accelerator: "cpu", "cuda" or "mps".
 
     Raises:
-        ConfigError: The precision is not possible on the accelerator.
-        DataError: The training set has no object.
+        ConfigError: The precision is not possible on the accelerator, or the model has no head for
+            stuff.
+        DataError: The training set has no object, or stuff is to be learnt and it has none.
     """
     sides = object_sides(train, config.preprocess)
     if config.image_scale == "auto":
@@ -47,6 +51,8 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         config = replace(config, preprocess=scaled, image_scale="preprocess")
         sides = object_sides(train, scaled)
     model, augment, data, optim = config.model, config.augment, config.data, config.optim
+    if config.stuff == "auto":
+        model = _with_stuff(model, as_panoptic(train).panoptic_classes.stuff)
     if config.anchors == "auto" and model.anchor_strides:
         model = model.replace(anchor_sizes=fit_anchors(sides, model))
     if augment.crop == "auto":
@@ -60,6 +66,7 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         config,
         model=model,
         anchors="model",
+        stuff="model",
         augment=augment,
         data=data,
         optim=optim,
@@ -144,6 +151,16 @@ def fit_anchors(
             level.append(last)
         levels.append(tuple(level))
     return tuple(levels)
+
+
+def _with_stuff(model: ModelConfig, stuff: ClassMap) -> ModelConfig:
+    """Give the head for stuff the classes that there are."""
+    if not isinstance(model, MaskRCNNConfig):
+        raise ConfigError(
+            f"stuff should be model for the family {model.family}, which has no head for stuff, but"
+            " is auto: train a recipe panoptic_fpn..., or leave the option out."
+        )
+    return model.replace(stuff_names=stuff.names, stuff_ids=stuff.source_ids)
 
 
 def _crop(train: Dataset, preprocess: Preprocess) -> int:

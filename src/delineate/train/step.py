@@ -118,7 +118,7 @@ class Learner:
         return (
             torch.from_numpy(images).to(device),
             torch.from_numpy(sizes).to(device),
-            [Target.from_instances(sample.instances).to(device) for sample in samples],
+            [Target.from_instances(s.instances, s.stuff).to(device) for s in samples],
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from delineate.core import boxes as box
 from delineate.core.boxes import Boxes, Size
 from delineate.core.geometry import Geometry
+from delineate.core.panoptic import VOID_STUFF
 from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Sample
 from delineate.errors import ConfigError
@@ -61,6 +62,7 @@ class Warp:
             sample,
             image=geometry.image(sample.image),
             instances=instances.warp(geometry, min_visible=self.min_visible),
+            stuff=None if sample.stuff is None else geometry.labels(sample.stuff, VOID_STUFF),
         )
 
 

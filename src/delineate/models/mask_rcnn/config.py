@@ -99,6 +99,7 @@ class MaskRCNNConfig(Options):
     stuff_ids: tuple[int, ...] = ()
     stuff_channels: int = 128
     stuff_loss_weight: float = 0.5
+    stuff_area: int = 4096  # pixels of the original image that stuff must have left
 
     # Detections
     score_threshold: float = 0.05
@@ -157,6 +158,7 @@ RULES: tuple[Rule, ...] = (
         0,
         *("rpn_convs", "roi_sampling_ratio", "box_convs", "mask_convs", "rpn_smallest_side"),
         *("smallest_side", "roi_level_margin", "smooth_l1_beta", "stuff_loss_weight"),
+        "stuff_area",
     ),
     (
         "a multiple of 32 from 32 on",

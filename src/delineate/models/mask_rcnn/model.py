@@ -140,7 +140,10 @@ class MaskRCNN(SegModel):
             return super().to_panoptic(raw, where)
         classes, instances = self.panoptic_classes, self.to_instances(raw, where)
         maps = self.to_stuff_maps(raw, where)
-        return [fuse(found, stuff, classes) for found, stuff in zip(instances, maps, strict=True)]
+        return [
+            fuse(found, stuff, classes, stuff_area=self.config.stuff_area)
+            for found, stuff in zip(instances, maps, strict=True)
+        ]
 
     def to_stuff_maps(self, raw: BoxMasksAndStuff, where: Sequence[Geometry]) -> list[np.ndarray]:
         """Return what the stuff head says of each pixel, ``(h, w)`` int32: 0 is a thing."""
