@@ -6,7 +6,7 @@ from tiny_run import run, scenes, tiny_config
 
 from delineate.core.classes import ClassMap
 from delineate.errors import ModelError
-from delineate.models.zoo import build
+from delineate.models.zoo import MODELS, build
 from delineate.train import checkpoint, start
 from delineate.train.loop import fit
 from delineate.train.start import give_start
@@ -91,3 +91,28 @@ def test_a_run_begins_where_another_ended(tmp_path):
     tensors = checkpoint.load(checkpoint.file_in(tmp_path / "second")).tensors
     for name, tensor in load(tmp_path / "first").state_dict().items():
         assert torch.equal(tensors[f"model/{name}"], tensor), name
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "new_parts"),
+    [
+        (
+            MODELS["detr_resnet50"].config.replace(
+                backbone="slim", encoder_layers=1, decoder_layers=1, masks=False
+            ),
+            {"masks": True, "freeze_boxes": True},
+            {"mask_head", "mask_attention"},
+        ),
+        (CONFIG, {"stuff_names": ("sky",), "stuff_ids": (9,), "stuff_channels": 32}, {"stuff"}),
+    ],
+)
+def test_a_part_that_the_donor_lacks_stays_random(tmp_path, small, large, new_parts):
+    classes = ClassMap.from_names(["cat", "dog"])
+    donor, new = build(small, classes=classes), build(small.replace(**large), classes=classes)
+    save_model(donor, tmp_path / "a.safetensors")
+    give_start(new, str(tmp_path / "a.safetensors"))
+    assert equal(donor, new) == set(donor.state_dict())
+    assert {n.split(".")[0] for n in new.state_dict().keys() - donor.state_dict()} == new_parts
+    save_model(new, tmp_path / "b.safetensors")
+    with pytest.raises(ModelError, match="should be of the network"):
+        give_start(donor, str(tmp_path / "b.safetensors"))

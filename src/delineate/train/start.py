@@ -13,7 +13,8 @@ def give_start(model: SegModel, spec: str) -> None:
     """Replace the random weights of a new model.
 
     Layers whose shape depends on the number of classes are taken over from a model of the same
-    classes only; else they stay random.
+    classes only; else they stay random. So does a whole part that the other model lacks: the mask
+    head of a DETR on weights for boxes, the stuff head on a Mask R-CNN without one.
 
     Args:
         model: The new model.
@@ -30,7 +31,9 @@ def give_start(model: SegModel, spec: str) -> None:
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
     heads = _class_layers(model) if donor.classes.names != model.classes.names else frozenset()
     taken = {name: t for name, t in donor.state_dict().items() if name not in heads}
-    wrong = [name for name in wanted if name not in heads and _shape(taken, name) != wanted[name]]
+    parts = {_part(name) for name in donor.state_dict()}
+    due = [name for name in wanted if name not in heads and _part(name) in parts]
+    wrong = [name for name in due if _shape(taken, name) != wanted[name]]
     wrong += [name for name in taken if name not in wanted]
     if wrong:
         raise ModelError(
@@ -38,6 +41,10 @@ def give_start(model: SegModel, spec: str) -> None:
             f"{wrong[0]} and {len(wrong) - 1} more: choose other weights, or make model the same."
         )
     model.load_state_dict(taken, strict=False)
+
+
+def _part(name: str) -> str:
+    return name.split(".")[0]
 
 
 def _shape(tensors: dict[str, torch.Tensor], name: str) -> torch.Size | None:
