@@ -122,7 +122,9 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="Annotations, or a folder with val.json.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="For metrics.json and report.html; default: in the run folder."),
+        typer.Option(
+            help="For metrics.json and, without --panoptic, report.html; default: in the run."
+        ),
     ] = None,
     images: Images = None,
     device: Device = None,

@@ -360,3 +360,8 @@ def test_labels_move_with_the_picture():
     moved, picture = geometry.labels(here, 0), geometry.image(here, 0)
     assert set(np.unique(moved)) == {0, 200}
     assert ((moved == 200) != (picture >= 100)).mean() < 0.005
+
+
+def test_labels_of_another_size_are_refused():
+    with pytest.raises(DataError, match="starts from an image of"):
+        Geometry.identity((6, 8)).labels(labels(8, 6), 0)

@@ -7,13 +7,13 @@ from delineate.core.classes import ClassMap
 from delineate.core.panoptic import VOID_STUFF, to_stuff_truth
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.coco_panoptic import read_coco_panoptic
-from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic, subset
+from delineate.data.panoptic_parts import PanopticRelabelled, _byte_table, as_panoptic, subset
 from delineate.data.sample import PanopticDataset, Subset
 from delineate.data.split import split
 from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ClassMismatch, DataError
-from panoptic_cases import tiny_coco_panoptic
+from panoptic_cases import CLASSES, panoptic, tiny_coco_panoptic
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +71,18 @@ def test_objects_alone_are_no_panoptic_data(scenes):
     assert as_panoptic(scenes) is scenes
     with pytest.raises(DataError, match="segments_info"):
         as_panoptic(SyntheticScenes(2))
+
+
+@pytest.mark.parametrize(("count", "bytes_are_enough"), [(254, True), (255, False), (300, False)])
+def test_more_stuff_than_bytes_is_read_and_evaluated_but_not_learnt(count, bytes_are_enough):
+    stuff = ClassMap(tuple(f"s{k}" for k in range(count)), tuple(range(10, 10 + count)))
+    classes = PanopticClasses(CLASSES.things, stuff)
+    value = panoptic([[0, 1, 2]], {1: 0, 2: count + 1}, classes=classes)
+    stuff_bytes = to_stuff_truth(value)
+    assert (stuff_bytes is not None) is bytes_are_enough
+    if bytes_are_enough:
+        assert stuff_bytes.tolist() == [[VOID_STUFF, 0, 254]]
+    table = _byte_table(classes, classes)
+    assert (table is not None) is bytes_are_enough
+    if table is not None:
+        np.testing.assert_array_equal(table, np.arange(256))

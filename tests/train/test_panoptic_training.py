@@ -107,3 +107,44 @@ def test_stuff_that_the_training_lacks_is_refused(tmp_path):
     val = PanopticRelabelled(panoptic_scenes(2), PanopticClasses(old.things, extra))
     with pytest.raises(ClassMismatch, match="lava"):
         fit(panoptic_config(), panoptic_scenes(), val, tmp_path / "run", device="cpu")
+
+
+def test_things_alone_leave_no_stuff_to_learn(tmp_path):
+    things = PanopticClasses(panoptic_scenes().classes, ClassMap((), ()))
+
+    class Bare(PanopticScenes):
+        panoptic_classes = property(lambda _: things, lambda *_: None)
+
+    with pytest.raises(DataError, match="things only"):
+        fit(panoptic_config(), Bare(4, size=SIZE), None, tmp_path / "run", device="cpu")
+
+
+def test_a_run_does_not_go_on_with_other_stuff(tmp_path):
+    fit(panoptic_config(), panoptic_scenes(), None, tmp_path / "run", device="cpu")
+
+    class Swapped(PanopticScenes):
+        def _stuff(self, index):
+            stuff, chance = super()._stuff(index)
+            return stuff[:, ::-1], chance
+
+    swapped = Swapped(6, size=SIZE, seed=1, objects=(2, 4))
+    with pytest.raises(DataError):
+        fit(panoptic_config(), swapped, None, tmp_path / "run", device="cpu", resume=True)
+
+
+def test_a_model_of_objects_trains_on_panoptic_data(tmp_path):
+    samples = []
+
+    class Seen(PanopticScenes):
+        def __getitem__(self, index):
+            samples.append(super().__getitem__(index))
+            return samples[-1]
+
+    fit(tiny_config(), Seen(4, size=SIZE), None, tmp_path / "run", device="cpu")
+    assert all(sample.stuff is not None for sample in samples)
+
+
+def test_a_head_tells_no_more_than_254_classes_apart():
+    names = tuple(f"s{k}" for k in range(255))
+    with pytest.raises(ConfigError, match="at most 254"):
+        tiny_config().model.replace(stuff_names=names, stuff_ids=tuple(range(255)))

@@ -1,13 +1,17 @@
 """A new model begins with the weights of another."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_run import run, scenes, tiny_config
 
 from delineate.core.classes import ClassMap
-from delineate.errors import ModelError
+from delineate.data.synthetic import SyntheticScenes
+from delineate.errors import ConfigError, ModelError
 from delineate.models.zoo import MODELS, build
 from delineate.train import checkpoint, start
+from delineate.train.config import BudgetConfig
 from delineate.train.loop import fit
 from delineate.train.start import give_start
 from delineate.weights.file import save_model
@@ -110,9 +114,55 @@ def test_a_part_that_the_donor_lacks_stays_random(tmp_path, small, large, new_pa
     classes = ClassMap.from_names(["cat", "dog"])
     donor, new = build(small, classes=classes), build(small.replace(**large), classes=classes)
     save_model(donor, tmp_path / "a.safetensors")
-    give_start(new, str(tmp_path / "a.safetensors"))
+    assert set(give_start(new, str(tmp_path / "a.safetensors"))) == new_parts
     assert equal(donor, new) == set(donor.state_dict())
     assert {n.split(".")[0] for n in new.state_dict().keys() - donor.state_dict()} == new_parts
     save_model(new, tmp_path / "b.safetensors")
     with pytest.raises(ModelError, match="should be of the network"):
         give_start(donor, str(tmp_path / "b.safetensors"))
+
+
+DETR = MODELS["detr_resnet50"].config.replace(
+    backbone="slim", channels=128, encoder_layers=1, decoder_layers=1, queries=10, feedforward=32
+)
+
+
+def test_the_two_steps_of_detr(tmp_path):
+    """Boxes are measured as boxes; masks are learnt upon them, and need them."""
+    first = tiny_config(
+        model=DETR.replace(masks=False), anchors="model", budget=BudgetConfig(steps=2)
+    )
+    result = fit(first, scenes(), scenes(2, seed=2), tmp_path / "boxes", device="cpu")
+    assert "segm" not in result.metrics
+    assert result.metrics["bbox"]["AP"] >= 0
+    second = replace(first, model=DETR.replace(freeze_boxes=True))
+    with pytest.raises(ConfigError, match="set pretrained to a run of the step before"):
+        fit(second, scenes(), None, tmp_path / "alone", device="cpu")
+    start = replace(second, pretrained=str(tmp_path / "boxes"))
+    fit(start, scenes(), scenes(2, seed=2), tmp_path / "masks", device="cpu")
+    boxes, masks = load(tmp_path / "boxes"), load(tmp_path / "masks")
+    assert equal(boxes, masks) == set(boxes.state_dict())
+    other = SyntheticScenes(4, size=(64, 64), classes=("leaf", "ring"))
+    with pytest.raises(ConfigError, match="class_head"):
+        fit(start, other, None, tmp_path / "others", device="cpu")
+
+
+def stuffed(seed: int, *names: str, ids=None):
+    torch.manual_seed(seed)
+    config = CONFIG.replace(stuff_names=names, stuff_ids=ids or tuple(range(50, 50 + len(names))))
+    return build(config.replace(stuff_channels=32), classes=ClassMap.from_names(["cat"]))
+
+
+@pytest.mark.parametrize("names", [("water", "sand"), ("grass",), ("sky", "grass")])
+def test_other_stuff_leaves_its_layer_random(tmp_path, names):
+    save_model(stuffed(0, "grass", "sky"), tmp_path / "a.safetensors")
+    new, before, donor = stuffed(1, *names), stuffed(1, *names), load(tmp_path / "a.safetensors")
+    assert give_start(new, str(tmp_path / "a.safetensors")) == ()
+    layer = {"stuff.predictor.weight", "stuff.predictor.bias"}
+    assert equal(new, before) >= layer
+    assert set(new.state_dict()) - layer <= {
+        n for n, t in new.state_dict().items() if torch.equal(t, donor.state_dict().get(n, t))
+    }
+    same = stuffed(1, "grass", "sky", ids=(7, 8))
+    give_start(same, str(tmp_path / "a.safetensors"))
+    assert equal(same, donor) == set(donor.state_dict())

@@ -11,7 +11,7 @@ from torch import Tensor
 from delineate.errors import ModelError
 from delineate.models.zoo import MODELS, build
 from delineate.weights.coco import COCO_IDS, COCO_PANOPTIC_IDS, THINGS
-from delineate.weights.detr import LAYOUTS, give_boxes
+from delineate.weights.detr import LAYOUTS
 from delineate.weights.hub import WEIGHTS
 from delineate.weights.layout import Layout
 
@@ -142,19 +142,6 @@ def test_writing_takes_a_model_that_the_program_has():
         model = build("maskrcnn_resnet50_fpn", classes=3)
     with pytest.raises(ModelError, match=r"DETR without masks .* got MaskRCNN"):
         BY_NAME["facebook_detr"].to_theirs(model)
-
-
-def test_the_second_step_begins_with_the_boxes_of_the_first():
-    small = {"backbone": "slim", "channels": 128, "encoder_layers": 1, "decoder_layers": 1}
-    boxes = build("detr_resnet50", classes=3, **small, masks=False)
-    model = build("detr_resnet50", classes=3, **small, freeze_boxes=True)
-    head = model.mask_head.logits.weight.clone()
-    give_boxes(model, boxes)
-    assert torch.equal(model.class_head.weight, boxes.class_head.weight)
-    assert torch.equal(model.mask_head.logits.weight, head)
-    other = build("detr_resnet50", classes=4, **small, masks=False)
-    with pytest.raises(ModelError, match="class_head"):
-        give_boxes(model, other)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in WEIGHTS if spec.startswith("detr_")])

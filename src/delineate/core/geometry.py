@@ -150,12 +150,7 @@ class Geometry:
         Raises:
             DataError: The image has another size than `source`, or is not uint8.
         """
-        if image.shape[:2] != self.source or image.dtype != np.uint8:
-            raise DataError(
-                f"this geometry starts from an image of {_text(self.source)} pixels in uint8, and "
-                f"one of {_text(image.shape[:2])} in {image.dtype} came: make it from the size of "
-                "the image it moves."
-            )
+        self._check_source(image)
         return _moved(image, self.matrix, self.target, fill)
 
     def labels(self, labels: npt.NDArray[np.uint8], fill: int) -> npt.NDArray[np.uint8]:
@@ -164,11 +159,21 @@ class Geometry:
         Args:
             labels: ``(h, w)`` uint8 of the source size.
             fill: Value of what lies outside the source.
+
+        Raises:
+            DataError: The map has another size than `source`, or is not uint8.
         """
-        (a, b, shift_x), (c, d, shift_y) = self.inverse().matrix.tolist()
-        (h, w), (rows, columns) = self.source, (np.arange(n) + 0.5 for n in self.target)
-        x = np.floor(a * columns + (b * rows + shift_x)[:, None] + _TINY).astype(np.int64)
-        y = np.floor(c * columns + (d * rows + shift_y)[:, None] + _TINY).astype(np.int64)
+        self._check_source(labels)
+        back = self.inverse().matrix
+        (a, b, shift_x), (c, d, shift_y) = back.tolist()
+        (h, w), (rows, columns) = self.source, np.ogrid[0.5 : self.target[0], 0.5 : self.target[1]]
+        if _is_upright(back):  # one number a column, one a row
+            b = c = 0.0
+            rows_of_x, columns_of_y = rows[:1], columns[:, :1]
+        else:
+            rows_of_x, columns_of_y = rows, columns
+        x = np.floor(a * columns + (b * rows_of_x + shift_x) + _TINY).astype(np.int64)
+        y = np.floor(c * columns_of_y + (d * rows + shift_y) + _TINY).astype(np.int64)
         inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
         moved: npt.NDArray[np.uint8] = labels[y.clip(0, h - 1), x.clip(0, w - 1)]
         moved[~inside] = fill
@@ -198,6 +203,14 @@ class Geometry:
         matrix = self.matrix.copy()  # from the crop's corner to that of what it can reach
         matrix[:, 2] += matrix[:, :2] @ (x0, y0) - (left, top)
         return _moved(grey, matrix, (bottom - top, right - left), 0) >= 128, (left, top)
+
+    def _check_source(self, pixels: npt.NDArray[Any]) -> None:
+        if pixels.shape[:2] != self.source or pixels.dtype != np.uint8:
+            raise DataError(
+                f"this geometry starts from an image of {_text(self.source)} pixels in uint8, and "
+                f"one of {_text(pixels.shape[:2])} in {pixels.dtype} came: make it from the size of"
+                " the image it moves."
+            )
 
     def _reach(self, x0: int, y0: int, x1: int, y1: int) -> tuple[int, int, int, int]:
         """Return the window of the target, ``(x0, y0, x1, y1)``, that a rectangle touches."""

@@ -28,6 +28,9 @@ VOID_LABEL = -1
 VOID_STUFF = 255
 """In a map of stuff to learn from: a pixel that counts for nothing."""
 
+MOST_STUFF = VOID_STUFF - 1
+"""As many classes of stuff can be told apart there."""
+
 ID_LIMIT = 1 << 24
 """Segment ids lie below this: COCO's PNG has three bytes for each."""
 
@@ -180,17 +183,13 @@ def to_stuff_map(panoptic: Panoptic) -> npt.NDArray[np.int32]:
     return _painted(panoptic, VOID_LABEL, values)
 
 
-def to_stuff_truth(panoptic: Panoptic) -> npt.NDArray[np.uint8]:
+def to_stuff_truth(panoptic: Panoptic) -> npt.NDArray[np.uint8] | None:
     """Return the same in bytes, to be moved with a picture: `VOID_STUFF` for void. ``(h, w)``.
 
-    Raises:
-        DataError: There are more classes of stuff than bytes can tell apart.
+    None where there are more classes of stuff than `MOST_STUFF`.
     """
-    if len(panoptic.classes.stuff) >= VOID_STUFF:
-        raise DataError(
-            f"expected at most {VOID_STUFF - 1} classes of stuff to learn, got "
-            f"{len(panoptic.classes.stuff)}: merge those that need not be told apart."
-        )
+    if len(panoptic.classes.stuff) > MOST_STUFF:
+        return None
     labels = to_stuff_map(panoptic)
     return np.where(labels == VOID_LABEL, VOID_STUFF, labels).astype(np.uint8)
 

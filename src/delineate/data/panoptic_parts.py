@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from delineate.core.panoptic import VOID_STUFF, Panoptic, relabelled
+from delineate.core.panoptic import MOST_STUFF, VOID_STUFF, Panoptic, relabelled
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample, Subset
 from delineate.errors import DataError
@@ -59,7 +59,8 @@ class PanopticRelabelled(Relabelled):
 
     def __getitem__(self, index: int) -> Sample:
         sample = self._whole[index]
-        stuff = None if sample.stuff is None else self._stuff[sample.stuff]
+        table = self._stuff
+        stuff = None if sample.stuff is None or table is None else table[sample.stuff]
         return replace(sample, instances=self._relabel(sample.instances), stuff=stuff)
 
     def panoptic(self, index: int) -> Panoptic:
@@ -91,12 +92,15 @@ def as_panoptic(dataset: Dataset) -> PanopticDataset:
     raise DataError(
         f"{dataset.name}: expected a data set in which stuff has classes, too (COCO's panoptic "
         "format: a JSON file with 'segments_info', its maps in the folder of the same name), got "
-        "one of objects only: name such a file, or use a recipe and a measure for objects."
+        "one of objects only: name such a file, or use a recipe and a measure for objects (in "
+        "Python, `subset` keeps the stuff of a data set, and `Subset` and `Concat` do not)."
     )
 
 
-def _byte_table(source: PanopticClasses, target: PanopticClasses) -> npt.NDArray[np.uint8]:
-    """Return, for each byte of `Sample.stuff`, the byte of the other table."""
+def _byte_table(source: PanopticClasses, target: PanopticClasses) -> npt.NDArray[np.uint8] | None:
+    """Return, for each byte of `Sample.stuff`, that of the other table; None beyond bytes."""
+    if max(len(source.stuff), len(target.stuff)) > MOST_STUFF:
+        return None
     table = np.full(256, VOID_STUFF, np.uint8)
     table[0] = 0
     table[1 : len(source.stuff) + 1] = target.stuff.match(source.stuff) + 1

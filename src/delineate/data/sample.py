@@ -173,6 +173,9 @@ class PanopticDataset(Dataset, Protocol):
 class Subset:
     """Some images of a data set, in the order given; an index may repeat.
 
+    Of a panoptic data set only the instances are kept: `delineate.data.panoptic_parts.subset` keeps
+    the stuff, too.
+
     Args:
         dataset: Where they come from.
         indices: Positions in it, 0 .. len-1.

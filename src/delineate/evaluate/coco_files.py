@@ -30,6 +30,7 @@ from delineate.evaluate.coco_result import (
     CocoResult,
     IouType,
     Totals,
+    kinds,
     limits_up_to,
     read_result,
 )
@@ -68,16 +69,16 @@ def evaluate_files(
     truth, results, max_dets = Path(truth), Path(results), limits_up_to(limit)
     annotations, predictions = _annotations(truth), _results(results)
     with_masks = _all_have(results, predictions, "segmentation")
-    kinds: Sequence[IouType] = iou_types or (("segm", "bbox") if with_masks else ("bbox",))
-    if "segm" in kinds and not with_masks:
+    compared = iou_types or kinds(masks=with_masks)
+    if "segm" in compared and not with_masks:
         raise DataError(
             f"{results}: expected masks (`segmentation`) to evaluate, got boxes only: "
             "evaluate boxes instead (iou_types=('bbox',))."
         )
     classes = _classes(truth, annotations["categories"])
     images = images_by_id(truth, annotations["images"])
-    shapes = _shapes_to_read(kinds, with_masks, _all_have(results, predictions, "bbox"))
-    of_truth: list[Shape] = [_SHAPES[kind] for kind in kinds]
+    shapes = _shapes_to_read(compared, with_masks, _all_have(results, predictions, "bbox"))
+    of_truth: list[Shape] = [_SHAPES[kind] for kind in compared]
     need_sizes = "segmentation" in (*shapes, *of_truth)
     known = Known(
         sizes=sizes_of(truth, images) if need_sizes else dict.fromkeys(images),
@@ -87,7 +88,7 @@ def evaluate_files(
     sound = sound_results(results, joined, known, shapes)
     objects = sound_annotations(truth, annotations["annotations"], known, of_truth)
     indexed = _truth(truth, known, classes, objects)
-    evaluations = {kind: _evaluate(indexed, sound, kind, max_dets) for kind in kinds}
+    evaluations = {kind: _evaluate(indexed, sound, kind, max_dets) for kind in compared}
     crowds = Counter((a["image_id"], a["category_id"]) for a in objects if not a["iscrowd"])
     truths = Counter(a["category_id"] for a in objects if not a["iscrowd"])
     totals = Totals(

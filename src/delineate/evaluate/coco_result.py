@@ -17,6 +17,13 @@ import numpy.typing as npt
 from delineate.errors import ConfigError
 
 IouType = Literal["segm", "bbox"]
+
+
+def kinds(*, masks: bool) -> tuple[IouType, ...]:
+    """Return what can be compared: masks and boxes, or boxes alone."""
+    return ("segm", "bbox") if masks else ("bbox",)
+
+
 """How overlap is measured: of masks or of boxes."""
 
 COCO_LIMIT = 100

@@ -4,20 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
-
 from delineate import __version__
 from delineate._files import make_folder, write_whole
 from delineate.data.coco import OnError
 from delineate.data.formats import open_dataset
 from delineate.data.sample import Dataset, Relabelled
 from delineate.evaluate.coco import CocoMetric
-from delineate.evaluate.coco_result import COCO_LIMIT, CocoResult, limits_up_to
+from delineate.evaluate.coco_result import COCO_LIMIT, CocoResult, kinds, limits_up_to
 from delineate.evaluate.gallery import Gallery
 from delineate.evaluate.report import text_report
 from delineate.evaluate.report_html import write_report
-from delineate.jobs.opening import Say, annotation_file, not_a_run, tell_problems
+from delineate.jobs.opening import Say, annotation_file, counted, not_a_run, tell_problems
 from delineate.models.api import SegModel
 from delineate.predict.predictor import Predictor
 from delineate.weights.load import load
@@ -82,16 +79,11 @@ def measure(
         limit: Predictions of a class in an image that count, best first.
     """
     predictor = Predictor(model, device=device, score_threshold=0.0)
-    metric = CocoMetric(model.classes, max_dets=limits_up_to(limit))
+    metric = CocoMetric(
+        model.classes, iou_types=kinds(masks=model.has_masks), max_dets=limits_up_to(limit)
+    )
     gallery = Gallery(model.classes)
-    console = Console(stderr=True)
-    for index in track(
-        range(len(dataset)),
-        "evaluate",
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ):
+    for index in counted(len(dataset), "evaluate"):
         sample = dataset[index]
         found = predictor(sample.image)
         metric.update(

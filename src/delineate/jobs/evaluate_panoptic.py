@@ -1,11 +1,9 @@
 """`delineate evaluate MODEL DATA --panoptic`: a model's segments, image by image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.progress import track
 
 from delineate._files import make_folder
 from delineate.core.classes import ClassMap
@@ -14,8 +12,9 @@ from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.coco import OnError
 from delineate.data.formats import open_dataset
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
-from delineate.jobs.evaluate_panoptic_results import measure, told
-from delineate.jobs.opening import Say, annotation_file, not_a_run, tell_problems
+from delineate.errors import ClassMismatch
+from delineate.jobs.evaluate_panoptic_results import Pair, measure, told
+from delineate.jobs.opening import Say, annotation_file, counted, not_a_run, tell_problems
 from delineate.predict.predictor import Predictor
 from delineate.weights.load import load
 
@@ -45,44 +44,51 @@ def evaluate_panoptic(
         say: Receives lines for the user.
 
     Returns:
-        As `evaluate_panoptic_results`.
+        As `evaluate_panoptic_results`; classes have the ids of the data set.
 
     Raises:
-        ClassMismatch: The data set has a class that the model lacks.
+        ClassMismatch: The data set has a class that the model lacks, or has as the other kind.
         DataError: As `evaluate_panoptic_results`, or the data set is not panoptic.
+        ModelError: The model has no masks.
     """
     annotations = annotation_file(data)
     predictor = Predictor(load(model), device=device)
     truth = as_panoptic(open_dataset(annotations, images=images, on_error=on_error))
     tell_problems(truth, say)
-    classes = predictor.panoptic_classes
-    if not len(classes.stuff):
+    classes = _table(predictor.panoptic_classes, truth.panoptic_classes, model)
+    if len(classes.stuff) > len(predictor.panoptic_classes.stuff):
         say(f"{model} knows no stuff: what there is of it in {truth.name} counts as missed")
-        classes = _with_stuff(classes.things, truth.panoptic_classes.stuff.names)
     truth = PanopticRelabelled(truth, classes)
     if out is None and Path(model).is_dir():
         out = Path(model) / f"panoptic-{annotations.stem}"
     if out is not None:
         make_folder(not_a_run(out))
-    console = Console(stderr=True)
-    pairs = (
-        (
-            truth.panoptic(i),
-            relabelled(predictor.panoptic(truth[i].image), classes),
-            truth.segment_areas(i).tolist(),
-        )
-        for i in track(
-            range(len(truth)),
-            "evaluate",
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-    )
-    return told(*measure(pairs, classes), out)
+    return told(*measure(_pairs(predictor, truth), classes), out)
 
 
-def _with_stuff(things: ClassMap, names: Sequence[str]) -> PanopticClasses:
-    """Return the classes of a model of things and the stuff of a truth, under ids that are free."""
-    first = max(things.source_ids, default=0) + 1
-    return PanopticClasses(things, ClassMap(tuple(names), tuple(range(first, first + len(names)))))
+def _pairs(predictor: Predictor, truth: PanopticRelabelled) -> Iterator[Pair]:
+    """Yield what is true and what is found, an image at a time."""
+    for i in counted(len(truth), "evaluate"):
+        picture = truth.records[i].path
+        assert picture is not None, "formats that are read know where their pictures lie"
+        found = relabelled(predictor.panoptic(picture), truth.panoptic_classes)
+        yield truth.panoptic(i), found, truth.segment_areas(i).tolist()
+
+
+def _table(known: PanopticClasses, truth: PanopticClasses, model: str) -> PanopticClasses:
+    """Return the classes that are measured: the model's, with the ids that the truth gives them.
+
+    A model without stuff gets that of the truth.
+    """
+    if twice := sorted(set(known.things.names) & set(truth.stuff.names)):
+        raise ClassMismatch(
+            f"expected classes of one kind, got {', '.join(twice)}: a thing for {model}, and stuff "
+            "in the data set; say the same in both."
+        )
+    ids = dict(zip(truth.names, truth.source_ids, strict=True))
+    free = count(max(truth.source_ids, default=0) + 1)
+
+    def half(names: tuple[str, ...]) -> ClassMap:
+        return ClassMap(names, tuple(ids[n] if n in ids else next(free) for n in names))
+
+    return PanopticClasses(half(known.things.names), half(known.stuff.names or truth.stuff.names))

@@ -1,7 +1,10 @@
-"""What every job does first: find its annotations, and tell what is wrong with them."""
+"""What jobs have in common: find the annotations, tell what is wrong with them, show progress."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
 
 from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
@@ -52,3 +55,11 @@ def not_a_run(out: Path) -> Path:
             "another place with --out."
         )
     return out
+
+
+def counted(count: int, verb: str) -> Iterable[int]:
+    """Return 0 .. count-1, with a bar on stderr that moves along where that is a terminal."""
+    console = Console(stderr=True)
+    return track(
+        range(count), verb, console=console, transient=True, disable=not console.is_terminal
+    )

@@ -7,6 +7,7 @@ from typing import Any
 from delineate.data.coco import OnError
 from delineate.data.formats import open_splits
 from delineate.errors import DataError
+from delineate.evaluate.report import KINDS
 from delineate.jobs.evaluate import measure, report
 from delineate.jobs.opening import Say, tell_problems
 from delineate.recipes.table import recipe_by_name
@@ -79,9 +80,10 @@ def _config(recipe: str, out: Path, *, resume: bool) -> TrainConfig:
 def summary(result: dict[str, Any]) -> str:
     """Return the closing words of a training."""
     lines = [f"model   {result['checkpoint']}"]
-    if (segm := result.get("segm")) is not None:
-        measures = "  ".join(f"{name} {segm[name]:.3f}" for name in ("AP", "AP50", "AP75"))
-        lines.append(f"masks   {measures}")
+    kind = "segm" if "segm" in result else "bbox"
+    if (values := result.get(kind)) is not None:
+        measures = "  ".join(f"{name} {values[name]:.3f}" for name in ("AP", "AP50", "AP75"))
+        lines.append(f"{KINDS[kind]}   {measures}")
     if (panoptic := result.get("panoptic")) is not None:
         measures = "  ".join(f"{k} {panoptic[k]:.3f}" for k in ("PQ", "PQ_things", "PQ_stuff"))
         lines.append(f"whole   {measures}")

@@ -173,6 +173,11 @@ class SegModel(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether it answers with masks, or with boxes alone."""
+        return True
+
     def complaint(self, raw: tuple[Tensor, ...]) -> str | None:
         """Return a sentence if the answers show that training has failed, which losses may hide.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
 from delineate.errors import ConfigError, nearest
 
@@ -20,6 +21,22 @@ class Options:
     def anchor_strides(self) -> tuple[int, ...]:
         """Stride of each level of anchors, which has a tuple in ``anchor_sizes``; none without."""
         return ()
+
+    @property
+    def stuff(self) -> ClassMap:
+        """The classes of its head for stuff; none without."""
+        return ClassMap((), ())
+
+    def with_stuff(self, stuff: ClassMap) -> Self:
+        """Return a copy with other classes of stuff.
+
+        Raises:
+            ConfigError: The family has no head for stuff.
+        """
+        raise ConfigError(
+            f"stuff should be model for the family {self.family}, which has no head for stuff, but"
+            " is auto: train a recipe panoptic_fpn..., or leave the option out."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the values as JSON has them."""

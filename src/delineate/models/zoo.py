@@ -1,5 +1,6 @@
 """The models there are: the families, and the tables of their models joined."""
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ def list_models() -> list[str]:
 def build(
     name: str | Options,
     *,
-    classes: ClassMap | int,
+    classes: ClassMap | Sequence[str] | int,
     preprocess: Preprocess | None = None,
     **overrides: object,
 ) -> SegModel:
@@ -64,7 +65,7 @@ def build(
 
     Args:
         name: A name of the zoo, or a configuration.
-        classes: The classes it shall know, or how many.
+        classes: The classes it shall know, their names, or how many.
         preprocess: How images come in; the zoo entry's, or the family's for a configuration, where
             not given.
         **overrides: Values that replace those of the configuration.
@@ -80,7 +81,9 @@ def build(
             raise ModelError(f"expected a model of the zoo, got {name!r}: {nearest(name, MODELS)}")
         config, default = MODELS[name].config, MODELS[name].preprocess
     if isinstance(classes, int):
-        classes = ClassMap.from_names([f"class {number}" for number in range(1, classes + 1)])
+        classes = [f"class {number}" for number in range(1, classes + 1)]
+    if not isinstance(classes, ClassMap):
+        classes = ClassMap.from_names(classes)
     return FAMILIES[config.family].model(
         config.replace(**overrides), classes, preprocess or default
     )

@@ -108,6 +108,7 @@ class Predictor:
 
         Raises:
             ImageError: It cannot be read.
+            ModelError: The model answers with boxes alone.
         """
         batch, sizes, where = self._model.prepare([read_image(image)])
         return self._model.to_panoptic(self._model(batch, sizes), where)[0]

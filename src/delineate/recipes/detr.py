@@ -49,7 +49,7 @@ def detr_resnet50() -> TrainConfig:
     Learns slowly, as published: a few hundred images are not enough, and neither are few epochs.
 
     Command: ``delineate train DATA --recipe detr_resnet50 --out run``
-    Hardware: one GPU of 24 GB; the paper took three days on eight.
+    Hardware: one GPU, not tried; the paper took three days on sixteen.
     AP: not measured here; see `detr_resnet50_masks`.
     """
     entry = MODELS["detr_resnet50"]
@@ -78,7 +78,7 @@ def detr_resnet50_boxes() -> TrainConfig:
     """The first of the paper's two steps (Carion et al., 2020): boxes alone.
 
     Command: ``delineate train DATA --recipe detr_resnet50_boxes --out boxes``
-    Hardware: one GPU of 24 GB; the paper took three days on eight.
+    Hardware: one GPU, not tried; the paper took three days on sixteen.
     AP: not measured here; 42.0 of boxes on COCO as published, after 500 epochs.
     """
     recipe = detr_resnet50()
@@ -89,13 +89,14 @@ def detr_resnet50_masks() -> TrainConfig:
     """The second of the paper's two steps: the mask head alone, on the boxes of the first.
 
     Command: ``delineate train DATA --recipe detr_resnet50_masks --out run --set pretrained=boxes``
-    Hardware: one GPU of 24 GB.
+    Hardware: one GPU, not tried.
     AP: not measured here; PQ 43.4 on COCO as published, with stuff among the queries.
     """
     recipe = detr_resnet50()
     return replace(
         recipe,
         model=recipe.model.replace(freeze_boxes=True),
+        pretrained=None,
         budget=BudgetConfig(epochs=25),
         optim=replace(recipe.optim, milestones=(0.6,)),
     )

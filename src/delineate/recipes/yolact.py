@@ -26,7 +26,7 @@ def yolact_resnet50() -> TrainConfig:
     """Photographs, as published (Bolya et al., 2019): ResNet-50 from ImageNet, squares of 550.
 
     Command: ``delineate train DATA --recipe yolact_resnet50 --out run``
-    Hardware: one GPU of 12 GB; the paper took four to five days on COCO.
+    Hardware: one GPU, not tried; the paper took four to five days on COCO.
     AP: not measured here; 28.2 on COCO test-dev as published.
     """
     entry = MODELS["yolact_resnet50"]
@@ -52,7 +52,7 @@ def yolact_resnet101() -> TrainConfig:
     """Photographs, as published (Bolya et al., 2019): ResNet-101 from ImageNet, squares of 550.
 
     Command: ``delineate train DATA --recipe yolact_resnet101 --out run``
-    Hardware: one GPU of 16 GB.
+    Hardware: one GPU, not tried.
     AP: not measured here; 29.8 on COCO test-dev as published.
     """
     entry = MODELS["yolact_resnet101"]

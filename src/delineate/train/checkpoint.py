@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from delineate._files import output_error, write_whole
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, PanopticDataset
 from delineate.errors import ConfigError, DataError, ModelError
 from delineate.train.config import TrainConfig, from_dict, to_dict
 from delineate.train.optim import Ema
@@ -205,7 +205,8 @@ def fingerprint(dataset: Dataset) -> str:
     """Return a hash that changes with the classes, the list of images or their annotations.
 
     Every image counts with its id, name and size, and 256 of them, evenly spread, also with the
-    boxes and labels of their annotations. Pixels are not read.
+    boxes and labels of their annotations, and with the segments of a panoptic data set. Pictures
+    are not read.
     """
     digest = hashlib.sha256("\n".join(dataset.classes.names).encode())
     for record in dataset.records:
@@ -213,6 +214,9 @@ def fingerprint(dataset: Dataset) -> str:
     for index in np.unique(np.linspace(0, len(dataset) - 1, _FINGERPRINTED).astype(int)):
         instances = dataset.instances(int(index))
         digest.update(instances.boxes.tobytes() + instances.labels.tobytes())
+        if isinstance(dataset, PanopticDataset):
+            for segment in dataset.panoptic(int(index)).segments:
+                digest.update(f"{segment.id} {segment.label} {segment.area}\n".encode())
     return digest.hexdigest()
 
 

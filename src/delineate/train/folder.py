@@ -75,8 +75,8 @@ def offer(run: Path, model: SegModel, metrics: Mapping[str, Any], facts: Mapping
     Args:
         run: The run folder.
         model: The weights on offer.
-        metrics: What was measured: the panoptic quality decides, without it the AP of the masks.
-            Without any, the latest is best.
+        metrics: What was measured: the panoptic quality decides, without it the AP of the masks,
+            without masks that of the boxes. Without any, the latest is best.
         facts: What else to record: step, minutes.
     """
     best = run / BEST
@@ -96,4 +96,7 @@ def finish(run: Path) -> dict[str, Any]:
 def _score(metrics: Mapping[str, Any]) -> float:
     if "panoptic" in metrics:
         return float(metrics["panoptic"]["PQ"])
-    return metrics["segm"]["AP"] if "segm" in metrics else float("-inf")
+    for kind in ("segm", "bbox"):
+        if kind in metrics:
+            return float(metrics[kind]["AP"])
+    return float("-inf")

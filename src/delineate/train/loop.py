@@ -22,7 +22,6 @@ import torch
 
 from delineate._files import write_whole
 from delineate._optional import need
-from delineate.core.classes import ClassMap
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.loader import Loader
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
@@ -30,10 +29,10 @@ from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample, 
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError
 from delineate.evaluate.coco import CocoMetric
+from delineate.evaluate.coco_result import kinds
 from delineate.evaluate.panoptic import PanopticMetric
 from delineate.models.api import SegModel
 from delineate.models.fuse import optimize_for_inference
-from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.train import checkpoint
 from delineate.train.budget import Budget
 from delineate.train.checkpoint import Checkpoint, Origin, Position
@@ -144,6 +143,8 @@ def fit(
             f"{verb}: {len(train)} images{_crops_of(run)}, {len(val or ())} for validation, "
             f"{len(train.classes)} classes, on {run.learner.fabric.device}, in {out}"
         )
+        if parts := run.learner.new_parts:
+            run.note(f"{config.pretrained} has no {', '.join(parts)}: random at the start")
         with Stop() as stop:
             try:
                 _learn(run, stop)
@@ -165,8 +166,7 @@ def _begin(
     origin = Origin.of(config, {"train": train} if val is None else {"train": train, "val": val})
     earlier = open_folder(out, origin, resume=resume)
     torch.manual_seed(config.seed)
-    pretrained = config.pretrained if earlier is None else None
-    learner = Learner(config, train.classes, accelerator=accelerator, pretrained=pretrained)
+    learner = Learner(config, train.classes, accelerator=accelerator, begin=earlier is None)
     if earlier is not None:
         learner.restore(earlier.tensors, earlier.scaler)
     loader = _loader(config, train)
@@ -298,7 +298,7 @@ def measure(
         interrupted: Asked before every image; when it says yes, the rest is left out.
         tell: Receives the model's complaint, if it has one about every image of several objects.
     """
-    metric = CocoMetric(model.classes)
+    metric = CocoMetric(model.classes, iou_types=kinds(masks=model.has_masks))
     has_stuff = len(model.panoptic_classes.stuff) > 0
     panoptic = dataset if has_stuff and isinstance(dataset, PanopticDataset) else None
     segments = PanopticMetric(model.panoptic_classes)
@@ -364,10 +364,9 @@ def _labelled(
     config: TrainConfig, train: Dataset, val: Dataset | None
 ) -> tuple[Dataset, Dataset | None]:
     """Return the two splits with the classes of the model: the things are those of `train`."""
-    model = config.model
-    if not isinstance(model, MaskRCNNConfig) or not model.stuff_names:
-        return train, None if val is None else Relabelled(val, train.classes)
-    classes = PanopticClasses(train.classes, ClassMap(model.stuff_names, model.stuff_ids))
+    if not len(config.model.stuff):  # and none travels along
+        return Relabelled(train, train.classes), val and Relabelled(val, train.classes)
+    classes = PanopticClasses(train.classes, config.model.stuff)
     train = PanopticRelabelled(as_panoptic(train), classes)
     return train, None if val is None else PanopticRelabelled(as_panoptic(val), classes)
 

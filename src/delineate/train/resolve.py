@@ -18,7 +18,6 @@ from delineate.core.preprocess import Preprocess
 from delineate.data.panoptic_parts import as_panoptic
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
-from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.zoo import ModelConfig
 from delineate.train.config import Auto, Precision, TrainConfig
 
@@ -52,7 +51,7 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         sides = object_sides(train, scaled)
     model, augment, data, optim = config.model, config.augment, config.data, config.optim
     if config.stuff == "auto":
-        model = _with_stuff(model, as_panoptic(train).panoptic_classes.stuff)
+        model = model.with_stuff(_stuff(train))
     if config.anchors == "auto" and model.anchor_strides:
         model = model.replace(anchor_sizes=fit_anchors(sides, model))
     if augment.crop == "auto":
@@ -153,14 +152,14 @@ def fit_anchors(
     return tuple(levels)
 
 
-def _with_stuff(model: ModelConfig, stuff: ClassMap) -> ModelConfig:
-    """Give the head for stuff the classes that there are."""
-    if not isinstance(model, MaskRCNNConfig):
-        raise ConfigError(
-            f"stuff should be model for the family {model.family}, which has no head for stuff, but"
-            " is auto: train a recipe panoptic_fpn..., or leave the option out."
+def _stuff(train: Dataset) -> ClassMap:
+    stuff = as_panoptic(train).panoptic_classes.stuff
+    if not len(stuff):
+        raise DataError(
+            f"{train.name}: expected classes of stuff to learn ('isthing': 0), got things only: "
+            "mark them in the file, or use a recipe for objects."
         )
-    return model.replace(stuff_names=stuff.names, stuff_ids=stuff.source_ids)
+    return stuff
 
 
 def _crop(train: Dataset, preprocess: Preprocess) -> int:

@@ -30,21 +30,21 @@ class Learner:
         config: Resolved.
         classes: The classes to learn.
         accelerator: "cpu", "cuda" or "mps".
-        pretrained: Weights to begin with, see `give_start`; None leaves them random.
+        begin: Give it the weights to begin with; False leaves them random for `restore`.
 
     Raises:
+        ConfigError: See `give_start`, as for the next two.
         ModelError: The weights to begin with are unknown or do not fit.
         DownloadError: They cannot be fetched.
     """
 
     def __init__(
-        self, config: TrainConfig, classes: ClassMap, *, accelerator: str, pretrained: str | None
+        self, config: TrainConfig, classes: ClassMap, *, accelerator: str, begin: bool
     ) -> None:
         assert config.precision != "auto"
         self.fabric = Fabric(accelerator=accelerator, devices=1, precision=config.precision)
         self.model = build(config.model, classes=classes, preprocess=config.preprocess)
-        if pretrained is not None:
-            give_start(self.model, pretrained)
+        self.new_parts = give_start(self.model, config.pretrained) if begin else ()
         self.model.to(self.fabric.device).to(memory_format=torch.channels_last).train()
         decay = config.ema.decay
         self.ema = None if decay is None else Ema(self.model, decay)

@@ -21,7 +21,6 @@ from delineate.models.api import SegModel
 from delineate.models.detr.model import DETR
 from delineate.models.detr.zoo import DETECTION
 from delineate.weights.coco import COCO_IDS, COCO_PANOPTIC_IDS, THINGS
-from delineate.weights.file import fill
 from delineate.weights.keymap import Table, to_ours, to_theirs
 from delineate.weights.layout import Identity, Layout, State
 
@@ -245,16 +244,6 @@ def identify(state: Mapping[str, Tensor], *, scores: str, queries: str, masks: b
     return Identity(
         model=_DEPTHS[len(blocks)], classes=classes, preprocess=DETECTION, options=options
     )
-
-
-def give_boxes(model: DETR, boxes: DETR) -> None:
-    """Give a model with masks the weights of a trained box model: the paper's second step.
-
-    Raises:
-        ModelError: The two differ in more than the mask head.
-    """
-    own = {k: v for k, v in model.state_dict().items() if k.startswith("mask_")}
-    fill(model, boxes.state_dict() | own)
 
 
 def _write(model: SegModel, table: Table, *, masks: bool, what: str) -> dict[str, Tensor]:

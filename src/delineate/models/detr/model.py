@@ -151,6 +151,11 @@ class DETR(SegModel):
         return to_instances(raw, where, things=self.config.things)
 
     @property
+    def has_masks(self) -> bool:
+        """Not before the paper's second step."""
+        return self.config.masks
+
+    @property
     def panoptic_classes(self) -> PanopticClasses:
         """Its classes, of which the first are things; see `DETRConfig.things`."""
         things = self.config.things

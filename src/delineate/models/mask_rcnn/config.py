@@ -1,8 +1,10 @@
 """Every choice that makes one Mask R-CNN, as plain values."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
+from delineate.core.classes import ClassMap
+from delineate.core.panoptic import MOST_STUFF
 from delineate.errors import ConfigError
 from delineate.models.option_rules import (
     ANCHORS,
@@ -122,6 +124,11 @@ class MaskRCNNConfig(Options):
                 f"expected as many `stuff_ids` as `stuff_names`, {len(self.stuff_names)}, got "
                 f"{len(self.stuff_ids)}: complete them."
             )
+        if len(self.stuff_names) > MOST_STUFF:
+            raise ConfigError(
+                f"expected at most {MOST_STUFF} `stuff_names`, got {len(self.stuff_names)}: merge "
+                "those that need not be told apart."
+            )
         if self.stuff_names and (self.neck != "fpn" or self.backbone_strides[0] != 4):
             raise ConfigError(
                 "expected a pyramid from stride 4 on where there are `stuff_names`, got `neck` "
@@ -132,6 +139,15 @@ class MaskRCNNConfig(Options):
                 "expected `backbone_strides` to be (32,) where `neck` is 'dilated' (DC5), got "
                 f"{self.backbone_strides}: set both."
             )
+
+    @property
+    def stuff(self) -> ClassMap:
+        """The classes of its head for stuff; none without."""
+        return ClassMap(self.stuff_names, self.stuff_ids)
+
+    def with_stuff(self, stuff: ClassMap) -> Self:
+        """Return a copy with other classes of stuff."""
+        return self.replace(stuff_names=stuff.names, stuff_ids=stuff.source_ids)
 
     @property
     def anchor_strides(self) -> tuple[int, ...]:

@@ -91,8 +91,7 @@ class MaskRCNN(SegModel):
     @property
     def panoptic_classes(self) -> PanopticClasses:
         """Its things, and the classes of its stuff head, of which there may be none."""
-        stuff = ClassMap(self.config.stuff_names, self.config.stuff_ids)
-        return PanopticClasses(self.classes, stuff)
+        return PanopticClasses(self.classes, self.config.stuff)
 
     def forward(self, images: Tensor, sizes: Tensor) -> BoxMasks | BoxMasksAndStuff:
         """Detect in a batch, with the stuff where there is a head; see `SegModel.forward`."""

@@ -73,11 +73,11 @@ def _traditional(boxes: Tensor, scores: Tensor, config: YolactConfig) -> Chosen:
     """
     if not len(boxes):
         return _none(scores)
-    limit = config.pre_nms_traditional or len(boxes)
-    ranked, order = scores.t().sort(dim=1, descending=True, stable=True)
-    ranked, order = ranked[:, :limit], order[:, :limit]
-    labels, place = torch.where(ranked > config.score_threshold)
-    index, best = order[labels, place], ranked[labels, place]
+    if config.pre_nms_traditional:
+        best = scores.argsort(dim=0, descending=True, stable=True)[: config.pre_nms_traditional]
+        scores = torch.zeros_like(scores).scatter(0, best, scores.gather(0, best))
+    index, labels = torch.where(scores > config.score_threshold)
+    best = scores[index, labels]
     counted = boxes[index] - boxes.min()  # above 0, which keeps classes apart in `nms`
     counted[:, 2:] += 1
     just_below = torch.nextafter(torch.tensor(config.nms_iou), torch.tensor(0.0)).item()
