@@ -55,6 +55,7 @@ def test_first_torchvision_model_has_eps_zero():
 
 def test_classes_by_number_and_by_table():
     assert build(NANO, classes=2).classes.names == ("class 1", "class 2")
+    assert build(NANO, classes=["cat", "dog"]).classes.names == ("cat", "dog")
     table = ClassMap.from_names(["cat", "dog"])
     assert build(NANO, classes=table).classes is table
 

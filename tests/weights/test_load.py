@@ -230,7 +230,7 @@ def test_backbone_without_the_last_stage(publish):
     assert torch.equal(ours, state["layer3.1.conv2.weight"])
 
 
-@pytest.mark.parametrize("name", ["yolact_resnet50", "detr_resnet50"])
+@pytest.mark.parametrize("name", ["yolact_resnet50", "yolact_plus_resnet50", "detr_resnet50"])
 def test_a_backbone_for_every_family(publish, name):
     model = build(name, classes=2)
     state = torchvision.models.resnet50().state_dict()

@@ -112,12 +112,16 @@ def resnet_table(names: Collection[str]) -> Table:
     return rows
 
 
+_DEFORMABLE = (".conv2.bias", ".offsets.weight", ".offsets.bias")
+
+
 def fill_backbone(model: SegModel, state: Mapping[str, Tensor]) -> None:
     """Give the backbone of `model` the weights of torchvision's ImageNet classifier.
 
     Args:
         model: A model of any family with one of our own ResNets as backbone.
-        state: Torchvision's state dict of the same ResNet.
+        state: Torchvision's state dict of the same ResNet. What a deformable convolution has
+            beyond a plain one stays as it is.
 
     Raises:
         ModelError: An entry is missing, has no use, or has the wrong shape.
@@ -127,7 +131,7 @@ def fill_backbone(model: SegModel, state: Mapping[str, Tensor]) -> None:
         name
         for name in ours
         if name.startswith(("backbone.", "roi_heads.box_head.layer4."))
-        and not name.endswith(".num_batches_tracked")
+        and not name.endswith((".num_batches_tracked", *_DEFORMABLE))
     ]
     fill(model, ours | to_ours(state, resnet_table(ours), wanted))
 
