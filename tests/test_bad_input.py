@@ -1,6 +1,7 @@
 """Bad input at the command line: one sentence, exit code 2, nothing half-written."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_predict_skips_a_bad_picture_when_told_to(model, tmp_path, monkeypatch, 
     arguments = ["predict", tmp_path, "--model", model, "--out", tmp_path / "out"]
     assert call([*arguments, "--on-error", "skip"], monkeypatch) == 0
     out, err = capfd.readouterr()
-    assert "1 picture(s) skipped" in out
+    assert "in 1 picture, 1 picture skipped" in out
     assert "a_bad.png" in err
     assert (tmp_path / "out" / "overlays" / "b_good.jpg").is_file()
 
@@ -230,3 +231,67 @@ def test_a_limit_of_detections_that_is_none(number, tmp_path, monkeypatch, capfd
     assert "Invalid value for '--max-dets'" in err
     assert "Traceback" not in err
     assert out == ""
+
+
+def test_a_picture_with_the_longest_name_is_written(model, tmp_path, monkeypatch):
+    name = "n" * (os.pathconf(tmp_path, "PC_NAME_MAX") - 4)
+    write_image(tmp_path / f"{name}.png", np.zeros((40, 50, 3), np.uint8))
+    out = tmp_path / "out"
+    arguments = ["predict", tmp_path / f"{name}.png", "--model", model, "--out", out]
+    assert call(arguments, monkeypatch) == 0
+    assert (out / "overlays" / f"{name}.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["predict", "", "--model", "run"], ["train", "data", "--out", ""], ["demo", "--out="]],
+)
+def test_an_empty_value_is_refused(arguments, monkeypatch, capfd):
+    assert "shell variable" in refused(arguments, monkeypatch, capfd)
+
+
+def test_a_validation_split_without_objects(tmp_path, monkeypatch, capfd):
+    data = tiny_coco(tmp_path)
+    with edited(tmp_path / "train.json") as content:
+        bare = {**content, "images": content["images"][:1], "annotations": []}
+    (tmp_path / "val.json").write_text(json.dumps(bare))
+    out = tmp_path / "out"
+    sentence = refused(["train", data.parent, "--out", out, *SMALL], monkeypatch, capfd)
+    assert "should have objects to measure by" in sentence
+    assert not files_in(out)
+
+
+def test_a_single_image_cannot_be_divided(tmp_path, monkeypatch, capfd):
+    data, out = tiny_coco(tmp_path, images=1), tmp_path / "out"
+    sentence = refused(["train", data, "--out", out, *SMALL], monkeypatch, capfd)
+    assert "at least 2 images" in sentence
+    assert "data.val_fraction=0" in sentence
+    assert (
+        call(["train", data, "--out", out, *SMALL, "--set", "data.val_fraction=0"], monkeypatch)
+        == 0
+    )
+
+
+def test_resume_of_nothing(tmp_path, monkeypatch, capfd):
+    data, out = tiny_coco(tmp_path), tmp_path / "typo"
+    sentence = refused(["train", data, "--out", out, "--resume"], monkeypatch, capfd)
+    assert "expected a run to go on with" in sentence
+    assert not out.exists()
+
+
+def test_a_run_in_the_folder_of_its_data(tmp_path, monkeypatch, capfd):
+    data = tiny_coco(tmp_path).parent
+    assert "folder of its own" in refused(["train", data, "--out", data], monkeypatch, capfd)
+
+
+def test_two_budgets(tmp_path, monkeypatch, capfd):
+    budgets = ["--set", "budget.steps=1", "--set", "budget.minutes=1"]
+    sentence = refused(["train", tiny_coco(tmp_path), *budgets], monkeypatch, capfd)
+    assert "budget.minutes and budget.steps: keep one" in sentence
+
+
+def test_class_names_that_would_upset_a_terminal(tmp_path, monkeypatch, capfd):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        content["categories"][0]["name"] = "cat\x1b[31m"
+    assert "control characters" in refused(["train", path], monkeypatch, capfd)

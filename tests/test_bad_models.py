@@ -9,7 +9,8 @@ from safetensors.numpy import save_file
 
 from builders import tiny_coco
 from command_line import SMALL, files_in, refused
-from delineate import build, save_model, write_image
+from delineate import Predictor, build, load, save_model, write_image
+from delineate.errors import ConfigError, ImageError, ModelError
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file({"weight": np.zeros((2, 2), np.float32)}, folder / "foreign.safetensors")
     classifier = {"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.bias": torch.zeros(1000)}
     torch.save(classifier, folder / "resnet.pth")
+    (folder / "config.yaml").write_text("seed: 1\n")
     (folder / "run").mkdir()
     (folder / "run" / "config.yaml").write_text("seed: 1\n")
     return folder
@@ -37,6 +39,8 @@ NO_MODELS = {
     "resnet.pth": "expected a .safetensors file",
     "run": "expected a run with best.safetensors in the folder",
     "missing.safetensors": "cannot be read (No such file",
+    "missing.pth": "got no file there",
+    "config.yaml": "got the file",
 }
 
 
@@ -89,3 +93,40 @@ def test_a_model_of_other_classes_shows_both_lists(weights, tmp_path, monkeypatc
     assert "class 1" in sentence
     assert "disc" in sentence
     assert not out.exists()
+
+
+def test_convert_tells_ours_from_theirs(weights, tmp_path, monkeypatch, capfd):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "best.safetensors").write_bytes((weights / "nano.safetensors").read_bytes())
+    for file in (run, weights / "nano.safetensors"):
+        out = ["--out", tmp_path / "c.safetensors"]
+        sentence = refused(["models", "convert", file, *out], monkeypatch, capfd)
+        assert "which is ours already" in sentence
+        assert "--to" in sentence
+
+
+@pytest.mark.filterwarnings("error")
+def test_convert_of_a_pickle_gives_no_advice_to_run_it(tmp_path, monkeypatch, capfd):
+    class Evil:
+        def __reduce__(self):
+            return print, ("run",)
+
+    torch.save({"model": Evil()}, tmp_path / "evil.pth")
+    (tmp_path / "text.pth").write_text("{}")
+    for name in ("evil.pth", "text.pth"):
+        out = ["--out", tmp_path / "c.safetensors"]
+        sentence = refused(["models", "convert", tmp_path / name, *out], monkeypatch, capfd)
+        assert "would have to be run" in sentence
+        assert "weights_only" not in sentence
+
+
+@pytest.mark.parametrize("given", [None, [1], torch.zeros(2)])
+def test_what_is_no_picture_or_model_in_python(given, weights):
+    find = Predictor(load(weights / "nano.safetensors"))
+    with pytest.raises(ImageError, match="expected a picture"):
+        find(given)
+    with pytest.raises(ConfigError, match="load it first"):
+        Predictor(given)
+    with pytest.raises(ModelError, match="expected a path"):
+        load(given)

@@ -19,6 +19,7 @@ _ADVICE = {
     errno.EFBIG: "raise the limit of file sizes",
     errno.EACCES: "choose a folder that you may write to",
     errno.EPERM: "choose a folder that you may write to",
+    errno.ENAMETOOLONG: "shorten the name",
     errno.EROFS: "choose a folder that you may write to",
 }
 
@@ -44,7 +45,7 @@ def writing_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         OutputError: The folder is missing or may not be written to, or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")  # `path` may have the longest name
     try:
         try:
             with temporary.open("xb") as file:

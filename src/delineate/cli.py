@@ -8,6 +8,7 @@ sentence), 130 interrupted (nothing lost).
 import errno
 import json
 import os
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -123,7 +124,7 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="For metrics.json and, without --panoptic, report.html; default: in the run."
+            help="For metrics.json and, without --panoptic, report.html; default: in a run."
         ),
     ] = None,
     images: Images = None,
@@ -293,9 +294,17 @@ def models_convert(
     _show(result, as_json, summary(result))
 
 
+_NO_VALUE = re.compile("--[a-z-]+=")
+
+
 def main() -> None:
     """Run the command line; every expected failure is one sentence and an exit code."""
     try:
+        if any(word == "" or _NO_VALUE.fullmatch(word) for word in sys.argv[1:]):
+            raise ConfigError(
+                "expected a value for every option and argument, got an empty one: look for a "
+                "shell variable that is not set."
+            )
         app(standalone_mode=True)
     except DelineateError as error:
         _say(f"delineate: {error}")

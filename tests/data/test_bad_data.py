@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hotcoco.mask
 import numpy as np
 import pytest
 from PIL import Image
@@ -250,6 +251,23 @@ FAULTS = {
     ),
     "RLE of 10^9 x 10^9": on_annotation(
         "with at most", segmentation={"size": [10**9, 10**9], "counts": [10**18]}
+    ),
+    "outline beside the picture": on_annotation(
+        "its mask has no pixel in the picture", segmentation=[[70.0, 5, 90, 5, 80, 40]]
+    ),
+    "outlines above and left": on_annotation(
+        "its mask has no pixel in the picture",
+        segmentation=[[3.0, -9, 9, -1, 1, 0], [-5.0, 3, 0, 9, -9, 9]],
+    ),
+    "RLE of nothing": on_annotation(
+        "its mask has no pixel in the picture", segmentation={**RLE, "counts": [48 * 64]}
+    ),
+    "RLE string of nothing": on_annotation(
+        "its mask has no pixel in the picture",
+        segmentation={
+            **RLE,
+            "counts": hotcoco.mask.encode(np.zeros((48, 64), np.uint8, "F"))["counts"].decode(),
+        },
     ),
     "mask of text": on_annotation("a segmentation must be a list of polygons", segmentation="hi"),
 }

@@ -194,7 +194,7 @@ def test_several_parts_and_a_hole(tmp_path):
 def test_outline_that_covers_no_pixel(tmp_path):
     path = tiny_coco(tmp_path, 1, objects=1)
     with edited(path) as content:
-        content["annotations"][0]["segmentation"] = [[900, 900, 910, 900, 910, 910]]
+        content["annotations"][0]["segmentation"] = [[9.1, 9.1, 9.2, 9.1, 9.2, 9.2]]
     instances = read_coco(path).instances(0)
     assert instances.boxes.tolist() == [[0, 0, 0, 0]]
     assert instances.masks.areas.tolist() == [0]

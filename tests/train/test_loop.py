@@ -274,7 +274,27 @@ def test_without_any_validation_the_last_weights_are_kept(tmp_path):
 
 
 def test_a_validation_image_without_objects_is_no_trouble(tmp_path):
-    fit(tiny_config(), scenes(), Without(scenes(2), [0]), tmp_path, device="cpu")
+    class FirstBare(Subset):
+        def __getitem__(self, index):
+            return replace(super().__getitem__(index), instances=self.instances(index))
+
+        def instances(self, index):
+            return super().instances(index)[: 99 * index]
+
+        def areas(self, index):
+            return super().areas(index)[: 99 * index]
+
+        def stated_boxes(self, index):
+            return super().stated_boxes(index)[: 99 * index]
+
+    result = fit(tiny_config(), scenes(), FirstBare(scenes(2), [0, 1]), tmp_path, device="cpu")
+    assert result.metrics["segm"]["AP"] >= 0
+
+
+def test_a_validation_split_without_objects_is_refused(tmp_path):
+    with pytest.raises(DataError, match="should have objects to measure by"):
+        fit(tiny_config(), scenes(), Without(scenes(2), [0]), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
 
 
 def test_whole_images_of_different_sizes(tmp_path):

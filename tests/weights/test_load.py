@@ -175,16 +175,18 @@ def test_folder_that_is_no_run(tmp_path):
         ("maskrcnn_nano:coco_v1", "there are no published weights 'maskrcnn_nano:coco_v1'"),
         ("resnet50:imagenet1k_v1", "are weights of a backbone"),
         (
-            "folder/model.pth",
-            r"expected a \.safetensors file, got folder/model\.pth: .*models convert",
+            "model.pth",
+            r"expected a \.safetensors file, got model\.pth: .*models convert",
         ),
         ("none.safetensors", "No such file"),
+        ("none.pth", "got no file there"),
         ("", "expected a run with"),
         ("no/such/run", "expected a checkpoint, a run's folder or a `name:tag`"),
     ],
 )
 def test_everything_else_is_one_sentence(tmp_path, monkeypatch, spec, sentence):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.pth").touch()
     with pytest.raises(ModelError, match=sentence):
         load(spec)
 

@@ -4,6 +4,7 @@ It travels with data, checkpoints, exports and answers. Two tables are compared 
 never by their numbers: COCO counts its 80 classes up to 90, and so does nobody else.
 """
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class ClassMap:
         source_ids: What the source calls them, for COCO the `id` of the category.
 
     Raises:
-        DataError: A name is empty, an id is none, or a name or an id comes twice.
+        DataError: A name is empty or cannot be printed, an id is none, or one of them comes twice.
     """
 
     names: tuple[str, ...]
@@ -65,6 +66,11 @@ class ClassMap:
             raise DataError(
                 f"a class needs a name that is text, and {list(self.names)[:_SHOWN]} came: name it."
             )
+        if strange := [name for name in self.names if not name.isprintable()]:
+            raise DataError(
+                f"a class needs a name without line breaks and control characters, and "
+                f"{strange[0][:40]!r} came: rename it."
+            )
         if not all(map(_is_id, self.source_ids)):
             raise DataError(
                 "a class's id must be a whole number from 0 to 2^63 - 1, and "
@@ -74,7 +80,7 @@ class ClassMap:
             twice = [value for value, count in Counter(values).items() if count > 1]
             if twice:
                 raise DataError(
-                    f"every class needs a {what} of its own, and {twice[0]!r} comes twice: "
+                    f"every class needs its own {what}, and {twice[0]!r} comes twice: "
                     "rename one of them, or merge the two classes."
                 )
         labels = {source_id: label for label, source_id in enumerate(self.source_ids)}
@@ -172,10 +178,10 @@ class ClassMap:
         missing = [name for name in other.names if name not in ours]
         if missing:
             raise ClassMismatch(
-                f"classes are matched by name, and {_list(missing)} of these {len(other)} classes "
-                f"({_list(other.names)}) came without a partner among those {len(self)} "
-                f"({_list(self.names)}): rename the classes of one side, leave out what the other "
-                "does not know, or choose data and model that belong together."
+                f"classes are matched by name, and {_list(missing)} came without a partner: the "
+                f"data set or model to be matched has the classes {_list(other.names)}, the other "
+                f"side {_list(self.names)}: rename the classes of one side, leave out what the "
+                "other does not know, or choose data and model that belong together."
             )
         return np.array([ours[name] for name in other.names], dtype=np.int64)
 
@@ -201,5 +207,5 @@ def _is_id(value: object) -> bool:
 
 
 def _list(values: Sequence[object]) -> str:
-    shown = ", ".join(map(str, values[:_SHOWN]))
+    shown = ", ".join(textwrap.shorten(str(v), 60, placeholder="...") for v in values[:_SHOWN])
     return shown if len(values) <= _SHOWN else f"{shown} and {len(values) - _SHOWN} more"

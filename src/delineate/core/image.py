@@ -212,8 +212,13 @@ def _stream(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Iterator[tupl
         name = os.fspath(source)
         with _file(name) as stream:
             yield stream, name
-    else:
+    elif hasattr(source, "read"):
         yield io.BytesIO(source.read()), str(getattr(source, "name", "the open file"))
+    else:
+        raise ImageError(
+            "expected a picture (a path, bytes, an open file, an array or a Pillow image), got "
+            f"{type(source).__name__}: pass one of these."
+        )
 
 
 def _file(name: str) -> IO[bytes]:
@@ -302,7 +307,7 @@ def _check_pixels(size: tuple[int, ...], max_pixels: int, name: str) -> None:
     if math.prod(size) > max_pixels:
         raise ImageError(
             f"{name} has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels:,}: "
-            f"cut it into tiles, or raise max_pixels if you trust it."
+            f"cut it into tiles, or, in Python, read it with a larger max_pixels if you trust it."
         )
 
 

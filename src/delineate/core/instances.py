@@ -15,7 +15,7 @@ from delineate.core.masks import Index, Masks, positions
 from delineate.errors import DataError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Instances:
     """The n objects of one image.
 
@@ -57,6 +57,11 @@ class Instances:
                 f"one for each of {len(boxes)} boxes, in an image of size {size}",
                 f"{len(self.masks)} in an image of size {self.masks.size}",
             )
+
+    def __repr__(self) -> str:
+        known = [name for name in ("masks", *_COLUMNS) if getattr(self, name) is not None]
+        height, width = self.image_size
+        return f"Instances({len(self)} in {width} x {height} pixels, with {', '.join(known)})"
 
     def __len__(self) -> int:
         return len(self.boxes)

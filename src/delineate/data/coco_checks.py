@@ -17,7 +17,7 @@ from delineate.core.classes import ID_LIMIT, ClassMap
 from delineate.core.image import check_file, stored_size
 from delineate.core.json_file import kind
 from delineate.data.sample import ImageRecord, Problem
-from delineate.data.segmentations import Compact, compact
+from delineate.data.segmentations import Compact, compact, reaches
 from delineate.errors import DataError
 
 JsonObject = Mapping[str, Any]
@@ -120,6 +120,8 @@ def _found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
     """Find an image's file and compare it with what the JSON says of it."""
     places = [folder / record.name for folder in folders]
     path = next((place for place in places if os.path.lexists(place)), None)
+    if path is None and (shut := [f for f in folders if f.is_dir() and not os.access(f, os.X_OK)]):
+        raise Broken(f"this user may not look into {shut[0]}", "change its permissions")
     if path is None:
         raise Broken(
             f"its file is missing in {' and in '.join(map(str, folders))}",
@@ -243,9 +245,14 @@ def _segmentation(annotation: JsonObject, size: Size) -> Compact:
             "add its 'segmentation': outlines or RLE",
         )
     try:
-        return compact(segmentation, size)
+        held = compact(segmentation, size)
     except DataError as error:
         raise Broken.by(error) from None
+    if not reaches(held, size):
+        raise Broken(
+            "its mask has no pixel in the picture", "draw it anew, or remove the annotation"
+        )
+    return held
 
 
 def stated_area(area: object) -> float:

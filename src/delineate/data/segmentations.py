@@ -8,6 +8,7 @@ to find out: whether something is an error, and in which words, is decided in `c
 import math
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import hotcoco.mask
@@ -22,6 +23,7 @@ Compact = str | npt.NDArray[np.int64] | tuple[npt.NDArray[np.float64], ...]
 
 # Every count ends (a character up to "O") after at most 6 that announce another ("P" to "o").
 _WHOLE_STRING = re.compile("(?:[P-o]{0,6}[0-O])+")
+_ONE_COUNT = re.compile("[P-o]{0,6}[0-O]")
 # Half of what core accepts: an outline this long cannot have more runs than core accepts either.
 _SURE_OUTLINE = min(polygons.MAX_OUTLINE, rle.MAX_RUNS) / 2
 
@@ -43,6 +45,24 @@ def compact(segmentation: Any, size: Size) -> Compact:  # noqa: ANN401 - a stran
         return counts if isinstance(counts, str) else np.asarray(counts, dtype=np.int64)
     parts = segmentation if isinstance(segmentation[0], list) else [segmentation]
     return tuple(np.asarray(part, dtype=np.float64) for part in parts)
+
+
+def reaches(held: Compact, size: Size) -> bool:
+    """Tell whether a mask may have pixels: False for polygons outside the image and empty RLEs."""
+    if isinstance(held, str):
+        return _ONE_COUNT.fullmatch(held) is None
+    if isinstance(held, np.ndarray):
+        return bool(held[1::2].any())
+    return any(map(partial(_touches, size=size), held))
+
+
+def _touches(polygon: npt.NDArray[np.float64], size: Size) -> bool:
+    height, width = size
+    if 0 < polygon[0] < width and 0 < polygon[1] < height:  # most do, and the rest is slower
+        return True
+    xs, ys = polygon[0::2], polygon[1::2]
+    inside = xs.max() > 0 and xs.min() < width and ys.max() > 0 and ys.min() < height
+    return bool(inside)
 
 
 def expand(held: Compact, size: Size) -> Any:  # noqa: ANN401 - what from_segmentation takes

@@ -22,7 +22,7 @@ def panoptic_text(
     told = f"{result.images:,} image{'s' * (result.images != 1)}"
     if semantic is not None:
         told += f"; classes of pixels: mIoU {number(semantic.miou)}, "
-        told += f"{number(semantic.accuracy)} of them right"
+        told += f"accuracy {number(semantic.accuracy)}"
     return "\n\n".join(
         [table([["", "PQ", "SQ", "RQ", "classes"], *rows]), told, _class_table(result, limit)]
     )

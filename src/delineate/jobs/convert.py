@@ -7,13 +7,14 @@ from delineate.core.classes import ClassMap
 from delineate.core.json_file import read_json
 from delineate.errors import ConfigError, DataError
 from delineate.weights.convert import convert, convert_back
+from delineate.weights.load import BEST
 
 
 def convert_file(file: Path, out: Path, *, to: str | None, classes: Path | None) -> dict[str, Any]:
     """Convert a checkpoint.
 
     Args:
-        file: Another program's checkpoint; with `to`, one of ours.
+        file: Another program's checkpoint; with `to`, one of ours, or the folder of a run.
         out: Where the result goes.
         to: The program to write for; None reads another's.
         classes: A JSON file with the classes of its outputs: a list of names, what
@@ -25,6 +26,8 @@ def convert_file(file: Path, out: Path, *, to: str | None, classes: Path | None)
         ModelError: See `convert` and `convert_back`.
         OutputError: The place cannot be written.
     """
+    if file.is_dir():
+        file = file / BEST
     if to is not None:
         if classes is not None:
             raise ConfigError(

@@ -16,6 +16,7 @@ from delineate.jobs.evaluate import evaluate
 from delineate.jobs.opening import Say
 from delineate.jobs.predict import OVERLAYS, RESULTS, predict
 from delineate.jobs.train import train
+from delineate.train.folder import CONFIG
 
 SCENES = {"train": 320, "val": 40, "test": 40}
 SIZE = (192, 192)
@@ -49,7 +50,8 @@ def run(out: Path, *, minutes: float, seed: int, say: Say) -> dict[str, Any]:
         write_coco(data / f"{split}.json", scenes)
     say(f"2/4 training maskrcnn_nano for {minutes:g} minutes into {folder}")
     settings = [f"budget.minutes={minutes}", f"seed={seed}", *SETTINGS]
-    train(data, folder, recipe="mask_rcnn_nano", settings=settings, resume=True, say=say)
+    begun = (folder / CONFIG).is_file()
+    train(data, folder, recipe="mask_rcnn_nano", settings=settings, resume=begun, say=say)
     say("3/4 measuring on scenes the model has never seen")
     metrics, table = evaluate(str(folder), data / "test.json", out=held_out, say=say)
     say(table)

@@ -56,14 +56,17 @@ def evaluate_panoptic(
     truth = as_panoptic(open_dataset(annotations, images=images, on_error=on_error))
     tell_problems(truth, say)
     classes = _table(predictor.panoptic_classes, truth.panoptic_classes, model)
+    truth = PanopticRelabelled(truth, classes)
     if len(classes.stuff) > len(predictor.panoptic_classes.stuff):
         say(f"{model} knows no stuff: what there is of it in {truth.name} counts as missed")
-    truth = PanopticRelabelled(truth, classes)
     if out is None and Path(model).is_dir():
         out = Path(model) / f"panoptic-{annotations.stem}"
     if out is not None:
         make_folder(not_a_run(out))
-    return told(*measure(_pairs(predictor, truth), classes), out)
+    result = told(*measure(_pairs(predictor, truth), classes), out)
+    if out is not None:
+        say(f"metrics in {out / 'metrics.json'}")
+    return result
 
 
 def _pairs(predictor: Predictor, truth: PanopticRelabelled) -> Iterator[Pair]:

@@ -63,3 +63,8 @@ def counted(count: int, verb: str) -> Iterable[int]:
     return track(
         range(count), verb, console=console, transient=True, disable=not console.is_terminal
     )
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 object`` or ``2,000 objects``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -12,7 +12,7 @@ from delineate._files import make_folder
 from delineate.core.image import check_file
 from delineate.data.coco import OnError
 from delineate.errors import DataError, ImageError, OutputError
-from delineate.jobs.opening import Say, not_a_run
+from delineate.jobs.opening import Say, not_a_run, plural
 from delineate.predict.predictor import Predictor
 from delineate.predict.sources import sources as find_images
 from delineate.predict.writers import CocoResultsWriter, LabelMaskWriter, OverlayWriter, Writer
@@ -83,7 +83,7 @@ def predict(
                 raise DataError(
                     f"none of the {len(pictures)} pictures could be read: see the list above."
                 )
-    except (KeyboardInterrupt, ImageError):
+    except (KeyboardInterrupt, ImageError, OutputError):
         if images:
             say(f"stopped after {images} of {len(pictures)} pictures; their results are in {out}")
         raise
@@ -130,8 +130,6 @@ def _bar(total: int) -> Iterator[_Advance]:
 
 def summary(result: dict[str, Any]) -> str:
     """Return the closing words of a prediction."""
-    skipped = f", {result['skipped']} picture(s) skipped" if result["skipped"] else ""
-    return (
-        f"{result['objects']} objects in {result['images']} pictures{skipped}\n"
-        f"results in {result['out']}"
-    )
+    skipped = f", {plural(result['skipped'], 'picture')} skipped" if result["skipped"] else ""
+    found = f"{plural(result['objects'], 'object')} in {plural(result['images'], 'picture')}"
+    return f"{found}{skipped}\nresults in {result['out']}"

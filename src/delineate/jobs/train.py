@@ -6,7 +6,7 @@ from typing import Any
 
 from delineate.data.coco import OnError
 from delineate.data.formats import open_splits
-from delineate.errors import DataError
+from delineate.errors import ConfigError, DataError
 from delineate.evaluate.report import KINDS
 from delineate.jobs.evaluate import measure, report
 from delineate.jobs.opening import Say, tell_problems
@@ -42,13 +42,18 @@ def train(
         images: Folder of the pictures, where it is not the usual one.
         device: Where to train; the best there is without it.
         on_error: "stop" refuses a data set with broken records, "skip" leaves them out.
-        resume: Go on from ``out/last``.
+        resume: Go on from ``out/last``, which must be there.
         say: Receives lines for the user.
 
     Returns:
         The content of ``metrics.json``; under "run" the folder, under "checkpoint" the model.
     """
     config = with_settings(_config(recipe, out, resume=resume), settings)
+    if data.is_dir() and out.resolve() == data.resolve():
+        raise ConfigError(
+            f"expected a folder of its own for the run, got that of the data, {out}: choose another"
+            " with --out."
+        )
     splits = open_splits(data, images=images, on_error=on_error, only=("train", "val"))
     if "train" not in splits:
         raise DataError(
@@ -73,8 +78,15 @@ def train(
 
 
 def _config(recipe: str, out: Path, *, resume: bool) -> TrainConfig:
-    kept = saved_config(out) if resume else None
-    return recipe_by_name(recipe) if kept is None else kept
+    if not resume:
+        return recipe_by_name(recipe)
+    kept = saved_config(out)
+    if kept is None:
+        raise ConfigError(
+            f"expected a run to go on with in {out}, got none: name its folder with --out, or leave"
+            " --resume out to begin one."
+        )
+    return kept
 
 
 def summary(result: dict[str, Any]) -> str:

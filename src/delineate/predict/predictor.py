@@ -72,6 +72,11 @@ class Predictor:
         score_threshold: float = 0.05,
         batch_size: int = 1,
     ) -> None:
+        if not isinstance(model, SegModel):
+            raise ConfigError(
+                f"expected a model, got {type(model).__name__}: load it first, as in "
+                "Predictor(load('run'))."
+            )
         if not 0 <= score_threshold <= 1:
             raise ConfigError(
                 f"score_threshold must be between 0 and 1, got {score_threshold}: choose another."

@@ -261,6 +261,10 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
         if not equals:
             raise ConfigError(f"a setting should be option=value, but is {setting!r}.")
         changes.append((path.strip(), value))
+    if len(budgets := {path for path, _ in changes if path.startswith("budget.")}) > 1:
+        raise ConfigError(
+            f"a run has one budget, but --set names {' and '.join(sorted(budgets))}: keep one."
+        )
     return _changed(config, changes)
 
 

@@ -352,10 +352,21 @@ def _splits(
                 f"the validation split {val.name!r} should have images, but has none: add some, or "
                 "leave the split out, and a part of the training images is held out."
             )
+        if not any(len(val.instances(index)) for index in range(len(val))):
+            raise DataError(
+                f"the validation split {val.name!r} should have objects to measure by, but none of "
+                f"its {len(val)} images has any: label some, or leave the split out, and a part of "
+                "the training images is held out."
+            )
         return train, val
     held_out = config.data.val_fraction
     if not held_out or not len(train):
         return train, None
+    if len(train) < 2:
+        raise DataError(
+            f"the training set {train.name!r} should have at least 2 images, of which one is held "
+            "out to measure by, but has 1: add images or a val.json, or set data.val_fraction=0."
+        )
     parts = split(train, {"train": 1 - held_out, "val": held_out}, seed=config.seed)
     return parts["train"], parts["val"]
 

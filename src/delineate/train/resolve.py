@@ -88,7 +88,7 @@ def object_sides(dataset: Dataset, preprocess: Preprocess) -> npt.NDArray[np.flo
     if not sides.size:
         raise DataError(
             f"the training set {dataset.name!r} should have objects to learn from, but none of its "
-            f"{len(dataset)} images has any: check that the annotations belong to these images."
+            f"{len(dataset)} images has any that is sound and no crowd: look at the annotations."
         )
     return sides
 

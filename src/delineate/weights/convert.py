@@ -14,7 +14,7 @@ from torch import Tensor
 from delineate._files import writing_whole
 from delineate.core.classes import ClassMap
 from delineate.errors import ModelError
-from delineate.weights.file import load_model, save_model
+from delineate.weights.file import is_ours, load_model, save_model
 from delineate.weights.foreign_file import read_foreign
 from delineate.weights.hub import WEIGHTS
 from delineate.weights.layout import Layout
@@ -71,6 +71,11 @@ def convert(
     if Path(out).suffix != ".safetensors":
         raise ModelError(
             f"expected a name that ends in .safetensors to write to, got {out}: change it."
+        )
+    if is_ours(file):
+        raise ModelError(
+            f"expected another program's checkpoint, got {file}, which is ours already: use it as "
+            f"it is, or name a program to write it for with --to ({', '.join(PROGRAMS)})."
         )
     state = read_foreign(file)
     layout = recognise(state)

@@ -118,6 +118,15 @@ def read_card(path: str | os.PathLike[str]) -> Card:
         return _card(file, path)
 
 
+def is_ours(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file is a checkpoint that `save_model` wrote; False also where it is none."""
+    try:
+        with safe_open(os.fspath(path), framework="pt") as file:
+            return KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def fill(model: SegModel, tensors: Mapping[str, Tensor]) -> None:
     """Copy `tensors` into the state dict of `model`: every entry, and no other.
 
@@ -142,8 +151,15 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[safe_open]:
         ) from error
     except OSError as error:
         raise ModelError(
-            f"the checkpoint {path} cannot be read ({error.strerror or error}): check the path."
+            f"the checkpoint {path} cannot be read ({_why(path, error)}): check the path."
         ) from error
+
+
+def _why(path: str | os.PathLike[str], error: OSError) -> str:
+    """Return what the system says; safetensors calls missing what may not be read."""
+    if os.path.exists(path) and not os.access(path, os.R_OK):
+        return "this user may not"
+    return error.strerror or str(error)
 
 
 def _card(file: safe_open, path: str | os.PathLike[str]) -> Card:

@@ -1,12 +1,14 @@
 """Get a model with its weights: by published name, from a file, or from the folder of a run."""
 
 import contextlib
+import difflib
+import os
 from pathlib import Path
 
 from torch import Tensor
 
 from delineate._download import cache_folder, fetch
-from delineate.errors import ModelError, nearest
+from delineate.errors import ModelError
 from delineate.models.api import SegModel
 from delineate.models.zoo import MODELS
 from delineate.weights.file import load_model, save_model
@@ -31,11 +33,17 @@ def load(spec: str | Path) -> SegModel:
         DownloadError: Published weights cannot be fetched.
         OutputError: The cache cannot be written.
     """
+    if not isinstance(spec, str | os.PathLike):
+        raise ModelError(
+            f"expected a path or a `name:tag`, got {type(spec).__name__}: name the weights."
+        )
     path = Path(spec)
     if path.is_dir():
         return _from_run(path)
     if path.suffix == ".safetensors":
         return load_model(path)
+    if path.suffix in SUFFIXES and not path.is_file():
+        raise ModelError(f"expected a checkpoint at {path}, got no file there: check the path.")
     if path.suffix in SUFFIXES:
         raise ModelError(
             f"expected a .safetensors file, got {path}: convert it once with `delineate models "
@@ -112,8 +120,12 @@ def _no_weights(name: str) -> str:
             f"no weights are published for {name!r}: train it and load the run's folder, or choose "
             f"one of {', '.join(spec for spec in WEIGHTS if WEIGHTS[spec].classes)}."
         )
-    choices = [*WEIGHTS, *MODELS]
+    if Path(name).is_file():
+        return f"expected a checkpoint (.safetensors), got the file {name}: name another."
+    known = [spec for spec in WEIGHTS if WEIGHTS[spec].classes]
+    close = difflib.get_close_matches(name, [*known, *MODELS], n=1)
+    advice = f"did you mean {close[0]!r}?" if close else "`delineate models list` shows the names."
     return (
         f"expected a checkpoint, a run's folder or a `name:tag`, got {name!r}, which is none of "
-        f"them: {nearest(name, choices)}"
+        f"them: {advice}"
     )

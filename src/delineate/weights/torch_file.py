@@ -1,6 +1,7 @@
 """Read somebody else's ``.pth`` without running what is in it."""
 
 import os
+import warnings
 from collections.abc import Mapping
 
 import torch
@@ -34,12 +35,13 @@ def load_torch_file(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             f"{path} has {size} bytes and a checkpoint may have {MAX_BYTES}: choose another file."
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are for torch's developers
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file fails in ways nobody can list
-        reason = str(error).strip().partition("\n")[0][:200]
         raise ModelError(
             f"expected tensors alone in {path}, and it is damaged or holds something else "
-            f"({type(error).__name__}: {reason}): get it again from its publisher."
+            f"({_reason(error)}): get it again from its publisher."
         ) from error
     if isinstance(state, Mapping) and isinstance(state.get("model"), Mapping):
         state = state["model"]
@@ -56,6 +58,13 @@ def load_torch_file(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             "another file."
         )
     return dict(state)
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong, without torch's advice to load the file unsafely."""
+    if type(error).__name__ == "UnpicklingError":
+        return "it is no file of torch, or what it holds would have to be run"
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
 
 
 def _describe(value: object) -> str:
