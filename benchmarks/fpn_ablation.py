@@ -4,15 +4,18 @@
 
 Both are `mask_rcnn_nano` in everything but the neck: the same slim backbone, images, crops, anchor
 sizes, budget in minutes and seeds. Without the pyramid (C4; Ren et al., 2015, He et al., 2017) one
-map of stride 16 serves all sizes, and the backbone's last stage is the head of the regions. DATA is
-a folder with train.json and val.json, such as the nuclei; without it, scenes are drawn whose
-objects span 8 to 256 pixels. Writes ``results/fpn_ablation_NAME.json`` after every run, and a
-picture of the curves.
+map of stride 16 serves all sizes, and the backbone's last stage is the head of the regions. The two
+train at the same moment, each pinned to half of the cores: whatever else the machine does slows
+both. DATA is a folder with train.json and val.json, such as the nuclei; without it, scenes are
+drawn whose objects span 8 to 256 pixels. Writes ``results/fpn_ablation_NAME.json`` after every
+pair, and a picture of the curves. Linux only.
 """
 
 import argparse
 import json
+import os
 import statistics
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +27,12 @@ from delineate.data.formats import open_splits
 from delineate.data.sample import Dataset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.recipes.mask_rcnn import mask_rcnn_nano
-from delineate.train.config import BudgetConfig, TrainConfig
+from delineate.train.config import BudgetConfig, DataConfig, TrainConfig
 from delineate.train.log import Console
 from delineate.train.loop import fit
 from delineate.train.resolve import resolve
 from machine import RESULTS, describe, save
-from time_to_accuracy import ours
+from time_to_accuracy import ours, start, wait
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
@@ -48,7 +51,11 @@ def scenes(count: int, seed: int) -> SyntheticScenes:
 def configs(train: Dataset, minutes: float, seed: int) -> dict[str, TrainConfig]:
     """Return the two configs, which differ in the neck only."""
     recipe = replace(
-        mask_rcnn_nano(), budget=BudgetConfig(minutes=minutes), seed=seed, validate_every=0.2
+        mask_rcnn_nano(),
+        budget=BudgetConfig(minutes=minutes),
+        data=DataConfig(workers=0),
+        seed=seed,
+        validate_every=0.2,
     )
     fpn = resolve(recipe, train, accelerator="cpu")
     sizes = tuple(size for level in fpn.model.anchor_sizes for size in level)
@@ -90,29 +97,62 @@ def draw(runs: list[dict[str, Any]], title: str, path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
+def splits_of(data: Path | None) -> dict[str, Dataset]:
+    """Return what is learnt and what is measured."""
+    if data is None:
+        return {"train": scenes(400, seed=1), "val": scenes(60, seed=2)}
+    return dict(open_splits(data, only=("train", "val")))
+
+
+def train_one(data: Path | None, neck: str, minutes: float, seed: int, run: Path) -> None:
+    """Train one of the two in this process."""
+    splits = splits_of(data)
+    config = configs(splits["train"], minutes, seed)[neck]
+    fit(config, splits["train"], splits["val"], run, sinks=[Console()])
+
+
+def train_pair(data: Path | None, minutes: float, seed: int, folder: Path) -> list[dict[str, Any]]:
+    """Train both, each in a process on half of the cores; return what came out."""
+    cores = sorted(os.sched_getaffinity(0))
+    halves = cores[: len(cores) // 2], cores[len(cores) // 2 :]
+    children = []
+    for neck, half in zip(NECKS, halves, strict=True):
+        command = [sys.executable, __file__, *([str(data)] if data else [])]
+        command += ["--minutes", str(minutes), "--one", neck, str(seed), str(folder)]
+        children.append(start(command, half, folder / f"{neck}_{seed}.log"))
+    wait(children, folder)
+    runs = []
+    for neck in NECKS:
+        run = folder / f"{neck}_{seed}"
+        segm = json.loads((run / "metrics.json").read_text())["segm"]
+        rounded = {name: round(value, 4) for name, value in segm.items()}
+        runs.append({"neck": neck, "seed": seed, "segm": rounded, "curve": ours(run)})
+    return runs
+
+
 def main() -> None:
     """Train both, seed after seed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    splits: dict[str, Dataset] = {"train": scenes(400, seed=1), "val": scenes(60, seed=2)}
-    if options.data is not None:
-        splits = dict(open_splits(options.data, only=("train", "val")))
+    if options.one:
+        neck, seed, place = options.one
+        run = Path(place) / f"{neck}_{seed}"
+        return train_one(options.data, neck, options.minutes, int(seed), run)
     name = f"fpn_ablation_{options.data.name if options.data else 'scenes'}"
     facts = {"minutes": options.minutes, "machine": describe("torch", "hotcoco")}
     runs: list[dict[str, Any]] = []
     folder = Path(tempfile.mkdtemp())
+    print(f"runs and logs in {folder}", flush=True)
     for seed in range(options.seeds):
-        for neck, config in configs(splits["train"], options.minutes, seed).items():
-            run = folder / f"{neck}_{seed}"
-            result = fit(config, splits["train"], splits["val"], run, sinks=[Console()])
-            segm = {k: round(v, 4) for k, v in result.metrics["segm"].items()}
-            runs.append({"neck": neck, "seed": seed, "segm": segm, "curve": ours(run)})
-            save(name, facts | summary(runs) | {"runs": runs})
+        runs += train_pair(options.data, options.minutes, seed, folder)
+        save(name, facts | summary(runs) | {"runs": runs})
     draw(runs, name.removeprefix("fpn_ablation_"), RESULTS / f"{name}.png")
     print(json.dumps(summary(runs), indent=1))
+    return None
 
 
 if __name__ == "__main__":
