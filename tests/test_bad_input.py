@@ -31,6 +31,19 @@ def test_predict_on_a_bad_picture(kind, model, tmp_path, monkeypatch, capfd):
     assert not files_in(out)
 
 
+def test_predict_names_all_bad_pictures_at_once(model, tmp_path, monkeypatch, capfd):
+    for number in range(7):
+        truncated(tmp_path / f"bad_{number}.png")
+    write_image(tmp_path / "good.png", np.zeros((40, 50, 3), np.uint8))
+    arguments = ["predict", tmp_path, "--model", model, "--out", tmp_path / "out"]
+    sentence = refused(arguments, monkeypatch, capfd)
+    assert "7 of 8 pictures cannot be used" in sentence
+    assert "bad_4.png" in sentence
+    assert "bad_5.png" not in sentence
+    assert "and 2 more; mend them, or pass --on-error skip" in sentence
+    assert not files_in(tmp_path / "out")
+
+
 def test_predict_skips_a_bad_picture_when_told_to(model, tmp_path, monkeypatch, capfd):
     truncated(tmp_path / "a_bad.png")
     write_image(tmp_path / "b_good.png", np.zeros((40, 50, 3), np.uint8))

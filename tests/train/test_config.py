@@ -109,7 +109,7 @@ def test_naming_one_budget_takes_back_the_other(config):
         ("budget", "{steps: 1, minutes: 2}", r"exactly one .*has steps and minutes"),
         ("optim", "{lrr: 1}", r"unknown option 'optim\.lrr'"),
         ("optim.milestones", "[1", r"expected YAML"),
-        ("batch_size", "2020-13-45", r"expected YAML, but month must be in 1..12"),
+        ("batch_size", "2020-13-45", r"batch_size: expected YAML, but month must be in 1..12"),
         ("batch_size", "!!int foo", r"expected YAML, but invalid literal"),
         ("batch_size", "!!bool foo", r"expected YAML"),
         ("seed", "9" * 5000, r"expected YAML, but .*4300 digits"),

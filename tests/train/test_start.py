@@ -76,6 +76,12 @@ def test_unknown_weights_leave_a_folder_for_the_next_attempt(tmp_path):
     fit(tiny_config(), scenes(), scenes(2), tmp_path, device="cpu")
 
 
+def test_unknown_weights_make_no_folder(tmp_path):
+    with pytest.raises(ModelError):
+        fit(tiny_config(pretrained="nothing"), scenes(), None, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_begins_where_another_ended(tmp_path):
     run(tmp_path / "first", 2)
     config = tiny_config(pretrained=str(tmp_path / "first"), checkpoint_steps=1)

@@ -18,6 +18,8 @@ from delineate.predict.sources import sources as find_images
 from delineate.predict.writers import CocoResultsWriter, LabelMaskWriter, OverlayWriter, Writer
 from delineate.weights.load import load
 
+_SHOWN = 5
+
 RESULTS, OVERLAYS, LABEL_MASKS = "predictions.json", "overlays", "label_masks"
 
 
@@ -55,8 +57,7 @@ def predict(
     pictures = list(find_images(sources))
     _without_results(not_a_run(out))
     if on_error == "stop":
-        for picture in pictures:
-            check_file(picture)
+        _check(pictures)
     loaded = load(model)
     predictor = Predictor(loaded, device=device, score_threshold=score, batch_size=batch_size)
     make_folder(out)
@@ -94,6 +95,25 @@ def predict(
         "objects": objects,
         "skipped": len(stream.skipped),
     }
+
+
+def _check(pictures: Sequence[Path]) -> None:
+    """Refuse pictures that cannot be read, all in one sentence, before the work."""
+    broken = []
+    for picture in pictures:
+        try:
+            check_file(picture)
+        except ImageError as error:
+            if len(pictures) == 1:
+                raise
+            broken.append(str(error).removesuffix("."))
+    if broken:
+        more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+        raise ImageError(
+            f"{len(broken)} of {len(pictures)} pictures cannot be used: "
+            f"{'; '.join(broken[:_SHOWN])}{more}; mend them, or pass --on-error skip to leave them "
+            "out."
+        )
 
 
 def _without_results(out: Path) -> None:

@@ -289,17 +289,20 @@ def _changed(config: TrainConfig, changes: Iterable[tuple[str, object]]) -> Trai
             section = section[parent]
         if parents == ["budget"]:
             section.clear()  # naming one kind of budget takes back the others
-        section[name] = _read(value, hints[path]) if isinstance(value, str) else value
+        section[name] = _read(path, value, hints[path]) if isinstance(value, str) else value
         if _sections(hints[path]):
             values = to_dict(from_dict(values))  # fills in what the new section leaves out
     return from_dict(values)
 
 
-def _read(text: str, hint: object) -> object:
+def _read(path: str, text: str, hint: object) -> object:
     """Return what a text means for an option: free text stays text, whatever it looks like."""
     if str in _alternatives(hint):
         return None if text.strip().lower() in _NULLS else text
-    return yaml_text.read(text)
+    try:
+        return yaml_text.read(text)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 Hints = Mapping[str, object]

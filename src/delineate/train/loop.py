@@ -164,9 +164,15 @@ def _begin(
 ) -> Run:
     """Put a run together: at its start, or as its last checkpoint left it."""
     origin = Origin.of(config, {"train": train} if val is None else {"train": train, "val": val})
+    is_new = not out.exists()
     earlier = open_folder(out, origin, resume=resume)
     torch.manual_seed(config.seed)
-    learner = Learner(config, train.classes, accelerator=accelerator, begin=earlier is None)
+    try:
+        learner = Learner(config, train.classes, accelerator=accelerator, begin=earlier is None)
+    except BaseException:
+        if is_new:
+            out.rmdir()
+        raise
     if earlier is not None:
         learner.restore(earlier.tensors, earlier.scaler)
     loader = _loader(config, train)
