@@ -141,7 +141,8 @@ def main() -> None:
     if options.one:
         neck, seed, place = options.one
         run = Path(place) / f"{neck}_{seed}"
-        return train_one(options.data, neck, options.minutes, int(seed), run)
+        train_one(options.data, neck, options.minutes, int(seed), run)
+        return
     name = f"fpn_ablation_{options.data.name if options.data else 'scenes'}"
     facts = {"minutes": options.minutes, "machine": describe("torch", "hotcoco")}
     runs: list[dict[str, Any]] = []
@@ -152,7 +153,6 @@ def main() -> None:
         save(name, facts | summary(runs) | {"runs": runs})
     draw(runs, name.removeprefix("fpn_ablation_"), RESULTS / f"{name}.png")
     print(json.dumps(summary(runs), indent=1))
-    return None
 
 
 if __name__ == "__main__":

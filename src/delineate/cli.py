@@ -10,7 +10,9 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -148,42 +150,28 @@ def evaluate(
             f"--panoptic counts every segment, and --max-dets {max_dets} came with it: leave "
             "one of the two out."
         )
-    has_model = Path(model).suffix.lower() != ".json"
-    if panoptic and has_model:
-        from delineate.jobs.evaluate_panoptic import evaluate_panoptic
-
-        result, table = evaluate_panoptic(
-            model,
-            data,
-            out=out,
-            images=images,
-            device=device,
-            on_error=on_error.value,
-            say=_say,
-        )
-    elif panoptic:
-        from delineate.jobs.evaluate_panoptic_results import evaluate_panoptic_results
-
+    if Path(model).suffix.lower() == ".json":
         _without_model(model, images=images, device=device, on_error=on_error)
-        result, table = evaluate_panoptic_results(Path(model), data, out=out, say=_say)
-    elif not has_model:
-        from delineate.jobs.evaluate_results import evaluate_results
+        if panoptic:
+            from delineate.jobs.evaluate_panoptic_results import evaluate_panoptic_results
 
-        _without_model(model, images=images, device=device, on_error=on_error)
-        result, table = evaluate_results(Path(model), data, out=out, limit=max_dets, say=_say)
+            result, table = evaluate_panoptic_results(Path(model), data, out=out, say=_say)
+        else:
+            from delineate.jobs.evaluate_results import evaluate_results
+
+            result, table = evaluate_results(Path(model), data, out=out, limit=max_dets, say=_say)
+        _show(result, as_json, table)
+        return
+    job: Callable[..., tuple[dict[str, Any], str]]
+    if panoptic:
+        from delineate.jobs.evaluate_panoptic import evaluate_panoptic as job
     else:
         from delineate.jobs.evaluate import evaluate as measure
 
-        result, table = measure(
-            model,
-            data,
-            out=out,
-            images=images,
-            device=device,
-            on_error=on_error.value,
-            limit=max_dets,
-            say=_say,
-        )
+        job = partial(measure, limit=max_dets)
+    result, table = job(
+        model, data, out=out, images=images, device=device, on_error=on_error.value, say=_say
+    )
     _show(result, as_json, table)
 
 

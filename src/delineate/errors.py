@@ -63,15 +63,16 @@ class TrainingDiverged(DelineateError):
     """The loss became infinite or not a number."""
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
+def nearest(name: str, choices: Iterable[str], *, otherwise: str = "") -> str:
     """Return the end of a sentence about an unknown name: the nearest choices, or all of them.
 
     Args:
         name: What the user wrote.
         choices: What would have been accepted.
+        otherwise: What to say instead of all of them, where there are many.
     """
     known = sorted(choices)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
-    return "choose one of " + ", ".join(known) + "."
+    return otherwise or "choose one of " + ", ".join(known) + "."

@@ -150,3 +150,29 @@ def test_the_first_colours_can_be_told_apart(eye, distance):
     seen = [lab(255 * rgb) for rgb in (linear @ eye.T).clip(0, 1) ** (1 / 2.2)]
     gaps = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
     assert min(gaps) > distance
+
+
+@pytest.mark.parametrize("name", ["line\nbreak", "bell\x07", "esc\x1b[31m", "two\u2028lines"])
+def test_names_with_control_characters_are_refused(name):
+    with pytest.raises(DataError, match="control characters"):
+        ClassMap.from_names([name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0645\u06cc\u200c\u0634\u0648\u062f",  # Persian, with a joiner that has no width
+        "\u5168\u89d2\u3000\u7a7a\u767d",  # Chinese, with a wide space
+        "no\u00a0break",
+        "\U0001f469\u200d\U0001f33e",
+    ],
+)
+def test_names_of_all_scripts_are_taken(name):
+    assert ClassMap.from_names([name]).names == (name,)
+
+
+def test_a_long_name_is_cut_where_it_is_told():
+    with pytest.raises(ClassMismatch) as error:
+        PETS.match(ClassMap.from_names(["x" * 5000]))
+    assert f"{'x' * 60}... came" in str(error.value)
+    assert len(str(error.value)) < 600

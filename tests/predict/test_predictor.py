@@ -12,7 +12,7 @@ from fakes import CLASSES, BrightnessModel, grey
 from PIL import Image
 
 from delineate.errors import ConfigError, ImageError
-from delineate.models.zoo import build
+from delineate.models.zoo import MODELS, build
 from delineate.predict.predictor import Predictor
 
 
@@ -231,3 +231,22 @@ def test_a_real_model_gives_its_own_answers_and_is_left_alone():
     for ours, theirs in zip(found, expected, strict=True):
         assert len(ours) == len(theirs) > 0
         np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4)
+
+
+def test_panoptic_answers_are_the_models_own(tmp_path):
+    torch.manual_seed(0)
+    config = MODELS["maskrcnn_nano"].config.replace(
+        stuff_names=("sky", "road"), stuff_ids=(8, 9), stuff_channels=32, stuff_area=1
+    )
+    model = build(config, classes=["cat"]).eval()
+    picture = np.random.default_rng(0).integers(0, 255, (40, 56, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    images, sizes, where = model.prepare([picture])
+    with torch.inference_mode():
+        (expected,) = model.to_panoptic(model(images, sizes), where)
+    find = Predictor(model, score_threshold=1.0)  # has no part in it
+    found = find.panoptic(tmp_path / "a.png")
+    assert find.panoptic_classes == found.classes == model.panoptic_classes
+    assert [s.label for s in found.segments] == [s.label for s in expected.segments]
+    assert len(found.segments) > 0
+    assert (found.ids == expected.ids).mean() > 0.99  # folded norms round otherwise

@@ -146,6 +146,13 @@ def test_without_tensorboard_no_run_is_begun(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_held_out_part_without_objects_is_refused(tmp_path, monkeypatch):
+    bare = {"train": scenes(4), "val": Without(scenes(2), [0, 1])}
+    monkeypatch.setattr(loop, "split", lambda *_, **__: bare)
+    with pytest.raises(DataError, match="should have objects to measure by"):
+        fit(tiny_config(), scenes(), None, tmp_path / "run", device="cpu")
+
+
 def test_metrics_are_those_of_the_best_checkpoint(tmp_path):
     result = run(tmp_path, 4)
     again = measure(load(tmp_path), scenes(2, seed=2))

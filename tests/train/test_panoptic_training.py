@@ -16,6 +16,7 @@ from delineate.models.zoo import MODELS
 from delineate.train.config import BudgetConfig, DataConfig
 from delineate.train.folder import offer, saved_config
 from delineate.train.loop import fit
+from delineate.train.step import Learner
 from delineate.weights.load import load
 
 
@@ -132,16 +133,21 @@ def test_a_run_does_not_go_on_with_other_stuff(tmp_path):
         fit(panoptic_config(), swapped, None, tmp_path / "run", device="cpu", resume=True)
 
 
-def test_a_model_of_objects_trains_on_panoptic_data(tmp_path):
-    samples = []
+@pytest.mark.parametrize("learns_stuff", [True, False])
+def test_stuff_travels_only_where_it_is_learnt(tmp_path, monkeypatch, learns_stuff):
+    seen = []
+    step = Learner.step
 
-    class Seen(PanopticScenes):
-        def __getitem__(self, index):
-            samples.append(super().__getitem__(index))
-            return samples[-1]
+    def watched(learner, batches, **options):
+        seen.extend(sample for samples in batches for sample in samples)
+        return step(learner, batches, **options)
 
-    fit(tiny_config(), Seen(4, size=SIZE), None, tmp_path / "run", device="cpu")
-    assert all(sample.stuff is not None for sample in samples)
+    monkeypatch.setattr(Learner, "step", watched)
+    config = panoptic_config() if learns_stuff else tiny_config()
+    result = fit(config, panoptic_scenes(), panoptic_scenes(2), tmp_path / "run", device="cpu")
+    assert len(seen) > 4
+    assert {sample.stuff is not None for sample in seen} == {learns_stuff}
+    assert ("panoptic" in result.metrics) is learns_stuff
 
 
 def test_a_head_tells_no_more_than_254_classes_apart():

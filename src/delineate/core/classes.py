@@ -4,7 +4,7 @@ It travels with data, checkpoints, exports and answers. Two tables are compared 
 never by their numbers: COCO counts its 80 classes up to 90, and so does nobody else.
 """
 
-import textwrap
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +19,8 @@ ID_LIMIT = 2**63
 """Ids of images and classes are whole numbers from 0 on, below this: what COCO evaluation takes."""
 
 _SHOWN = 10  # names in a message
+_LONGEST = 60  # characters of a name in a message
+_CONTROLS = {"Cc", "Zl", "Zp", "Cs"}  # categories of Unicode that upset a terminal or a table
 
 _FIRST_HUE, _GOLDEN_ANGLE = 25.0, 137.50776  # degrees
 _SHADES = ((0.72, 0.15), (0.55, 0.16), (0.86, 0.12))  # lightness and chroma
@@ -47,7 +49,7 @@ class ClassMap:
         source_ids: What the source calls them, for COCO the `id` of the category.
 
     Raises:
-        DataError: A name is empty or cannot be printed, an id is none, or one of them comes twice.
+        DataError: A name is empty or has control characters, an id is none, or one comes twice.
     """
 
     names: tuple[str, ...]
@@ -66,9 +68,9 @@ class ClassMap:
             raise DataError(
                 f"a class needs a name that is text, and {list(self.names)[:_SHOWN]} came: name it."
             )
-        if strange := [name for name in self.names if not name.isprintable()]:
+        if strange := [n for n in self.names if _CONTROLS & set(map(unicodedata.category, n))]:
             raise DataError(
-                f"a class needs a name without line breaks and control characters, and "
+                "a class needs a name without line breaks and control characters, and "
                 f"{strange[0][:40]!r} came: rename it."
             )
         if not all(map(_is_id, self.source_ids)):
@@ -207,5 +209,6 @@ def _is_id(value: object) -> bool:
 
 
 def _list(values: Sequence[object]) -> str:
-    shown = ", ".join(textwrap.shorten(str(v), 60, placeholder="...") for v in values[:_SHOWN])
+    texts = map(str, values[:_SHOWN])
+    shown = ", ".join(t if len(t) <= _LONGEST else f"{t[:_LONGEST]}..." for t in texts)
     return shown if len(values) <= _SHOWN else f"{shown} and {len(values) - _SHOWN} more"

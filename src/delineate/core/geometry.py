@@ -167,13 +167,10 @@ class Geometry:
         back = self.inverse().matrix
         (a, b, shift_x), (c, d, shift_y) = back.tolist()
         (h, w), (rows, columns) = self.source, np.ogrid[0.5 : self.target[0], 0.5 : self.target[1]]
-        if _is_upright(back):  # one number a column, one a row
-            b = c = 0.0
-            rows_of_x, columns_of_y = rows[:1], columns[:, :1]
-        else:
-            rows_of_x, columns_of_y = rows, columns
-        x = np.floor(a * columns + (b * rows_of_x + shift_x) + _TINY).astype(np.int64)
-        y = np.floor(c * columns_of_y + (d * rows + shift_y) + _TINY).astype(np.int64)
+        x, y = a * columns + shift_x, d * rows + shift_y
+        if not _is_upright(back):  # else one number a column and one a row are enough
+            x, y = x + b * rows, y + c * columns
+        x, y = (np.floor(at + _TINY).astype(np.int64) for at in (x, y))
         inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
         moved: npt.NDArray[np.uint8] = labels[y.clip(0, h - 1), x.clip(0, w - 1)]
         moved[~inside] = fill

@@ -95,7 +95,7 @@ def panoptic_fpn_nano() -> TrainConfig:
     Command: ``delineate train my-panoptic-data --recipe panoptic_fpn_nano --out run``
     Hardware: 2 CPU cores.
     Hours: 0.3
-    PQ: see docs/log.md for drawn scenes.
+    PQ: not measured yet.
     """
     recipe = mask_rcnn_nano()
     return replace(

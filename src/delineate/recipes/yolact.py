@@ -16,7 +16,8 @@ def yolact_nano() -> TrainConfig:
     Command: ``delineate train nuclei_dsb2018 --recipe yolact_nano --out run``
     Hardware: 2 CPU cores.
     Hours: 0.3
-    AP: not measured yet on real images; see docs/log.md.
+    AP: not measured for the whole time; 0.12 on the nuclei of DSB 2018 after 5 minutes; see
+    docs/log.md.
     """
     entry = MODELS["yolact_nano"]
     return replace(mask_rcnn_nano(), model=entry.config, preprocess=entry.preprocess)

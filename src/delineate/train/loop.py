@@ -125,6 +125,11 @@ def fit(
     accelerator = _accelerator(device)
     config = from_dict(to_dict(config))  # checks what a recipe or a script put in
     train, val = _splits(config, train, val)
+    if val is not None and not any(len(val.instances(index)) for index in range(len(val))):
+        raise DataError(
+            f"the validation split {val.name!r} should have objects to measure by, but none of its "
+            f"{len(val)} images has any: label some, or take other images to measure by."
+        )
     config = resolve(config, train, accelerator=accelerator)
     train, val = _labelled(config, train, val)
     if config.tensorboard:
@@ -171,7 +176,8 @@ def _begin(
         learner = Learner(config, train.classes, accelerator=accelerator, begin=earlier is None)
     except BaseException:
         if is_new:
-            out.rmdir()
+            with contextlib.suppress(OSError):  # what is wrong is said by the error itself
+                out.rmdir()
         raise
     if earlier is not None:
         learner.restore(earlier.tensors, earlier.scaler)
@@ -358,12 +364,6 @@ def _splits(
                 f"the validation split {val.name!r} should have images, but has none: add some, or "
                 "leave the split out, and a part of the training images is held out."
             )
-        if not any(len(val.instances(index)) for index in range(len(val))):
-            raise DataError(
-                f"the validation split {val.name!r} should have objects to measure by, but none of "
-                f"its {len(val)} images has any: label some, or leave the split out, and a part of "
-                "the training images is held out."
-            )
         return train, val
     held_out = config.data.val_fraction
     if not held_out or not len(train):
@@ -382,7 +382,8 @@ def _labelled(
 ) -> tuple[Dataset, Dataset | None]:
     """Return the two splits with the classes of the model: the things are those of `train`."""
     if not len(config.model.stuff):  # and none travels along
-        return Relabelled(train, train.classes), val and Relabelled(val, train.classes)
+        train = Relabelled(train, train.classes)
+        return train, None if val is None else Relabelled(val, train.classes)
     classes = PanopticClasses(train.classes, config.model.stuff)
     train = PanopticRelabelled(as_panoptic(train), classes)
     return train, None if val is None else PanopticRelabelled(as_panoptic(val), classes)

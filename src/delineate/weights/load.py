@@ -1,14 +1,13 @@
 """Get a model with its weights: by published name, from a file, or from the folder of a run."""
 
 import contextlib
-import difflib
 import os
 from pathlib import Path
 
 from torch import Tensor
 
 from delineate._download import cache_folder, fetch
-from delineate.errors import ModelError
+from delineate.errors import ModelError, nearest
 from delineate.models.api import SegModel
 from delineate.models.zoo import MODELS
 from delineate.weights.file import load_model, save_model
@@ -123,8 +122,7 @@ def _no_weights(name: str) -> str:
     if Path(name).is_file():
         return f"expected a checkpoint (.safetensors), got the file {name}: name another."
     known = [spec for spec in WEIGHTS if WEIGHTS[spec].classes]
-    close = difflib.get_close_matches(name, [*known, *MODELS], n=1)
-    advice = f"did you mean {close[0]!r}?" if close else "`delineate models list` shows the names."
+    advice = nearest(name, [*known, *MODELS], otherwise="`delineate models list` shows the names.")
     return (
         f"expected a checkpoint, a run's folder or a `name:tag`, got {name!r}, which is none of "
         f"them: {advice}"
