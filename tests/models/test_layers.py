@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from delineate.models.layers import ConvNorm, FrozenBatchNorm2d, MapLinear, norm_layer
@@ -24,6 +25,15 @@ def test_frozen_with_eps_zero_by_hand():
     norm = FrozenBatchNorm2d(1, eps=0.0)
     norm.weight.fill_(2), norm.bias.fill_(1), norm.running_mean.fill_(3), norm.running_var.fill_(4)
     assert norm(torch.full((1, 1, 1, 1), 7.0)).item() == 2 * (7 - 3) / 2 + 1
+
+
+def test_frozen_with_eps_zero_asks_torch_for_more(monkeypatch):
+    """torch 2.11 refuses 0."""
+    asked = []
+    monkeypatch.setattr(F, "batch_norm", lambda x, *_, eps: asked.append(eps) or x)
+    FrozenBatchNorm2d(1, eps=0.0)(torch.zeros(1, 1, 1, 1))
+    [eps] = asked
+    assert 0 < eps < 1e-30
 
 
 def test_frozen_has_no_parameters_and_four_buffers():

@@ -78,8 +78,9 @@ def validations(out: Path) -> list[tuple[int, dict]]:
 def test_a_crash_between_two_steps_changes_nothing(tmp_path, changes, crash):
     run(tmp_path / "whole", 5, **changes)
     config = tiny_config(budget=BudgetConfig(steps=5), checkpoint_steps=2, **changes)
+    cut, sinks = tmp_path / "cut", [CrashAt(crash)]
     with pytest.raises(Crash):
-        fit(config, scenes(), scenes(2, seed=2), tmp_path / "cut", sinks=[CrashAt(crash)])
+        fit(config, scenes(), scenes(2, seed=2), cut, sinks=sinks, device="cpu")
     run(tmp_path / "cut", 5, **changes)
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
@@ -128,7 +129,7 @@ def test_the_comparison_would_see_a_lost_random_state(tmp_path, monkeypatch):
     run(tmp_path / "whole", 5)
     config = tiny_config(budget=BudgetConfig(steps=5), checkpoint_steps=2)
     with pytest.raises(Crash):
-        fit(config, scenes(), scenes(2, seed=2), tmp_path / "cut", sinks=[CrashAt(3)])
+        fit(config, scenes(), scenes(2, seed=2), tmp_path / "cut", sinks=[CrashAt(3)], device="cpu")
     monkeypatch.setattr(torch, "set_rng_state", lambda state: None)
     run(tmp_path / "cut", 5)
     with pytest.raises(AssertionError):

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 Norm = Literal["none", "batch", "frozen"]
 
+_LEAST_EPS = torch.finfo(torch.float32).tiny  # torch 2.11 refuses 0, which published models have
+
 
 class FrozenBatchNorm2d(nn.Module):
     """Batch norm whose statistics and affine parameters are constants (buffers, not parameters).
@@ -31,9 +33,8 @@ class FrozenBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x (b, channels, h, w)``."""
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
-        )
+        constants = (self.running_mean, self.running_var, self.weight, self.bias)
+        return F.batch_norm(x, *constants, eps=max(self.eps, _LEAST_EPS))
 
     def extra_repr(self) -> str:
         """Show channels and eps when printed."""
