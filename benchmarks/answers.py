@@ -12,21 +12,24 @@ from pathlib import Path
 import numpy as np
 
 from delineate import Predictor, load, read_image
+from delineate.core.classes import ClassMap
 from delineate.core.draw import overlay, panoptic_overlay, sheet
 from delineate.core.image import ImageArray, write_image
 from delineate.core.panoptic import Panoptic, Segment, areas_by_id, to_semantic
+from delineate.core.panoptic_classes import PanopticClasses
 
 _SURE = 0.5
 _CELL = 480
 
 
 def classes_of_pixels(whole: Panoptic) -> Panoptic:
-    """Return one segment a class, which is drawn in the colour of the class."""
+    """Return one segment a class, as if all classes were stuff."""
     ids = to_semantic(whole) + 1
-    segments = tuple(
-        Segment(id=i, label=i - 1, area=area, crowd=True) for i, area in areas_by_id(ids).items()
+    return Panoptic(
+        ids=ids,
+        segments=tuple(Segment(id=i, label=i - 1, area=n) for i, n in areas_by_id(ids).items()),
+        classes=PanopticClasses(things=ClassMap((), ()), stuff=whole.classes.joint),
     )
-    return Panoptic(ids=ids, segments=segments, classes=whole.classes)
 
 
 def answers(image: ImageArray, model: str) -> list[ImageArray]:

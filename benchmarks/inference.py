@@ -1,11 +1,12 @@
 """Mask R-CNN R50-FPN v1 and v2: ours against torchvision at the same random weights.
 
-    python benchmarks/inference.py [--rounds 7] [--threads 2] [--models v1 v2]
+    python benchmarks/inference.py [--rounds 7] [--threads 2] [--models v1 v2] [--device cuda]
 
 One 800 x 1066 picture, fp32, eager, from the uint8 array to COCO run-lengths of 100 objects. The
 two take turns in one process; figures are medians, the ratio is that of the medians. Peak memory is
-that of a fresh process for each. The predictors are made decisive, so that 100 objects survive as
-in a busy street; the detections of both are compared before anything is timed.
+that of a fresh process for each, on a CUDA device that of torch's allocator. The predictors are
+made decisive, so that 100 objects survive as in a busy street; the detections of both are compared
+before anything is timed.
 """
 
 import argparse
@@ -115,10 +116,14 @@ def ours(name: str, state: dict[str, torch.Tensor]) -> SegModel:
 
 
 class Stages:
-    """Wall-clock time of each named stage in every run, in milliseconds."""
+    """Wall-clock time of each named stage in every run, in milliseconds.
 
-    def __init__(self) -> None:
+    On a CUDA device a stage ends when its kernels have; that costs both sides a little.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
         self.runs: list[dict[str, float]] = []
+        self._wait = torch.cuda.synchronize if device == "cuda" else lambda: None
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -132,6 +137,7 @@ class Stages:
         """Add the time of the block."""
         start = time.perf_counter()
         yield
+        self._wait()
         self.runs[-1][name] += (time.perf_counter() - start) * 1e3
 
     def wrap(self, owner: object, attribute: str, name: str) -> None:
@@ -154,12 +160,13 @@ class Stages:
 
 def run_theirs(model: nn.Module, image: np.ndarray, stages: Stages) -> list[dict]:
     """From the array to COCO results with torchvision and pycocotools."""
+    device = next(model.parameters()).device
     with stages.run():
-        (found,) = model([torch.from_numpy(image).permute(2, 0, 1).float() / 255])
+        (found,) = model([torch.from_numpy(image).to(device).permute(2, 0, 1).float() / 255])
         with stages.stage("run-lengths"):
-            masks = (found["masks"][:, 0] > 0.5).numpy().astype(np.uint8)
+            masks = (found["masks"][:, 0] > 0.5).cpu().numpy().astype(np.uint8)
             codes = rle.encode(np.asfortranarray(masks.transpose(1, 2, 0)))
-        boxes, scores, labels = (found[k].numpy() for k in ("boxes", "scores", "labels"))
+        boxes, scores, labels = (found[k].cpu().numpy() for k in ("boxes", "scores", "labels"))
         return [
             {"box": b, "score": s, "label": lab - 1, "code": c}
             for b, s, lab, c in zip(boxes, scores, labels, codes, strict=True)
@@ -212,13 +219,14 @@ def compare(a: list[dict], b: list[dict]) -> dict[str, float]:
     }
 
 
-def measure(name: str, rounds: int) -> dict:
+def measure(name: str, rounds: int, device: str) -> dict:
     """Interleave the two and return medians by stage."""
     image, rival = picture(), theirs(name)
     calibrate(rival)
     state = rival.state_dict()
-    mine = ours(name, state)
-    times = {"torchvision": Stages(), "delineate": Stages()}
+    mine = ours(name, state).to(device)
+    rival.to(device)
+    times = {"torchvision": Stages(device), "delineate": Stages(device)}
     same = compare(run_theirs(rival, image, Stages()), run_ours(mine, image, Stages()))
     tv = times["torchvision"]
     tv.wrap(rival.transform, "forward", "preprocess")
@@ -246,25 +254,25 @@ def measure(name: str, rounds: int) -> dict:
         "median_ms": medians,
         "totals_ms": totals,
         "speedup": round(medians["torchvision"]["total"] / medians["delineate"]["total"], 3),
-        "peak_rss_mb": peaks(name, state),
+        "peak_rss_mb" if device == "cpu" else "peak_cuda_mb": peaks(name, state, device),
     }
 
 
-def peaks(name: str, state: dict[str, torch.Tensor]) -> dict[str, int]:
-    """Peak resident memory in MB of two pictures, each side in a fresh process of its own."""
+def peaks(name: str, state: dict[str, torch.Tensor], device: str) -> dict[str, int]:
+    """Peak memory in MB of two pictures, each side in a fresh process of its own."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.safetensors"
-        save_file({k: v.contiguous() for k, v in state.items()}, weights)
+        save_file({k: v.cpu().contiguous() for k, v in state.items()}, weights)
         for side in ("torchvision", "delineate"):
             command = [sys.executable, __file__, "--peak", name, side, str(weights)]
-            command += ["--threads", str(torch.get_num_threads())]
+            command += ["--threads", str(torch.get_num_threads()), "--device", device]
             run = subprocess.run(command, capture_output=True, text=True, check=True)
             found[side] = round(float(run.stdout.split()[-1]))
     return found
 
 
-def report_peak(name: str, side: str, weights: str) -> None:
+def report_peak(name: str, side: str, weights: str, device: str) -> None:
     """Print this process's peak memory after two runs."""
     state = load_file(weights)
     if side == "delineate":
@@ -274,31 +282,39 @@ def report_peak(name: str, side: str, weights: str) -> None:
         model, run = theirs(name), run_theirs
         model.load_state_dict(state)
     del state
+    model.to(device)
     for _ in range(2):
         run(model, picture(), Stages())
+    if device == "cuda":
+        print(torch.cuda.max_memory_allocated() / 1e6)
+        return
     status = Path("/proc/self/status").read_text()  # getrusage would report the parent's peak too
     print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 
 def main() -> None:
-    """Measure and write ``results/inference.json``."""
+    """Measure and write ``results/inference.json``, or ``inference_cuda.json``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.backends.cudnn.allow_tf32 = False  # fp32 is what is compared
     with torch.inference_mode():
         if options.peak:
-            report_peak(*options.peak)
+            report_peak(*options.peak, options.device)
             return
         machine = describe("torch", "torchvision", "numpy", "opencv-python-headless")
         result = {"picture": [HEIGHT, WIDTH], "threads": options.threads, "machine": machine}
+        if options.device == "cuda":
+            result["device"] = torch.cuda.get_device_name()
         for name in options.models:
-            result[name] = measure(name, options.rounds)
+            result[name] = measure(name, options.rounds, options.device)
             print(json.dumps({name: result[name]}, indent=1), flush=True)
-    print(save("inference", result))
+    print(save("inference" if options.device == "cpu" else "inference_cuda", result))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_predict_that_skips_every_picture_leaves_nothing(model, tmp_path, monkey
     out = tmp_path / "out"
     arguments = ["predict", tmp_path / "bad.png", "--model", model, "--out", out]
     sentence = refused([*arguments, "--on-error", "skip"], monkeypatch, capfd)
-    assert "none of the 1 pictures" in sentence
+    assert "none of 1 picture could be read" in sentence
     assert not files_in(out)
 
 

@@ -34,6 +34,7 @@ SURFACE = {
         "--on-error",
         "--out",
         "--overlays",
+        "--panoptic",
         "--score",
         "sources",
     ],

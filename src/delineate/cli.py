@@ -194,6 +194,7 @@ def _without_model(
 
 @app.command(epilog="Example: delineate predict photos/ --model run --out found")
 def predict(
+    context: typer.Context,
     sources: Annotated[list[str], typer.Argument(help="Pictures, folders, or patterns.")],
     model: Annotated[str, typer.Option(help="Run folder, checkpoint, or name:tag.")],
     out: Annotated[Path, typer.Option(help="Where results are written.")] = Path("predictions"),
@@ -207,27 +208,51 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 1,
     device: Device = None,
     on_error: Broken = OnError.stop,
+    panoptic: Annotated[
+        bool, typer.Option("--panoptic", help="Segments, by the model's own rules.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find the objects in pictures.
 
-    Writes overlays, COCO results and, where asked for, label masks.
+    Writes overlays, COCO results and, where asked for, label masks; with --panoptic, overlays,
+    panoptic.json and its maps.
     """
-    from delineate.jobs import predict as job
+    common: dict[str, Any] = {"overlays": overlays, "device": device, "on_error": on_error.value}
+    if panoptic:
+        _refuse_with_panoptic(context, "score", "label_masks", "batch_size")
+        from delineate.jobs.pictures import summary
+        from delineate.jobs.predict_panoptic import predict_panoptic
 
-    result = job.predict(
+        result = predict_panoptic(sources, model, out, **common, say=_say)
+        _show(result, as_json, summary(result, "segment"))
+        return
+    from delineate.jobs.pictures import summary
+    from delineate.jobs.predict import predict as predict_objects
+
+    result = predict_objects(
         sources,
         model,
         out,
         score=score,
-        overlays=overlays,
         label_masks=label_masks,
         batch_size=batch_size,
-        device=device,
-        on_error=on_error.value,
         say=_say,
+        **common,
     )
-    _show(result, as_json, job.summary(result))
+    _show(result, as_json, summary(result, "object"))
+
+
+def _refuse_with_panoptic(context: typer.Context, *names: str) -> None:
+    """Refuse options that say nothing about segments, whatever their value."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    given = [n for n, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if given:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ConfigError(
+            f"expected no {flags} with --panoptic, which answers by the rules of the model's "
+            "family: leave the one or the other out."
+        )
 
 
 @models_app.command("list", epilog="Example: delineate models list")

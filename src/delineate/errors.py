@@ -10,6 +10,7 @@
     │   └── OutputError              a place that cannot be written
     ├── DownloadError                the network or the server failed, or is switched off
     ├── MissingExtra (ImportError)   an optional package is not installed
+    ├── ReaderLost                   a process that reads images has ended
     └── TrainingDiverged             the loss is no longer a number
 
 A message is one sentence that says what was expected, what came, and what to do next.
@@ -57,6 +58,10 @@ class DownloadError(DelineateError):
 
 class MissingExtra(DelineateError, ImportError):
     """An optional dependency is not installed."""
+
+
+class ReaderLost(DelineateError):
+    """A process that reads images for the training has ended before its time."""
 
 
 class TrainingDiverged(DelineateError):

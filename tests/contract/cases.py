@@ -11,6 +11,15 @@ from delineate.core.preprocess import Preprocess
 from delineate.models.api import SegModel, Target
 from delineate.models.zoo import MODELS, build
 
+WITH_STUFF = {"yolact_nano with stuff": "yolact_nano"}
+"""Name -> entry of the zoo: models of a family that has no panoptic entry of its own."""
+_STUFF = {
+    "stuff_names": ("sky",),
+    "stuff_ids": (900,),
+    "backbone_strides": (8, 16, 32),
+    "fpn_extra_levels": 1,  # upon which no stuff is seen
+}
+NAMES = sorted([*MODELS, *WITH_STUFF])
 CLASSES = 3
 SIZE = (64, 96)
 
@@ -19,8 +28,10 @@ def make(name: str, seed: int) -> SegModel:
     """Build a model whose random weights spread scores and boxes: no two are nearly equal."""
     torch.manual_seed(seed)
     own_size = Preprocess(resize="factor")
-    family = FAMILIES[MODELS[name].config.family]
-    model = build(name, classes=CLASSES, preprocess=own_size, **family.small)
+    entry = WITH_STUFF.get(name, name)
+    family = FAMILIES[MODELS[entry].config.family]
+    stuff = _STUFF if name in WITH_STUFF else {}
+    model = build(entry, classes=CLASSES, preprocess=own_size, **family.small, **stuff)
     family.spread(model)
     return model
 

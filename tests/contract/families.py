@@ -167,12 +167,12 @@ FAMILIES = {
         },
         spread=_spread_yolact,
         silence=_silence_yolact,
-        losses=frozenset({"box", "class", "mask", "semantic", "mask_iou"}),
+        losses=frozenset({"box", "class", "mask", "semantic", "mask_iou", "stuff"}),
         idle=frozenset({"box", "mask", "mask_iou"}),
         first={"class": 3.0, "semantic": 12.0},
         draws=False,
-        once=frozenset({"prototypes", "cell"}),
-        of_part=frozenset({"mask_iou"}),
+        once=frozenset({"prototypes", "cell", "stuff"}),
+        of_part=frozenset({"mask_iou", "stuff"}),
     ),
 }
 """Name of a family -> what the battery must know of it."""

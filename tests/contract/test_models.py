@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from contract.cases import CLASSES, SIZE, batch, detect, each, make, pictures, truth
+from contract.cases import CLASSES, NAMES, SIZE, batch, detect, each, make, pictures, truth
 from contract.families import FAMILIES, LIMIT, Family
 from delineate.models import zoo
 from delineate.models.api import BoxMasks, SegModel
 from delineate.models.fuse import optimize_for_inference
-from delineate.models.zoo import MODELS, build
+from delineate.models.zoo import build
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def family(model) -> Family:
     return FAMILIES[model.family]
 
 
-@pytest.fixture(scope="module", params=sorted(MODELS))
+@pytest.fixture(scope="module", params=NAMES)
 def name(request) -> str:
     return request.param
 
@@ -138,6 +138,18 @@ def test_a_batch_gives_what_its_images_give_alone(model, family):
             if part != "image":
                 got = getattr(alone, part)
                 torch.testing.assert_close(got, expected[here], rtol=1e-4, atol=1e-4)
+
+
+def test_asking_for_the_sure_alone_loses_none_of_them(model, family):
+    images, sizes = batch()
+    whole = detect(model, images, sizes)
+    score = float(whole.scores.median())
+    part = detect(model.with_score_threshold(score), images, sizes)
+    sure, here = whole.scores >= score, part.scores >= score
+    assert sure.any()
+    for name, expected in each(whole, family).items():
+        torch.testing.assert_close(getattr(part, name)[here], expected[sure], rtol=1e-4, atol=1e-4)
+    assert len(detect(model, images, sizes).scores) == len(whole.scores)
 
 
 def test_nothing_found_is_an_empty_result(model, family):

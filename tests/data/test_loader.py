@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from delineate.core.instances import Instances
 from delineate.data.loader import Loader
 from delineate.data.sample import ImageRecord, Sample
 from delineate.data.synthetic import SyntheticScenes
-from delineate.errors import ConfigError, ImageError
+from delineate.errors import ConfigError, ImageError, ReaderLost
 from delineate.transforms.presets import training
 
 more_workers_than_cores = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -64,6 +65,13 @@ class Surroundings(Numbers):
         ctrl_c = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         setup = f"{cv2.getNumThreads()} {torch.get_num_threads()} {ctrl_c}"
         return replace(super().__getitem__(index), name=setup)
+
+
+class Killed(Numbers):
+    """The process that reads a sample is killed."""
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def drawn(sample, rng):
@@ -266,3 +274,44 @@ def test_workers_end_when_the_training_is_killed(tmp_path):
             return
         time.sleep(0.1)
     pytest.fail("the worker outlived the process it works for")
+
+
+TRAINS_WITHOUT_A_GUARD = """
+from tiny_run import scenes, tiny_config
+from delineate.train.config import DataConfig
+from delineate.train.loop import fit
+
+train = scenes()
+train.ballast = bytes(BALLAST)
+fit(tiny_config(data=DataConfig(workers=1)), train, scenes(2, seed=2), "run", device="cpu")
+"""
+
+
+@pytest.mark.parametrize("ballast", [0, 1_000_000], ids=["fits a pipe", "does not"])
+def test_a_script_that_begins_again_in_a_worker_is_told_the_cure(tmp_path, monkeypatch, ballast):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "train"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "training.py").write_text(TRAINS_WITHOUT_A_GUARD.replace("BALLAST", str(ballast)))
+    done = subprocess.run([sys.executable, "training.py"], capture_output=True, text=True)
+    said = done.stderr
+    assert done.returncode == 1
+    assert 'put what it does under `if __name__ == "__main__":`.' in said
+    assert "ReaderLost: a process that reads images has ended" in said
+    assert "nothing is lost: --resume goes on" in said
+
+
+def test_a_worker_that_is_killed_is_a_sentence():
+    loader = Loader(Killed(4), batch_size=1, seed=0, workers=1)
+    with pytest.raises(ReaderLost, match=r"has ended: .* memory may have run out"):
+        list(loader.batches(0))
+
+
+def test_a_worker_that_is_killed_between_epochs_is_a_sentence_and_replaced():
+    loader = Loader(Numbers(4), batch_size=1, seed=0, workers=1)
+    first = ids(loader.batches(0))
+    [worker] = loader._processes._iterator._workers
+    worker.kill()
+    worker.join()
+    with pytest.raises(ReaderLost):
+        list(loader.batches(1))
+    assert ids(loader.batches(0)) == first

@@ -87,6 +87,19 @@ def test_more_objects_than_cocos_limit():
     assert raised.compute().scores["segm"]["AP"] == pytest.approx(1)
 
 
+def test_what_the_limit_costs_is_measured_where_it_costs():
+    size = (40, 400)
+    things = [square(size, 3 * i, 0, 2) for i in range(120)]
+    truth = instances(things, [0] * 120, size=size)
+    pairs = [(1, truth, instances(things, [0] * 120, [0.5] * 120, size=size))]
+    limited = result_of(pairs, ONE)
+    assert limited.scores["segm"]["AR100"] == pytest.approx(100 / 120)
+    assert limited.beyond == result_of(pairs, ONE, max_dets=(1, 10, 1000)).scores
+    assert limited.to_json()["segm@1000"]["AP"] == pytest.approx(1)
+    assert result_of(pairs, ONE, max_dets=(1, 10, 120)).beyond == {}
+    assert result_of(pairs, ONE, max_dets=(1, 10, 2000)).beyond == {}
+
+
 @pytest.mark.parametrize("limit", [3, 30])
 def test_other_limits_equal_pycocotools(limit):
     """With 3, only (1, 3) count; the numbers without a limit in their name are those of 3."""

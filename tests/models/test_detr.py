@@ -118,6 +118,23 @@ def test_chunks_of_queries_are_the_whole():
     torch.testing.assert_close(attention.sum(dim=(1, 2, 3)), torch.ones(7))
 
 
+def test_only_masks_that_are_asked_for_are_made(monkeypatch):
+    model, made = small().eval(), []
+    refine = model.mask_head.forward
+
+    def counted(features, maps, *rest):
+        made.append(len(maps))
+        return refine(features, maps, *rest)
+
+    monkeypatch.setattr(model.mask_head, "forward", counted)
+    with torch.inference_mode():
+        scores = model(*batch()).scores
+        limit = float(scores.median())
+        model.with_score_threshold(limit)(*batch())
+    assert made[:2] == [7, 7]
+    assert sum(made[2:]) == (scores >= limit).sum() < 14
+
+
 def test_boxes_alone_are_an_option():
     model = small(masks=False)
     losses = model.losses(*batch(), [target((4, 4, 40, 40)), target()])

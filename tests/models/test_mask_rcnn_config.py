@@ -35,6 +35,17 @@ def test_unknown_option_names_the_nearest():
         ({"fpn_extra_level": False}, "4 tuples, one for each level of features, got 5"),
         ({"anchor_sizes": ((8, 16), (32,), (64,), (128,), (256,))}, r"\[2, 1, 1, 1, 1\]"),
         ({"neck": "none", "anchor_sizes": ((32,),) * 4}, r"\(16,\) where `neck` is 'none'"),
+        (
+            {
+                "neck": "none",
+                "backbone_strides": (16,),
+                "anchor_sizes": ((32,),),
+                "stuff_names": ("sky",),
+                "stuff_ids": (9,),
+            },
+            "`neck` to be 'fpn' where there are `stuff_names`",
+        ),
+        ({"stuff_names": ("sky",)}, "as many `stuff_ids` as `stuff_names`, 1, got 0"),
     ],
 )
 def test_contradictions(change, message):

@@ -1,6 +1,7 @@
 """YOLACT's parts by hand: anchors, suppression, losses, quality of masks; and that it learns."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,6 +60,33 @@ def test_nano_learns_a_scene(class_loss):
         assert sorted(overlap.argmax(axis=1).tolist()) == list(range(len(wanted)))
         assert overlap.max(axis=1).min() > 0.7
         assert found.labels.tolist() == wanted.labels[overlap.argmax(axis=1)].tolist()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"backbone_strides": (8, 16, 32), "fpn_extra_levels": 1}, {"backbone": "timm/vgg11"}],
+    ids=["from stride 4", "from stride 8", "rounds down"],
+)
+def test_stuff_covers_pictures_of_any_size(changes):
+    torch.manual_seed(0)
+    stuff = {"stuff_names": ("sky", "road"), "stuff_ids": (8, 9), "stuff_area": 1}
+    model = build("yolact_nano", classes=["cat"], **stuff, **changes)
+    model.preprocess = replace(model.preprocess, divisor=1)
+    picture = np.random.default_rng(0).integers(0, 256, (47, 71, 3), dtype=np.uint8)
+    images, sizes, where = model.prepare([picture])
+    assert images.shape[2:] == (47, 71)
+    truth = Target.from_instances(Instances.empty((47, 71)), np.full((47, 71), 2, np.uint8))
+    optimizer = torch.optim.AdamW(model.stuff.parameters(), lr=0.02)
+    for _ in range(8):
+        optimizer.zero_grad()
+        model.train().losses(images, sizes, [truth])["stuff"].backward()
+        optimizer.step()
+    with torch.inference_mode():
+        raw = model.eval()(images, sizes)
+        [seen] = model.to_stuff_maps(raw, where)
+        [whole] = model.to_panoptic(raw, where)
+    assert (seen == 2).mean() > 0.9
+    assert "road" in [whole.classes.name(s.label) for s in whole.segments]
 
 
 # -- options ---------------------------------------------------------------------------------------

@@ -63,6 +63,26 @@ def test_threshold(model):
     assert len(Predictor(model, score_threshold=0.0)(grey(0))) == 2
 
 
+def test_masks_below_the_threshold_are_not_made(monkeypatch):
+    torch.manual_seed(0)
+    small = {"backbone": "slim", "queries": 9, "channels": 128, "encoder_layers": 0}
+    detr = build("detr_resnet50", classes=3, decoder_layers=1, feedforward=32, **small)
+    find, made = Predictor(detr, score_threshold=0.0, device="cpu"), []
+    refine = find._model.mask_head.forward
+
+    def counted(features, maps, *rest):
+        made.append(len(maps))
+        return refine(features, maps, *rest)
+
+    monkeypatch.setattr(find._model.mask_head, "forward", counted)
+    everything = find(grey(100)).scores
+    find.score_threshold = float(np.median(everything))
+    sure = find(grey(100)).scores
+    assert made == [9, len(sure)]
+    assert 0 < len(sure) < 9
+    assert sure.tolist() == everything[everything >= find.score_threshold].tolist()
+
+
 def test_names_come_with_the_source_or_are_its_path_or_number(model, tmp_path):
     Image.fromarray(grey(1)).save(tmp_path / "a.png")
     sources = [grey(1), tmp_path / "a.png", ("mine", grey(1)), ("yours", tmp_path / "a.png")]

@@ -25,6 +25,14 @@ def panoptic_config(**changes):
     return replace(config, model=config.model.replace(stuff_channels=32, stuff_area=16))
 
 
+def yolact_config(**changes):
+    entry = MODELS["yolact_nano"]
+    small = {"slim_widths": (16,) * 5, "slim_depths": (1,) * 4, "fpn_channels": 32}
+    heads = {"head_channels": 32, "proto_channels": 32, "prototypes": 8}
+    model = entry.config.replace(**small, **heads, stuff_channels=32, stuff_area=16)
+    return tiny_config(stuff="auto", model=model, preprocess=entry.preprocess, **changes)
+
+
 def panoptic_scenes(count=6, seed=1):
     return PanopticScenes(count, size=SIZE, seed=seed, objects=(2, 4))
 
@@ -33,8 +41,9 @@ def weights(run):
     return torch.cat([p.flatten() for p in load(run).state_dict().values()])
 
 
-def test_a_run_learns_the_stuff_of_its_data(tmp_path):
-    config = panoptic_config(budget=BudgetConfig(steps=30), log_every=1)
+@pytest.mark.parametrize("of_family", [panoptic_config, yolact_config])
+def test_a_run_learns_the_stuff_of_its_data(tmp_path, of_family):
+    config = of_family(budget=BudgetConfig(steps=50), log_every=1)
     train = panoptic_scenes()
     result = fit(config, train, panoptic_scenes(2, seed=2), tmp_path / "run", device="cpu")
     lines = map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())
@@ -96,7 +105,7 @@ def test_objects_alone_are_refused_in_one_sentence(tmp_path):
 
 
 def test_a_family_without_a_head_for_stuff_says_so(tmp_path):
-    entry = MODELS["yolact_nano"]
+    entry = MODELS["detr_nano"]
     config = tiny_config(stuff="auto", model=entry.config, preprocess=entry.preprocess)
     with pytest.raises(ConfigError, match="no head for stuff"):
         fit(config, panoptic_scenes(), None, tmp_path / "run", device="cpu")

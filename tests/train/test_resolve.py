@@ -13,6 +13,8 @@ from delineate.data.sample import Concat, Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
+from delineate.models.yolact.config import YolactConfig
+from delineate.train.anchors import Shapes, fit_ratios, fit_sizes, object_shapes
 from delineate.train.config import (
     AugmentConfig,
     BudgetConfig,
@@ -21,7 +23,7 @@ from delineate.train.config import (
     to_yaml,
     with_value,
 )
-from delineate.train.resolve import fit_anchors, object_sides, resolve, samples_per_image
+from delineate.train.resolve import resolve, samples_per_image
 
 AS_IS = Preprocess(resize="factor")
 FPN = MaskRCNNConfig(backbone_strides=(4, 8, 16, 32), fpn_extra_level=True)
@@ -30,59 +32,82 @@ FPN = MaskRCNNConfig(backbone_strides=(4, 8, 16, 32), fpn_extra_level=True)
 class Boxes(Subset):
     """The pictures of a data set with other boxes."""
 
-    def __init__(self, boxes, crowd=None):
+    def __init__(self, boxes, crowd=None, labels=None):
         super().__init__(scenes(len(boxes)), range(len(boxes)))
-        self._boxes, self._crowd = boxes, crowd
+        self._boxes, self._crowd, self._labels = boxes, crowd, labels
 
     def instances(self, index):
         boxes = np.array(self._boxes[index], dtype=np.float32).reshape(-1, 4)
         return Instances(
             image_size=(64, 64),
             boxes=boxes,
-            labels=np.zeros(len(boxes), dtype=np.int64),
+            labels=np.array(self._labels[index] if self._labels else [0] * len(boxes), np.int64),
             crowd=None if self._crowd is None else np.array(self._crowd[index]),
         )
 
 
+def squares(sides):
+    return Shapes(np.asarray(sides), np.ones(len(sides)), np.ones(len(sides)))
+
+
 def test_sides_are_roots_of_areas_in_the_networks_pixels():
     data = Boxes([[[0, 0, 4, 9]], [[0, 0, 10, 10], [1, 1, 2, 2]]])
-    assert object_sides(data, AS_IS).tolist() == [6, 10, 1]
-    assert object_sides(data, Preprocess(resize="factor", factor=2.0)).tolist() == [12, 20, 2]
-    doubled = Preprocess(min_size=128, max_size=999)
-    assert object_sides(data, doubled).tolist() == [12, 20, 2]
+    assert object_shapes(data, AS_IS).sides.tolist() == [6, 10, 1]
+    by_factor = Preprocess(resize="factor", factor=2.0)
+    to_size = Preprocess(min_size=128, max_size=999)
+    for doubled in (by_factor, to_size):
+        assert object_shapes(data, doubled).sides.tolist() == [12, 20, 2]
 
 
 def test_crowds_are_no_objects():
     data = Boxes([[[0, 0, 4, 9], [0, 0, 64, 64]]], crowd=[[False, True]])
-    assert object_sides(data, AS_IS).tolist() == [6]
+    assert object_shapes(data, AS_IS).sides.tolist() == [6]
     with pytest.raises(DataError, match="none of its 1 images has any"):
-        object_sides(Boxes([[[0, 0, 4, 9]]], crowd=[[True]]), AS_IS)
+        object_shapes(Boxes([[[0, 0, 4, 9]]], crowd=[[True]]), AS_IS)
 
 
 def test_a_single_object_in_thousands_of_images_is_found(monkeypatch):
-    monkeypatch.setattr("delineate.train.resolve._LOOKED_AT", 2)
+    monkeypatch.setattr("delineate.train.anchors._LOOKED_AT", 2)
     boxes = [[]] * 5
     boxes[3] = [[0, 0, 4, 9]]
-    assert object_sides(Boxes(boxes), AS_IS).tolist() == [6]
+    assert object_shapes(Boxes(boxes), AS_IS).sides.tolist() == [6]
 
 
 def test_anchors_are_quantiles_of_large_objects():
     sides = np.arange(100, 601, dtype=np.float64)
-    assert fit_anchors(sides, FPN) == ((150,), (250,), (350,), (450,), (550,))
+    assert fit_sizes(squares(sides), FPN) == ((150,), (250,), (350,), (450,), (550,))
 
 
 def test_anchors_of_small_objects_keep_to_their_strides():
-    assert fit_anchors(np.full(9, 10.0), FPN) == ((10,), (16,), (32,), (64,), (128,))
+    assert fit_sizes(squares(np.full(9, 10.0)), FPN) == ((10,), (16,), (32,), (64,), (128,))
 
 
 def test_anchors_of_equal_objects_keep_a_distance():
     model = FPN.replace(backbone_strides=(4, 8), anchor_sizes=((1,), (2,), (3,)))
-    assert fit_anchors(np.full(9, 100.0), model) == ((100,), (120,), (144,))
+    assert fit_sizes(squares(np.full(9, 100.0)), model) == ((100,), (120,), (144,))
 
 
 def test_anchors_of_one_level_with_several_sizes():
     model = MaskRCNNConfig(neck="none", backbone_strides=(16,), anchor_sizes=((1, 2),))
-    assert fit_anchors(np.array([100.0, 200, 300, 400]), model) == ((175.0, 325.0),)
+    assert fit_sizes(squares(np.array([100.0, 200, 300, 400])), model) == ((175.0, 325.0),)
+
+
+def test_a_class_of_few_large_objects_has_an_anchor_of_its_size():
+    boxes = [[[0, 0, 6, 6]] * 40, [[0, 0, 60, 60]] * 6]
+    labels = [[0] * 40, [1] * 6]
+    model = FPN.replace(backbone_strides=(4, 8), anchor_sizes=((1,), (2,), (3,)))
+    assert fit_sizes(object_shapes(Boxes(boxes), AS_IS), model)[-1] == (32,)
+    assert fit_sizes(object_shapes(Boxes(boxes, labels=labels), AS_IS), model)[-1] == (60,)
+
+
+@pytest.mark.parametrize(("config", "of_wide"), [(FPN, 0.1), (YolactConfig(), 10.0)])
+def test_ratios_follow_objects_that_the_models_own_do_not_suit(config, of_wide):
+    lines = object_shapes(Boxes([[[0, 0, 60, 6], [0, 9, 60, 15]]]), AS_IS)
+    assert fit_ratios(lines, config) == pytest.approx([of_wide, 1.2 * of_wide, 1.44 * of_wide])
+    columns = object_shapes(Boxes([[[0, 0, 6, 60], [9, 0, 15, 60]]]), AS_IS)
+    assert fit_ratios(columns, config)[0] == pytest.approx(1 / of_wide)
+    squares_mostly = object_shapes(Boxes([[[0, 0, 9, 9]] * 9 + [[0, 0, 60, 6]]]), AS_IS)
+    assert fit_ratios(squares_mostly, config) == config.anchor_ratios
 
 
 def auto():

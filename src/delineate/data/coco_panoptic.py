@@ -8,6 +8,7 @@ are those of the segments.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +20,12 @@ from delineate.core.instances import Instances
 from delineate.core.json_file import kind, read_json
 from delineate.core.panoptic import Panoptic, to_instances, to_stuff_truth
 from delineate.core.panoptic_classes import PanopticClasses
+from delineate.core.picture_names import matches
 from delineate.data.coco import OnError, listing, picture_folders, read_content
 from delineate.data.coco_checks import check_images
 from delineate.data.panoptic_maps import PanopticAnnotation, check_maps, read_panoptic
 from delineate.data.sample import ImageRecord, Problem, Sample
-from delineate.errors import ConfigError, DataError
+from delineate.errors import ConfigError, DataError, nearest
 
 _MARK = b'"segments_info"'
 _CHUNK = 1 << 22
@@ -189,7 +191,9 @@ def read_panoptic_results(
 
     Args:
         path: ``{"annotations": [{"image_id", "file_name", "segments_info"}, ...]}``, its maps in
-            the folder of the same name.
+            the folder of the same name. Where it lists ``images``, too, these are joined to the
+            truth's by their names, see `delineate.core.picture_names`; else ids are compared. So
+            are the classes of a file that lists ``categories``.
         truth: What was predicted: its classes and its images count.
 
     Returns:
@@ -208,6 +212,8 @@ def read_panoptic_results(
             f"image_id, file_name and segments_info), got {kind(content)}: name such a file."
         )
     kept = {record.image_id: record for record in truth.records}
+    stated, annotations = len(annotations), _joined_by_name(path, content, truth)
+    annotations = _with_the_truths_classes(path, content, annotations, truth.panoptic_classes)
     owners = [a.get("image_id") for a in annotations]
     foreign = {i for i in owners if isinstance(i, int) and i not in kept}
     checked = check_maps(annotations, kept, foreign, truth.panoptic_classes, _map_folder(path))
@@ -227,7 +233,70 @@ def read_panoptic_results(
         annotations=[found[record.image_id] for record in truth.records],
         problems=(),
     )
-    return results, len(owners) - len(checked)
+    return results, stated - len(checked)
+
+
+def _joined_by_name(
+    path: Path, content: dict[str, Any], truth: CocoPanopticDataset
+) -> list[dict[str, Any]]:
+    """Return the annotations with the truth's ids; those of pictures it lacks are left out."""
+    annotations: list[dict[str, Any]] = content["annotations"]
+    listed = content.get("images")
+    names = {
+        image["id"]: image["file_name"]
+        for image in (listed if isinstance(listed, list) else ())
+        if isinstance(image, dict)
+        and isinstance(image.get("id"), int)
+        and isinstance(image.get("file_name"), str)
+    }
+    if not names:
+        return annotations
+    ids = {record.name: record.image_id for record in truth.records}
+    found = matches(path, list(dict.fromkeys(names.values())), ids)
+    joined: list[dict[str, Any]] = []
+    for annotation in annotations:
+        owner = annotation.get("image_id")
+        if not isinstance(owner, int) or owner not in names:
+            joined.append(annotation)
+        elif names[owner] in found:
+            joined.append({**annotation, "image_id": found[names[owner]]})
+    return joined
+
+
+def _with_the_truths_classes(
+    path: Path,
+    content: dict[str, Any],
+    annotations: list[dict[str, Any]],
+    classes: PanopticClasses,
+) -> list[dict[str, Any]]:
+    """Return the annotations with the truth's ids of the classes that the results name."""
+    listed = content.get("categories")
+    if not isinstance(listed, list) or not listed:
+        return annotations
+    try:
+        theirs = ClassMap.from_coco(listed)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    known = dict(zip(classes.names, classes.source_ids, strict=True))
+    names = dict(zip(theirs.source_ids, theirs.names, strict=True))
+
+    def renumbered(segment: object) -> object:
+        name = names.get(segment.get("category_id")) if isinstance(segment, dict) else None
+        if not isinstance(segment, dict) or name is None:
+            return segment
+        if name not in known:
+            raise DataError(
+                f"{path}: expected segments of the truth's classes, got one of {name!r}: "
+                f"{nearest(name, known)}"
+            )
+        return {**segment, "category_id": known[name]}
+
+    return [
+        {**annotation, "segments_info": list(map(renumbered, segments))}
+        if isinstance(segments := annotation.get("segments_info"), list)
+        else annotation
+        for annotation in annotations
+    ]
 
 
 def _map_folder(path: Path) -> Path:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -90,7 +91,14 @@ def _texts(
     images: list[dict[str, Any]] = []
     names: set[str] = set()
     before = '{"annotations": [\n'
+    pictures: set[str] = set()
     for record, panoptic, areas in items:
+        if record.name in pictures:
+            raise DataError(
+                f"{path}: expected one name for each image, but two are called {record.name!r}: "
+                "rename one."
+            )
+        pictures.add(record.name)
         name = _map_name(record.name, names)
         _put_map(path.with_suffix("") / name, panoptic, undo)
         segments = segments_info(panoptic, areas)
@@ -132,13 +140,11 @@ def segments_info(
 
 def _map_name(name: str, taken: set[str]) -> str:
     """Return the name of an image's map: a.png for a.jpg, or a.jpg.png beside another a.png."""
-    for candidate in (str(PurePath(name).with_suffix(".png")), f"{name}.png"):
-        if candidate not in taken:
-            taken.add(candidate)
-            return candidate
-    raise DataError(
-        f"expected one name for each image, but two would have the map {name}.png: rename one."
-    )
+    numbered = (f"{name}.{number}.png" for number in count(2))
+    candidates = chain([str(PurePath(name).with_suffix(".png")), f"{name}.png"], numbered)
+    unique = next(candidate for candidate in candidates if candidate not in taken)
+    taken.add(unique)
+    return unique
 
 
 def _put_map(target: Path, panoptic: Panoptic, undo: contextlib.ExitStack) -> None:

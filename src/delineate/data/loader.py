@@ -18,7 +18,7 @@ import torch
 from torch.utils import data as torch_data
 
 from delineate.data.sample import Dataset, Sample
-from delineate.errors import ConfigError, DelineateError
+from delineate.errors import ConfigError, DelineateError, ReaderLost
 
 Task = tuple[int, int]
 """Epoch and index of a sample."""
@@ -92,6 +92,7 @@ class Loader:
 
         Raises:
             DelineateError: A sample could not be read, whichever process read it.
+            ReaderLost: A process that reads has ended.
         """
         tasks = [[(epoch, int(index)) for index in batch] for batch in self.plan(epoch)[start:]]
         fetched = self._from_workers(tasks) if self._workers else map(self._samples.fetch, tasks)
@@ -133,11 +134,36 @@ class Loader:
                 generator=torch.Generator(),  # else each epoch would draw from torch's own
             )
         self._agenda.tasks = tasks
-        fetched = iter(self._processes)
-        for _ in tasks:
-            if self._agenda.tasks is not tasks:
-                raise RuntimeError("another epoch of this loader was begun: use a loader for each.")
-            yield next(fetched)
+        try:
+            fetched = iter(self._processes)
+            for _ in tasks:
+                if self._agenda.tasks is not tasks:
+                    raise RuntimeError("another epoch of this loader was begun: use one for each.")
+                yield next(fetched)
+        except (RuntimeError, BrokenPipeError) as error:
+            # What torch says of a worker that is gone; the pipe breaks where one never came up.
+            if isinstance(error, RuntimeError) and "exited unexpectedly" not in str(error):
+                raise
+            self._processes = None
+            raise ReaderLost(
+                "a process that reads images has ended: if it said why, that is printed above, and "
+                "if not, memory may have run out (fewer data.workers need less); data.workers=0 "
+                "reads in this process."
+            ) from None
+
+
+def check_may_start_workers() -> None:
+    """Make sure that this is no new process, importing the script that has started it.
+
+    Raises:
+        ConfigError: It is, and the script would begin again in each of its processes.
+    """
+    # Set while a new process imports the main script: multiprocessing asks it for the same purpose.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise ConfigError(
+            "a process that this script has started imports the script, which begins again in it: "
+            'put what it does under `if __name__ == "__main__":`.'
+        )
 
 
 class _Samples(torch_data.Dataset[Sample | DelineateError]):

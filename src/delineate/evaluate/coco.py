@@ -18,7 +18,14 @@ from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.errors import DataError
-from delineate.evaluate.coco_result import CocoResult, IouType, Totals, checked_limits, read_result
+from delineate.evaluate.coco_result import (
+    CocoResult,
+    IouType,
+    Totals,
+    and_beyond,
+    checked_limits,
+    read_result,
+)
 
 
 class CocoMetric:
@@ -33,7 +40,8 @@ class CocoMetric:
         iou_types: How overlap is measured: of masks (``segm``), of boxes (``bbox``), or both. The
             first is the one that classes and curves are reported for.
         max_dets: The recall limits; the best-scored predictions of a class in an image count up to
-            the last. COCO's are 1, 10 and 100; raise the last for images with more objects.
+            the last. COCO's are 1, 10 and 100; raise the last for images with more objects, or
+            read `CocoResult.beyond`, for which up to `BEYOND` are matched in any case.
 
     Raises:
         ConfigError: The recall limits do not rise from 1 or more.
@@ -214,7 +222,7 @@ class CocoMetric:
 
 def _evaluator(classes: ClassMap, kind: IouType, max_dets: Sequence[int]) -> hotcoco.StreamingEval:
     params = hotcoco.Params(kind)
-    params.max_dets = list(max_dets)
+    params.max_dets = and_beyond(max_dets)
     pairs = zip(classes.source_ids, classes.names, strict=True)
     categories = [{"id": source_id, "name": name} for source_id, name in pairs]
     return hotcoco.StreamingEval(categories, kind, params=params)

@@ -30,6 +30,7 @@ from delineate.evaluate.coco_result import (
     CocoResult,
     IouType,
     Totals,
+    and_beyond,
     kinds,
     limits_up_to,
     read_result,
@@ -136,7 +137,7 @@ def _evaluate(
     if kind == "segm":  # hotcoco takes the size of an object from its box where there is one
         predictions = [{k: v for k, v in p.items() if k != "bbox"} for p in predictions]
     evaluation = hotcoco.COCOeval(truth, truth.load_res(predictions), kind)
-    evaluation.params.max_dets = list(max_dets)
+    evaluation.params.max_dets = and_beyond(max_dets)
     evaluation.evaluate()
     return evaluation
 

@@ -7,8 +7,8 @@ averages below are pycocotools' own, so every digit is the same.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import hotcoco
 import numpy as np
@@ -17,18 +17,22 @@ import numpy.typing as npt
 from delineate.errors import ConfigError
 
 IouType = Literal["segm", "bbox"]
+"""How overlap is measured: of masks or of boxes."""
+
+Scores = Mapping[str, float]
+"""Name of a measure (``AP``, ``AP50`` ...) to its value."""
+
+COCO_LIMIT = 100
+"""Detections of a class in an image that count, best first, by COCO's rules."""
+BEYOND = 1000
+"""Detections that count when it is told what the limit costs."""
+_HIGHEST_LIMIT = 1_000_000_000
 
 
 def kinds(*, masks: bool) -> tuple[IouType, ...]:
     """Return what can be compared: masks and boxes, or boxes alone."""
     return ("segm", "bbox") if masks else ("bbox",)
 
-
-"""How overlap is measured: of masks or of boxes."""
-
-COCO_LIMIT = 100
-"""Detections of a class in an image that count, best first, by COCO's rules."""
-_HIGHEST_LIMIT = 1_000_000_000
 
 Curve = npt.NDArray[np.float64]
 """(101,) precision at recall 0.00, 0.01 .. 1.00; -1 where no class has any truth."""
@@ -72,9 +76,11 @@ class CocoResult:
         crowded: Images with more objects of a class than that.
         countable: Annotated objects that can count as found under that limit.
         densest: Most objects of one class in an image: a limit that costs nothing.
+        beyond: Where images are crowded under a lower limit, the `scores` under that of `BEYOND`;
+            else empty.
     """
 
-    scores: Mapping[IouType, Mapping[str, float]]
+    scores: Mapping[IouType, Scores]
     per_class: Mapping[str, ClassScore]
     curves: Mapping[float, Curve]
     images: int
@@ -85,6 +91,7 @@ class CocoResult:
     crowded: int = 0
     countable: int = 0
     densest: int = 0
+    beyond: Mapping[IouType, Scores] = field(default_factory=dict)
 
     @property
     def iou_type(self) -> IouType:
@@ -92,8 +99,12 @@ class CocoResult:
         return next(iter(self.scores))
 
     def to_json(self) -> dict[str, dict[str, float]]:
-        """Return ``{"segm": {"AP": ...}, "bbox": {...}}``: fractions 0 to 1, -1 where undefined."""
-        return {str(kind): dict(values) for kind, values in self.scores.items()}
+        """Return ``{"segm": {"AP": ...}, "bbox": {...}}``: fractions 0 to 1, -1 where undefined.
+
+        With ``segm@1000`` and ``bbox@1000`` where there are scores `beyond` the limit.
+        """
+        beyond = {f"{kind}@{BEYOND}": dict(values) for kind, values in self.beyond.items()}
+        return {str(kind): dict(values) for kind, values in self.scores.items()} | beyond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +130,11 @@ def limits_up_to(limit: int) -> tuple[int, ...]:
     return checked_limits((*(fewer for fewer in (1, 10) if fewer < limit), limit))
 
 
+def and_beyond(limits: Sequence[int]) -> list[int]:
+    """Return limits of detections and `BEYOND`, for what `read_result` needs."""
+    return [*limits, BEYOND] if limits[-1] < BEYOND else list(limits)
+
+
 def checked_limits(limits: Sequence[int]) -> tuple[int, ...]:
     """Return limits of detections as they are.
 
@@ -141,18 +157,24 @@ def read_result(
 
     Args:
         evaluations: IoU type to its evaluation, matched but not accumulated, in order of interest.
+            Its limits are those of the totals and, perhaps, one more; see `and_beyond`.
         names: Names of the classes, in the order of the evaluations' category ids.
         totals: Counts to carry along.
     """
-    arrays = {}
+    arrays, beyond = dict[IouType, _Arrays](), dict[IouType, Scores]()
     for kind, evaluation in evaluations.items():
         evaluation.accumulate()
-        found = evaluation.eval
+        found, limits = evaluation.eval, list(evaluation.params.max_dets)
         assert found is not None, "accumulate() leaves a result"
-        arrays[kind] = found["precision"], found["recall"], evaluation.params.max_dets
+        whole = _Arrays(found["precision"], found["recall"], limits)
+        last = limits.index(totals.limit)
+        arrays[kind] = whole.at([*range(last + 1)])
+        if totals.crowded and last + 1 < len(limits):
+            beyond[kind] = _twelve(*whole.at([*range(last), last + 1]))
     precision, recall, _ = next(iter(arrays.values()))
     return CocoResult(
         scores={kind: _twelve(*found) for kind, found in arrays.items()},
+        beyond=beyond,
         per_class={
             name: ClassScore(
                 truths=totals.truths[k],
@@ -174,10 +196,25 @@ def read_result(
     )
 
 
+class _Arrays(NamedTuple):
+    """What an evaluation accumulates."""
+
+    precision: npt.NDArray[np.float64]
+    """(IoU, recall, class, size, limit)."""
+    recall: npt.NDArray[np.float64]
+    """(IoU, class, size, limit)."""
+    limits: list[int]
+
+    def at(self, which: list[int]) -> "_Arrays":
+        """Return it for some of the limits."""
+        kept = [self.limits[i] for i in which]
+        return _Arrays(self.precision[..., which], self.recall[..., which], kept)
+
+
 def _twelve(
     precision: npt.NDArray[np.float64], recall: npt.NDArray[np.float64], max_dets: Sequence[int]
-) -> dict[str, float]:
-    """Average (IoU, recall, class, size, limit) precision and (IoU, class, size, limit) recall."""
+) -> Scores:
+    """Average what `_Arrays` describes, under the last limit."""
     scores = {
         "AP": _mean(precision[:, :, :, 0, -1]),
         "AP50": _mean(precision[_IOU_50, :, :, 0, -1]),

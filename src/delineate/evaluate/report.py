@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from delineate.evaluate.coco_result import ClassScore, CocoResult, IouType
+from delineate.evaluate.coco_result import BEYOND, ClassScore, CocoResult, IouType
 
 KINDS: dict[IouType, str] = {"segm": "masks", "bbox": "boxes"}
 
@@ -45,8 +45,17 @@ def crowding(result: CocoResult) -> str:
         f"images with more than {result.limit} objects of a class: {result.crowded:,} of "
         f"{result.images:,}, with up to {result.densest:,}. Only the {result.limit} best "
         f"predictions count there, so no more than {percent:.1f}% of all objects can be found; "
-        f"--max-dets {result.densest} counts all."
+        f"--max-dets {result.densest} counts all." + _beyond(result)
     )
+
+
+def _beyond(result: CocoResult) -> str:
+    found = "; ".join(
+        f"{KINDS[kind]} AP {number(scores['AP'])}, AP50 {number(scores['AP50'])}"
+        for kind, scores in result.beyond.items()
+        if scores["AP"] != result.scores[kind]["AP"]
+    )
+    return f" With the {BEYOND:,} best: {found}." if found else ""
 
 
 def without_objects(count: int) -> str:

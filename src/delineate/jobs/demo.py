@@ -14,7 +14,8 @@ from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import OutputError
 from delineate.jobs.evaluate import evaluate
 from delineate.jobs.opening import Say
-from delineate.jobs.predict import OVERLAYS, RESULTS, predict
+from delineate.jobs.pictures import OVERLAYS, RESULTS
+from delineate.jobs.predict import predict
 from delineate.jobs.train import train
 from delineate.train.folder import CONFIG
 

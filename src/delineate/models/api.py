@@ -178,6 +178,13 @@ class SegModel(nn.Module):
         """Whether it answers with masks, or with boxes alone."""
         return True
 
+    def with_score_threshold(self, score: float) -> Self:
+        """Return a model of the same parts that may leave out instances of a lower score.
+
+        A family whose every mask is dear makes fewer then; the others return themselves.
+        """
+        return self
+
     def complaint(self, raw: tuple[Tensor, ...]) -> str | None:
         """Return a sentence if the answers show that training has failed, which losses may hide.
 

@@ -44,7 +44,7 @@ class FrozenBatchNorm2d(nn.Module):
 def norm_layer(kind: Norm, channels: int, eps: float = 1e-5) -> nn.Module:
     """Return the normalisation layer of that name; ``"none"`` is the identity."""
     if kind == "batch":
-        return nn.BatchNorm2d(channels, eps=eps)
+        return nn.BatchNorm2d(channels, eps=max(eps, _LEAST_EPS))
     if kind == "frozen":
         return FrozenBatchNorm2d(channels, eps=eps)
     return nn.Identity()

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from delineate.core.panoptic import MOST_STUFF
 from delineate.errors import ConfigError
-from delineate.models.options import Options
+from delineate.models.options import Options, StuffOptions
 
 Rule = tuple[str, Callable[[Any], bool], tuple[str, ...]]
 """What is expected, whether a value is so, and the options of which it is expected."""
@@ -62,6 +63,16 @@ ANCHORS: tuple[Rule, ...] = (
 )
 """Of anchors; see `check_anchors` for how they fit the levels."""
 
+STUFF: tuple[Rule, ...] = (
+    at_least(0, "stuff_loss_weight", "stuff_area"),
+    (
+        "a multiple of 32 from 32 on",
+        lambda value: value >= 32 and value % 32 == 0,
+        ("stuff_channels",),
+    ),
+)
+"""Of the head for stuff; see `check_stuff` for its classes."""
+
 
 def check(options: Options, rules: Iterable[Rule]) -> None:
     """Raise `ConfigError` at the first value that is not what a rule expects."""
@@ -78,6 +89,21 @@ def check_order(options: Options, low: str, high: str) -> None:
         raise ConfigError(
             f"expected `{low}` to be at most `{high}`, got {values[0]} and {values[1]}: swap the "
             "two."
+        )
+
+
+def check_stuff(options: StuffOptions) -> None:
+    """Raise `ConfigError` unless every class of stuff has an id, and there are not too many."""
+    names, ids = options.stuff_names, options.stuff_ids
+    if len(ids) != len(names):
+        raise ConfigError(
+            f"expected as many `stuff_ids` as `stuff_names`, {len(names)}, got {len(ids)}: "
+            "complete them."
+        )
+    if len(names) > MOST_STUFF:
+        raise ConfigError(
+            f"expected at most {MOST_STUFF} `stuff_names`, got {len(names)}: merge those that need "
+            "not be told apart."
         )
 
 

@@ -23,6 +23,11 @@ class Options:
         return ()
 
     @property
+    def anchor_ratios_are_tall(self) -> bool:
+        """Whether ``anchor_ratios`` are height over width, or width over height."""
+        return True
+
+    @property
     def stuff(self) -> ClassMap:
         """The classes of its head for stuff; none without."""
         return ClassMap((), ())
@@ -35,7 +40,7 @@ class Options:
         """
         raise ConfigError(
             f"stuff should be model for the family {self.family}, which has no head for stuff, but"
-            " is auto: train a recipe panoptic_fpn..., or leave the option out."
+            " is auto: train a recipe of Mask R-CNN or YOLACT, or leave the option out."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -65,6 +70,27 @@ class Options:
                     f"{nearest(name, known)}"
                 )
         return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StuffOptions(Options):
+    """Options of the families upon whose feature pyramid a head for stuff may stand."""
+
+    # There is a head where there are classes of stuff; their ids are none of the things'
+    stuff_names: tuple[str, ...] = ()
+    stuff_ids: tuple[int, ...] = ()
+    stuff_channels: int = 128
+    stuff_loss_weight: float = 0.5
+    stuff_area: int = 4096  # pixels of the original image that stuff must have left
+
+    @property
+    def stuff(self) -> ClassMap:
+        """The classes of its head for stuff; none without."""
+        return ClassMap(self.stuff_names, self.stuff_ids)
+
+    def with_stuff(self, stuff: ClassMap) -> Self:
+        """Return a copy with other classes of stuff."""
+        return self.replace(stuff_names=stuff.names, stuff_ids=stuff.source_ids)
 
 
 OWN_SIZE = Preprocess(resize="factor", factor=1.0, contrast="stretch")

@@ -150,8 +150,9 @@ class Predictor:
     def _predict(self, images: Sequence[ImageArray]) -> list[Instances]:
         if not images:
             return []
-        batch, sizes, where = self._model.prepare(images)
-        found = self._model.to_instances(self._model(batch, sizes), where)
+        model = self._model.with_score_threshold(self.score_threshold)
+        batch, sizes, where = model.prepare(images)
+        found = model.to_instances(model(batch, sizes), where)
         return [self._sure(instances) for instances in found]
 
     def _sure(self, instances: Instances) -> Instances:

@@ -68,7 +68,7 @@ class OverlayWriter(Writer):
     """
 
     def __init__(self, folder: str | os.PathLike[str], classes: ClassMap) -> None:
-        self._files = _FilesOfImages(folder, ".jpg")
+        self._files = FilesOfImages(folder, ".jpg")
         self._classes = classes
 
     def write(self, prediction: Prediction, *, image_id: int | None = None) -> None:
@@ -90,7 +90,7 @@ class LabelMaskWriter(Writer):
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._files = _FilesOfImages(folder, ".png")
+        self._files = FilesOfImages(folder, ".png")
 
     def write(self, prediction: Prediction, *, image_id: int | None = None) -> None:
         """Write one label mask; see `Writer.write`.
@@ -204,7 +204,7 @@ def _results(found: Instances, classes: ClassMap, image_id: int, name: str) -> l
     return results
 
 
-class _FilesOfImages:
+class FilesOfImages:
     """Names for one file per image in a folder, made at once; equal names get a number."""
 
     def __init__(self, folder: str | os.PathLike[str], suffix: str) -> None:

@@ -23,11 +23,11 @@ import torch
 from delineate._files import write_whole
 from delineate._optional import need
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.loader import Loader
+from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample, Subset
 from delineate.data.split import split
-from delineate.errors import ConfigError, DataError
+from delineate.errors import ConfigError, DataError, DelineateError, ReaderLost
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_result import kinds
 from delineate.evaluate.panoptic import PanopticMetric
@@ -113,15 +113,18 @@ def fit(
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        ConfigError: An option does not fit, or `out` holds another run.
+        ConfigError: An option does not fit, `out` holds another run, or a script has begun again
+            in one of its own processes.
         DataError: There is nothing to learn from, or a picture cannot be read; in the middle of a
             run, ``last/`` then has everything up to the last step.
+        ReaderLost: A process that reads images has ended; ``last/`` has everything, as above.
         ClassMismatch: The validation split has classes that the training set lacks.
         OutputError: The run folder cannot be written.
         TrainingDiverged: The loss became infinite or not a number.
         MissingExtra: The config wants TensorBoard, and it is not installed.
         KeyboardInterrupt: The user stopped the run; ``last/`` has everything up to the last step.
     """
+    check_may_start_workers()
     accelerator = _accelerator(device)
     config = from_dict(to_dict(config))  # checks what a recipe or a script put in
     train, val = _splits(config, train, val)
@@ -154,7 +157,9 @@ def fit(
             try:
                 _learn(run, stop)
             except DataError as error:
-                raise _kept(run, error) from error
+                raise _kept(run, error, "mend the file, and --resume goes on") from error
+            except ReaderLost as error:
+                raise _kept(run, error, "--resume goes on") from error
     return FitResult(run=run.out, best=run.out / BEST, metrics=finish(run.out), val=val)
 
 
@@ -244,12 +249,12 @@ def _learn(run: Run, stop: Stop) -> None:
     raise KeyboardInterrupt
 
 
-def _kept(run: Run, error: DataError) -> DataError:
-    """Save a run that broken data stopped between two steps; return the error with advice."""
+def _kept(run: Run, error: DelineateError, advice: str) -> DelineateError:
+    """Save a run that was stopped between two steps; return the error with advice."""
     run.save()
     return type(error)(
         f"{str(error).removesuffix('.')}; the run stopped after step {run.position.step} and "
-        f"nothing is lost: mend the file, and --resume goes on in {run.out}."
+        f"nothing is lost: {advice} in {run.out}."
     )
 
 

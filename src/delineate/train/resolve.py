@@ -5,29 +5,22 @@ this room may rely on it.
 """
 
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from delineate.core.boxes import area
 from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
 from delineate.data.panoptic_parts import as_panoptic
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
-from delineate.models.zoo import ModelConfig
+from delineate.train.anchors import fit_ratios, fit_scale, fit_sizes, object_shapes
 from delineate.train.config import Auto, Precision, TrainConfig
 
-_LOOKED_AT = 2000  # images whose boxes are enough to know the sizes of the objects
-_SMALL = 25.0  # pixels that three quarters of the objects shall have
-_SCALES = (0.5, 2.0)  # smallest and largest factor of an image
 _CROPS = (64, 256)  # smallest and largest side of a crop
 _MOST_CROPS = 64  # samples of an epoch that come from one image
-_CELLS = 2.0  # an anchor spans at least so many cells of its feature map
-_SPREAD = 1.2  # and is at least so much larger than the one before
 _WARMUP = (20, 500)  # fewest and most steps
 
 
@@ -44,16 +37,17 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
             stuff.
         DataError: The training set has no object, or stuff is to be learnt and it has none.
     """
-    sides = object_sides(train, config.preprocess)
+    shapes = object_shapes(train, config.preprocess)
     if config.image_scale == "auto":
-        scaled = fit_scale(sides, config.preprocess)
+        scaled = fit_scale(shapes.sides, config.preprocess)
         config = replace(config, preprocess=scaled, image_scale="preprocess")
-        sides = object_sides(train, scaled)
+        shapes = object_shapes(train, scaled)
     model, augment, data, optim = config.model, config.augment, config.data, config.optim
     if config.stuff == "auto":
         model = model.with_stuff(_stuff(train))
     if config.anchors == "auto" and model.anchor_strides:
-        model = model.replace(anchor_sizes=fit_anchors(sides, model))
+        sizes, ratios = fit_sizes(shapes, model), fit_ratios(shapes, model)
+        model = model.replace(anchor_sizes=sizes, anchor_ratios=ratios)
     if augment.crop == "auto":
         augment = replace(augment, crop=_crop(train, config.preprocess))
     if data.workers == "auto":
@@ -72,84 +66,6 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         precision=_precision(config.precision, accelerator),
         validate_every=0.1 if config.validate_every == "auto" else config.validate_every,
     )
-
-
-def object_sides(dataset: Dataset, preprocess: Preprocess) -> npt.NDArray[np.float64]:
-    """Return the square roots of the objects' box areas, in pixels of the network's input.
-
-    Raises:
-        DataError: No image of the data set has an object.
-    """
-    spread = np.linspace(0, len(dataset) - 1, min(len(dataset), _LOOKED_AT))
-    some = np.unique(spread.astype(int))
-    sides = _sides(dataset, some, preprocess)
-    if not sides.size:  # few objects in many images
-        sides = _sides(dataset, range(len(dataset)), preprocess)
-    if not sides.size:
-        raise DataError(
-            f"the training set {dataset.name!r} should have objects to learn from, but none of its "
-            f"{len(dataset)} images has any that is sound and no crowd: look at the annotations."
-        )
-    return sides
-
-
-def _sides(
-    dataset: Dataset, indices: Iterable[int], preprocess: Preprocess
-) -> npt.NDArray[np.float64]:
-    found = [np.zeros(0)]
-    for index in indices:
-        instances = dataset.instances(int(index))
-        if instances.crowd is not None:
-            instances = instances[~instances.crowd]
-        scale = preprocess.geometry(instances.image_size).scale
-        found.append(np.sqrt(area(instances.boxes)) * scale)
-    return np.concatenate(found)
-
-
-def fit_scale(sides: npt.NDArray[np.float64], preprocess: Preprocess) -> Preprocess:
-    """Return a rule that scales all images by one factor, so that small objects can be told apart.
-
-    Three quarters of the objects become at least `_SMALL` pixels wide, six cells of the finest
-    feature map; images are enlarged or shrunk at most twofold. One factor for all keeps apart what
-    was taken at different magnifications, where a fixed short side would drown small objects of
-    large images.
-
-    Args:
-        sides: Square roots of the objects' areas, in pixels of the network's input so far.
-        preprocess: The rule so far.
-    """
-    smallest, largest = _SCALES
-    wanted = _SMALL / float(np.quantile(sides, 0.25))
-    factor = preprocess.factor if preprocess.resize == "factor" else 1.0
-    factor = round(min(max(factor * wanted, smallest), largest), 2)
-    return replace(preprocess, resize="factor", factor=factor)
-
-
-def fit_anchors(
-    sides: npt.NDArray[np.float64], model: ModelConfig
-) -> tuple[tuple[float, ...], ...]:
-    """Spread as many anchor sizes as the model has over the sizes of the objects.
-
-    The sizes are evenly spaced quantiles, the small ones on the fine levels. None is so small that
-    it would fall between the cells of its level, and neighbours keep a distance: both only move
-    anchors up, into sizes that few objects have.
-
-    Args:
-        sides: Square roots of areas, in pixels of the network's input.
-        model: Says how many levels there are, their strides and the number of sizes on each.
-    """
-    strides = model.anchor_strides
-    count = len(strides) * len(model.anchor_sizes[0])
-    quantiles = np.quantile(sides, (np.arange(count) + 0.5) / count).reshape(len(strides), -1)
-    last = 0.0
-    levels = []
-    for stride, wanted in zip(strides, quantiles, strict=True):
-        level = []
-        for side in wanted:
-            last = round(max(float(side), _CELLS * stride, _SPREAD * last), 1)
-            level.append(last)
-        levels.append(tuple(level))
-    return tuple(levels)
 
 
 def _stuff(train: Dataset) -> ClassMap:

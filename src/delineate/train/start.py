@@ -16,7 +16,7 @@ def give_start(model: SegModel, spec: str | None) -> tuple[str, ...]:
 
     Layers whose shape depends on the number of classes are taken over from a model of the same
     classes only; else they stay random. So does a whole part that the other model lacks: the mask
-    head of a DETR on weights for boxes, the stuff head on a Mask R-CNN without one.
+    head of a DETR on weights for boxes, the stuff head on a model without one.
 
     Args:
         model: The new model.

@@ -1,8 +1,10 @@
 """DETR (Carion et al., 2020): a set of objects, and of stuff, predicted at once by queries."""
 
+import copy
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -126,6 +128,14 @@ class DETR(SegModel):
             maps=self.masks(seen, picked) if config.masks else pixels.new_zeros((len(query), 0, 0)),
             padded=torch.tensor(images.shape[-2:], device=images.device),
         )
+
+    def with_score_threshold(self, score: float) -> Self:
+        """Return a model of the same parts that makes no masks of queries of a lower score."""
+        below = float(np.nextafter(np.float32(score), np.float32(0)))  # the score itself stays
+        model = copy.copy(self)
+        least = max(self.config.score_threshold, below)
+        model.config = self.config.replace(score_threshold=least)
+        return model
 
     def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return class, box, giou, auxiliary and (where there are masks) mask and dice.

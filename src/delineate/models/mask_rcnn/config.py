@@ -1,28 +1,28 @@
 """Every choice that makes one Mask R-CNN, as plain values."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
-from delineate.core.classes import ClassMap
-from delineate.core.panoptic import MOST_STUFF
 from delineate.errors import ConfigError
 from delineate.models.option_rules import (
     ANCHORS,
     BACKBONE,
+    STUFF,
     Rule,
     at_least,
     check,
     check_anchors,
     check_order,
+    check_stuff,
     positive,
     share,
     strides,
 )
-from delineate.models.options import Options
+from delineate.models.options import StuffOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaskRCNNConfig(Options):
+class MaskRCNNConfig(StuffOptions):
     """Plain values from which a `MaskRCNN` is built; the defaults are torchvision's first model.
 
     Sizes are in pixels of the network's input. A value for training and one for detection are
@@ -96,13 +96,6 @@ class MaskRCNNConfig(Options):
     mask_targets: Literal["soft", "binary"] = "soft"
     smooth_l1_beta: float = 1 / 9  # of all boxes; 0 is plain L1
 
-    # Stuff head (Panoptic FPN), where there are classes of stuff; their ids are none of the things'
-    stuff_names: tuple[str, ...] = ()
-    stuff_ids: tuple[int, ...] = ()
-    stuff_channels: int = 128
-    stuff_loss_weight: float = 0.5
-    stuff_area: int = 4096  # pixels of the original image that stuff must have left
-
     # Detections
     score_threshold: float = 0.05
     nms_iou: float = 0.5
@@ -112,6 +105,7 @@ class MaskRCNNConfig(Options):
 
     def __post_init__(self) -> None:
         check(self, RULES)
+        check_stuff(self)
         check_order(self, "rpn_match_low", "rpn_match_high")
         check_anchors(self.anchor_sizes, self.anchor_strides, levels_by="fpn_extra_level")
         if self.neck == "none" and self.backbone_strides != (16,):
@@ -119,35 +113,16 @@ class MaskRCNNConfig(Options):
                 "expected `backbone_strides` to be (16,) where `neck` is 'none' (C4), got "
                 f"{self.backbone_strides}: set both."
             )
-        if len(self.stuff_ids) != len(self.stuff_names):
+        if self.stuff_names and self.neck != "fpn":
             raise ConfigError(
-                f"expected as many `stuff_ids` as `stuff_names`, {len(self.stuff_names)}, got "
-                f"{len(self.stuff_ids)}: complete them."
-            )
-        if len(self.stuff_names) > MOST_STUFF:
-            raise ConfigError(
-                f"expected at most {MOST_STUFF} `stuff_names`, got {len(self.stuff_names)}: merge "
-                "those that need not be told apart."
-            )
-        if self.stuff_names and (self.neck != "fpn" or self.backbone_strides[0] != 4):
-            raise ConfigError(
-                "expected a pyramid from stride 4 on where there are `stuff_names`, got `neck` "
-                f"{self.neck!r} and `backbone_strides` {self.backbone_strides}: change them."
+                "expected `neck` to be 'fpn' where there are `stuff_names`, got "
+                f"{self.neck!r}: change either."
             )
         if self.neck == "dilated" and self.backbone_strides != (32,):
             raise ConfigError(
                 "expected `backbone_strides` to be (32,) where `neck` is 'dilated' (DC5), got "
                 f"{self.backbone_strides}: set both."
             )
-
-    @property
-    def stuff(self) -> ClassMap:
-        """The classes of its head for stuff; none without."""
-        return ClassMap(self.stuff_names, self.stuff_ids)
-
-    def with_stuff(self, stuff: ClassMap) -> Self:
-        """Return a copy with other classes of stuff."""
-        return self.replace(stuff_names=stuff.names, stuff_ids=stuff.source_ids)
 
     @property
     def anchor_strides(self) -> tuple[int, ...]:
@@ -173,13 +148,7 @@ RULES: tuple[Rule, ...] = (
     at_least(
         0,
         *("rpn_convs", "roi_sampling_ratio", "box_convs", "mask_convs", "rpn_smallest_side"),
-        *("smallest_side", "roi_level_margin", "smooth_l1_beta", "stuff_loss_weight"),
-        "stuff_area",
-    ),
-    (
-        "a multiple of 32 from 32 on",
-        lambda value: value >= 32 and value % 32 == 0,
-        ("stuff_channels",),
+        *("smallest_side", "roi_level_margin", "smooth_l1_beta"),
     ),
     share(
         *("rpn_match_high", "rpn_match_low", "rpn_nms_iou", "roi_match_iou"),
@@ -194,5 +163,6 @@ RULES: tuple[Rule, ...] = (
     strides("backbone_strides"),
     *BACKBONE,
     *ANCHORS,
+    *STUFF,
 )
 """What is expected of the options, one by one."""

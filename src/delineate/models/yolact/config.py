@@ -7,19 +7,21 @@ from delineate.errors import ConfigError
 from delineate.models.option_rules import (
     ANCHORS,
     BACKBONE,
+    STUFF,
     Rule,
     at_least,
     check,
     check_anchors,
     check_order,
+    check_stuff,
     share,
     strides,
 )
-from delineate.models.options import Options
+from delineate.models.options import StuffOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class YolactConfig(Options):
+class YolactConfig(StuffOptions):
     """Plain values from which a `Yolact` is built; the defaults are the published ResNet-50.
 
     Sizes are in pixels of the network's input.
@@ -96,6 +98,7 @@ class YolactConfig(Options):
 
     def __post_init__(self) -> None:
         check(self, RULES)
+        check_stuff(self)
         check_order(self, "match_low", "match_high")
         check_anchors(self.anchor_sizes, self.anchor_strides, levels_by="fpn_extra_levels")
         if self.deformable_every and not self.backbone.startswith("resnet"):
@@ -110,6 +113,11 @@ class YolactConfig(Options):
         last = self.backbone_strides[-1]
         extra = (last * 2**number for number in range(1, self.fpn_extra_levels + 1))
         return (*self.backbone_strides, *extra)
+
+    @property
+    def anchor_ratios_are_tall(self) -> bool:
+        """They are width over height, as published."""
+        return False
 
     @property
     def anchors_per_cell(self) -> int:
@@ -134,5 +142,6 @@ RULES: tuple[Rule, ...] = (
     strides("backbone_strides"),
     *BACKBONE,
     *ANCHORS,
+    *STUFF,
 )
 """What is expected of the options, one by one."""

@@ -13,9 +13,10 @@ from delineate.core.decode_prototypes import assemble
 from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
 from delineate.core.preprocess import Preprocess
-from delineate.models.api import FeatureSpec, SegModel, Target
+from delineate.models.api import FeatureSpec, Target
 from delineate.models.backbones import build_backbone
 from delineate.models.necks import YolactFPN
+from delineate.models.semantic import StuffSegModel
 from delineate.models.yolact import losses
 from delineate.models.yolact.config import YolactConfig
 from delineate.models.yolact.detect import Detections, detect
@@ -50,7 +51,22 @@ class PrototypeMasks(NamedTuple):
     """``(2,)`` float32: height and width, in pixels of the network's input, of their cells."""
 
 
-class Yolact(SegModel):
+class PrototypeMasksAndStuff(NamedTuple):
+    """`PrototypeMasks`, and what the stuff head says of the batch."""
+
+    image: Tensor
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+    coefficients: Tensor
+    prototypes: Tensor
+    cell: Tensor
+    stuff: Tensor
+    """``(b, 1 + S, h, w)`` float32 logits at the stride of the finest level; 0 stands for all
+    things."""
+
+
+class Yolact(StuffSegModel):
     """One-stage instance segmentation; see `SegModel` for its verbs.
 
     Args:
@@ -89,10 +105,13 @@ class Yolact(SegModel):
         self.semantic = nn.Conv2d(channels, len(classes), 1)
         xavier(self.semantic)
         self.mask_iou = MaskIoUNet(len(classes)) if config.mask_iou else None
+        self.merged_levels = len(config.backbone_strides)
+        merged = slice(self.merged_levels)
+        self.add_stuff_head(FeatureSpec(features.channels[merged], features.strides[merged]))
         self.register_buffer("cells", cell_priors(config), persistent=False)
 
-    def forward(self, images: Tensor, sizes: Tensor) -> PrototypeMasks:
-        """Detect in a batch; see `SegModel.forward`."""
+    def forward(self, images: Tensor, sizes: Tensor) -> PrototypeMasks | PrototypeMasksAndStuff:
+        """Detect in a batch, with the stuff where there is a head; see `SegModel.forward`."""
         levels = self.features(images)
         predictions = self.head(levels)
         prototypes = self.proto(levels[0]).float()
@@ -108,20 +127,27 @@ class Yolact(SegModel):
         counts = torch.tensor([len(part.boxes) for part in found], device=images.device)
         image = torch.arange(len(images), device=images.device).repeat_interleave(counts)
         joined = (torch.cat(part) for part in zip(*found, strict=True))
-        return PrototypeMasks(image, *joined, prototypes, cell)
+        raw = PrototypeMasks(image, *joined, prototypes, cell)
+        if self.stuff is None:
+            return raw
+        return PrototypeMasksAndStuff(*raw, self.stuff(levels[: self.merged_levels], size))
 
     def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """Return box, class and, where there are masks, mask, semantic and of YOLACT++ mask_iou."""
+        """Return box, class and, where there are masks, mask, semantic and of YOLACT++ mask_iou.
+
+        Of a model with a stuff head also stuff.
+        """
         config, size = self.config, (images.shape[2], images.shape[3])
         levels = self.features(images)
         predictions, prototypes = self.head(levels), self.proto(levels[0])
         semantic = self.semantic(levels[0])
+        stuff = self.stuff_losses(levels[: self.merged_levels], size, targets)
         with torch.autocast(images.device.type, enabled=False):
             priors = self.priors(levels, size)
             matched = torch.stack([losses.match_priors(priors, t, config) for t in targets])
             box = losses.box_loss(predictions.deltas, priors, targets, matched)
             label = losses.class_loss(predictions.logits, targets, matched, config)
-            terms = {"box": config.box_weight * box, "class": config.class_weight * label}
+            terms = {"box": config.box_weight * box, "class": config.class_weight * label} | stuff
             if any(target.masks is None for target in targets):
                 return terms
             mask, quality = losses.mask_losses(
@@ -135,10 +161,12 @@ class Yolact(SegModel):
             )
         return terms
 
-    def to_instances(self, raw: PrototypeMasks, where: Sequence[Geometry]) -> list[Instances]:
+    def to_instances(
+        self, raw: PrototypeMasks | PrototypeMasksAndStuff, where: Sequence[Geometry]
+    ) -> list[Instances]:
         """Assemble masks in the original images; see `SegModel.to_instances`."""
         image, boxes, scores, labels, coefficients, prototypes, cell = (
-            part.detach().cpu().numpy() for part in raw
+            part.detach().cpu().numpy() for part in raw[:7]
         )
         results = []
         for number, (geometry, planes) in enumerate(zip(where, prototypes, strict=True)):

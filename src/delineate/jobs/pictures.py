@@ -1,0 +1,76 @@
+"""The pictures of a prediction: sound before the work, and a place for what is found in them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from delineate.core.image import check_file
+from delineate.errors import DataError, ImageError, OutputError
+from delineate.jobs.opening import plural
+
+RESULTS, OVERLAYS, LABEL_MASKS = "predictions.json", "overlays", "label_masks"
+SEGMENTS, MAPS = "panoptic.json", "panoptic"
+
+_SHOWN = 5
+
+
+def check_pictures(pictures: Sequence[Path]) -> None:
+    """Refuse pictures that cannot be read, all in one sentence, before the work."""
+    broken = []
+    for picture in pictures:
+        try:
+            check_file(picture)
+        except ImageError as error:
+            if len(pictures) == 1:
+                raise
+            broken.append(str(error).removesuffix("."))
+    if broken:
+        more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+        raise ImageError(
+            f"{len(broken)} of {len(pictures)} pictures cannot be used: "
+            f"{'; '.join(broken[:_SHOWN])}{more}; mend them, or pass --on-error skip to leave them "
+            "out."
+        )
+
+
+def without_results(out: Path) -> None:
+    """Refuse a folder where results of an earlier run would stay beside the new ones."""
+    found = [name for name in (RESULTS, SEGMENTS) if (out / name).exists()]
+    for name in (OVERLAYS, LABEL_MASKS, MAPS):
+        count = len(list((out / name).iterdir())) if (out / name).is_dir() else 0
+        found += [f"{count} file(s) in {name}/"] if count else []
+    if found:
+        raise OutputError(
+            f"expected a folder without results as --out, got {out}, which holds "
+            f"{' and '.join(found)}: choose another folder, or remove them first."
+        )
+
+
+def none_read(count: int) -> DataError:
+    """Return the error where all pictures were skipped."""
+    return DataError(f"none of {plural(count, 'picture')} could be read: see the list above.")
+
+
+def stopped(images: int, count: int, out: Path) -> str:
+    """Return what is said where a prediction ends early."""
+    return f"stopped after {images} of {count} pictures; their results are in {out}"
+
+
+def summary(result: Mapping[str, Any], found: str) -> str:
+    """Return the closing words of a prediction; `found` is what it counts: object or segment."""
+    skipped = f", {plural(result['skipped'], 'picture')} skipped" if result["skipped"] else ""
+    counted = f"{plural(result[found + 's'], found)} in {plural(result['images'], 'picture')}"
+    return f"{counted}{skipped}\nresults in {result['out']}"
+
+
+@contextmanager
+def bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr, where that is a terminal; what is yielded is told how far it is."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task("predict", total=total)
+        yield lambda done: shown.update(task, completed=done)
