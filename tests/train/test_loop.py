@@ -196,7 +196,7 @@ def test_a_step_of_two_batches_has_the_images_of_both(tmp_path):
 
 def test_a_run_learns(tmp_path):
     heard = Heard()
-    config = tiny_config(budget=BudgetConfig(steps=60), validate_every=1.0, batch_size=4)
+    config = tiny_config(budget=BudgetConfig(steps=90), validate_every=1.0, batch_size=4)
     fit(config, scenes(4), scenes(1), tmp_path, sinks=[heard], device="cpu")
     totals = [sum(event.losses.values()) for event in heard.steps]
     assert np.mean(totals[-5:]) < 0.8 * np.mean(totals[:5])

@@ -278,7 +278,7 @@ def _with_the_truths_classes(
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     known = dict(zip(classes.names, classes.source_ids, strict=True))
-    names = dict(zip(theirs.source_ids, theirs.names, strict=True))
+    names: dict[object, str] = dict(zip(theirs.source_ids, theirs.names, strict=True))
 
     def renumbered(segment: object) -> object:
         name = names.get(segment.get("category_id")) if isinstance(segment, dict) else None

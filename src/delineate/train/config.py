@@ -159,7 +159,7 @@ class TrainConfig:
     image_scale: Literal["auto", "preprocess"] = "preprocess"
     """Scale images so that small objects have enough pixels, or as `preprocess` says."""
     anchors: Literal["auto", "model"] = "auto"
-    """Fit anchor sizes, and ratios where needed, to the training set's boxes, or keep the model's."""
+    """Fit anchor sizes, and ratios where needed, to the training set, or keep the model's."""
     stuff: Literal["auto", "model"] = "model"
     """Learn the stuff of a panoptic training set, or what the model's `stuff_names` say."""
     data: DataConfig = field(default_factory=DataConfig)
