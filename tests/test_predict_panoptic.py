@@ -102,6 +102,39 @@ def test_broken_pictures_stop_it_or_are_skipped(drawn, tmp_path, monkeypatch, ca
     assert files_in(tmp_path / "o") == []
 
 
+def test_a_file_where_a_folder_should_be_is_told_before_the_work(
+    drawn, tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "panoptic").write_text("mine")
+    said = refused(predict(drawn, tmp_path / "out"), monkeypatch, capfd)
+    assert "holds a file panoptic" in said
+    assert files_in(tmp_path / "out") == ["panoptic"]
+
+
+def test_names_that_differ_in_case_have_maps_of_their_own(drawn, tmp_path, monkeypatch):
+    [picture, *_] = sorted((drawn / "images").iterdir())
+    for name in ("x.png", "X.png"):
+        shutil.copy(picture, tmp_path / name)
+    pictures = [tmp_path / "x.png", tmp_path / "X.png"]
+    arguments = ["predict", *pictures, "--model", drawn / "run", "--panoptic"]
+    assert call([*arguments, "--out", tmp_path / "out"], monkeypatch) == 0
+    maps = files_in(tmp_path / "out" / "panoptic")
+    assert len({name.casefold() for name in maps}) == 2
+
+
+def test_results_of_other_classes_are_refused(drawn, tmp_path, monkeypatch, capfd):
+    assert call(predict(drawn, tmp_path / "out"), monkeypatch) == 0
+    found = tmp_path / "out" / "panoptic.json"
+    content = json.loads(found.read_text())
+    for category in content["categories"]:
+        category["name"] += " of others"
+    found.write_text(json.dumps(content))
+    capfd.readouterr()
+    said = refused(["evaluate", found, drawn, "--panoptic"], monkeypatch, capfd)
+    assert "expected segments of the truth's classes, such as" in said
+
+
 def test_what_the_model_says_is_not_taken_for_a_broken_picture(drawn, tmp_path, monkeypatch, capfd):
     def diverged(self, image):
         raise DataError("the network has diverged: train it again.")

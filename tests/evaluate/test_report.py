@@ -58,7 +58,7 @@ def test_a_limit_that_costs_something_is_said():
     few = result_of(found, ClassMap.from_names(["thing"]), max_dets=(1, 6))
     assert said in text_report(few)
     assert "no more than 75.0% of all objects can be found; --max-dets 8" in text_report(few)
-    assert "With the 1,000 best: masks AP 1.000, AP50 1.000; boxes AP 1.000" in text_report(few)
+    assert "Counting up to 1,000: masks AP 1.000, AP50 1.000; boxes AP 1.000" in text_report(few)
     assert said in html_report(few, title="few")
     nearly = replace(few, truths=10_000, countable=9_999)
     assert "no more than 99.9% of all objects" in text_report(nearly)

@@ -278,6 +278,11 @@ def _with_the_truths_classes(
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     known = dict(zip(classes.names, classes.source_ids, strict=True))
+    if not known.keys() & set(theirs.names):
+        raise DataError(
+            f"{path}: expected segments of the truth's classes, such as {classes.names[0]!r}, got "
+            f"others, such as {theirs.names[0]!r}: evaluate against the data that it was made for."
+        )
     names: dict[object, str] = dict(zip(theirs.source_ids, theirs.names, strict=True))
 
     def renumbered(segment: object) -> object:

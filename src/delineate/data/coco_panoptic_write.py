@@ -142,8 +142,8 @@ def _map_name(name: str, taken: set[str]) -> str:
     """Return the name of an image's map: a.png for a.jpg, or a.jpg.png beside another a.png."""
     numbered = (f"{name}.{number}.png" for number in count(2))
     candidates = chain([str(PurePath(name).with_suffix(".png")), f"{name}.png"], numbered)
-    unique = next(candidate for candidate in candidates if candidate not in taken)
-    taken.add(unique)
+    unique = next(candidate for candidate in candidates if candidate.casefold() not in taken)
+    taken.add(unique.casefold())
     return unique
 
 

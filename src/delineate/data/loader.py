@@ -146,9 +146,9 @@ class Loader:
                 raise
             self._processes = None
             raise ReaderLost(
-                "a process that reads images has ended: if it said why, that is printed above, and "
-                "if not, memory may have run out (fewer data.workers need less); data.workers=0 "
-                "reads in this process."
+                "a process that reads images has ended: look at what it printed above (a script "
+                'needs `if __name__ == "__main__":` before what it does); if that is nothing, '
+                "memory may have run out, and fewer data.workers need less."
             ) from None
 
 

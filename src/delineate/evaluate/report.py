@@ -55,7 +55,7 @@ def _beyond(result: CocoResult) -> str:
         for kind, scores in result.beyond.items()
         if scores["AP"] != result.scores[kind]["AP"]
     )
-    return f" With the {BEYOND:,} best: {found}." if found else ""
+    return f" Counting up to {BEYOND:,}: {found}." if found else ""
 
 
 def without_objects(count: int) -> str:

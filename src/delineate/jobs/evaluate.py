@@ -60,6 +60,8 @@ def evaluate(
     if limit > given:
         say(f"{model} gives at most {given} objects an image, so --max-dets {limit} is not reached")
     result, gallery = measure(loaded, dataset, device=device, limit=limit)
+    if limit <= given < result.densest:
+        say(f"{model} itself gives at most {given} objects an image, fewer than there are in some")
     if out is not None:
         report(out, result, gallery, model=model, dataset=dataset)
         write_whole(out / "metrics.json", json.dumps(result.to_json(), indent=1).encode())

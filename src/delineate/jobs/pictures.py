@@ -40,7 +40,9 @@ def check_pictures(pictures: Sequence[Path]) -> None:
 def without_results(out: Path) -> None:
     """Refuse a folder where results of an earlier run would stay beside the new ones."""
     found = [name for name in (RESULTS, SEGMENTS) if (out / name).exists()]
-    for name in (OVERLAYS, LABEL_MASKS, MAPS):
+    folders = (OVERLAYS, LABEL_MASKS, MAPS)
+    found += [f"a file {name}" for name in folders if (out / name).is_file()]
+    for name in folders:
         count = len(list((out / name).iterdir())) if (out / name).is_dir() else 0
         found += [f"{count} file(s) in {name}/"] if count else []
     if found:

@@ -10,6 +10,7 @@ clock.
 """
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -117,7 +118,8 @@ def fit(
             in one of its own processes.
         DataError: There is nothing to learn from, or a picture cannot be read; in the middle of a
             run, ``last/`` then has everything up to the last step.
-        ReaderLost: A process that reads images has ended; ``last/`` has everything, as above.
+        ReaderLost: A process that reads images has ended; ``last/`` has everything, as above, but
+            before the first step there is no run folder.
         ClassMismatch: The validation split has classes that the training set lacks.
         OutputError: The run folder cannot be written.
         TrainingDiverged: The loss became infinite or not a number.
@@ -159,6 +161,9 @@ def fit(
             except DataError as error:
                 raise _kept(run, error, "mend the file, and --resume goes on") from error
             except ReaderLost as error:
+                if not run.position.step:
+                    _undo(run)  # the script that failed here can be mended and begun again
+                    raise
                 raise _kept(run, error, "--resume goes on") from error
     return FitResult(run=run.out, best=run.out / BEST, metrics=finish(run.out), val=val)
 
@@ -247,6 +252,13 @@ def _learn(run: Run, stop: Stop) -> None:
     run.save()
     run.note(f"stopped after step {position.step}; nothing is lost: --resume goes on in {run.out}")
     raise KeyboardInterrupt
+
+
+def _undo(run: Run) -> None:
+    """Empty the folder of a run that has not done a step; it was empty or new before."""
+    for sink in run.sinks:
+        sink.close()
+    shutil.rmtree(run.out)
 
 
 def _kept(run: Run, error: DelineateError, advice: str) -> DelineateError:
