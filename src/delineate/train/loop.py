@@ -151,7 +151,8 @@ def fit(
         verb = f"resuming after step {run.position.step}" if run.position.step else "training"
         run.note(
             f"{verb}: {len(train)} images{_crops_of(run)}, {len(val or ())} for validation, "
-            f"{len(train.classes)} classes, on {run.learner.fabric.device}, in {out}"
+            f"{len(train.classes)} class{'es' * (len(train.classes) != 1)}, on "
+            f"{run.learner.fabric.device}, in {out}"
         )
         if parts := run.learner.new_parts:
             run.note(f"{config.pretrained} has no {', '.join(parts)}: random at the start")
