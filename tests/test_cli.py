@@ -14,8 +14,12 @@ import pytest
 from builders import tiny_coco
 from delineate import open_dataset
 from delineate.cli import main
+from delineate.data.coco_write import write_coco
+from delineate.data.synthetic import SyntheticScenes
+from delineate.models.zoo import build
 from delineate.predict.predictor import Prediction
 from delineate.predict.writers import CocoResultsWriter
+from delineate.weights.file import save_model
 
 # fmt: off
 MEASURES = [
@@ -120,6 +124,18 @@ def test_predict_then_evaluate_agrees_with_the_model(trained, tmp_path, monkeypa
             assert last in scores[-1]
             assert ("at most 300 objects" in told) == (last == "AR999" and what == run)
         assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+
+
+def test_a_model_that_gives_fewer_objects_than_there_are_is_told(tmp_path, monkeypatch, capfd):
+    write_coco(tmp_path / "val.json", SyntheticScenes(1, size=(64, 64), objects=(6, 6)))
+    for most, is_told in ((2, True), (50, False)):
+        model = build(
+            "maskrcnn_nano", classes=SyntheticScenes(1).classes, detections_per_image=most
+        )
+        save_model(model, tmp_path / "model.safetensors")
+        arguments = ["evaluate", tmp_path / "model.safetensors", tmp_path, "--max-dets", 1]
+        call(arguments, monkeypatch)
+        assert (f"itself gives at most {most} objects" in capfd.readouterr().err) == is_told
 
 
 def test_label_masks_are_written_when_asked_for(trained, tmp_path, monkeypatch):

@@ -36,6 +36,10 @@ def test_frozen_with_eps_zero_asks_torch_for_more(monkeypatch):
     assert 0 < eps < 1e-30
 
 
+def test_batch_norm_of_eps_zero_can_be_trained_on_torch_2_11_too():
+    assert 0 < norm_layer("batch", 1, eps=0.0).eps < 1e-30
+
+
 def test_frozen_has_no_parameters_and_four_buffers():
     norm = FrozenBatchNorm2d(3)
     assert list(norm.parameters()) == []

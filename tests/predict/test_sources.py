@@ -69,3 +69,12 @@ def test_nothing_found(folder, name, message):
 def test_nothing_named():
     with pytest.raises(DataError, match="at least one image"):
         list(sources([]))
+
+
+def test_a_file_is_one_however_its_path_is_written(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "a" / "x.png").touch()
+    plain, around = tmp_path / "a" / "x.png", tmp_path / "b" / ".." / "a" / "x.png"
+    assert list(sources([plain, around])) == [plain]
+    assert list(sources([around, plain])) == [around]

@@ -25,6 +25,7 @@ from delineate.errors import (
     ImageError,
     MissingExtra,
     OutputError,
+    ReaderLost,
     TrainingDiverged,
 )
 from delineate.models.mask_rcnn.model import MaskRCNN
@@ -200,6 +201,24 @@ def test_a_run_learns(tmp_path):
     fit(config, scenes(4), scenes(1), tmp_path, sinks=[heard], device="cpu")
     totals = [sum(event.losses.values()) for event in heard.steps]
     assert np.mean(totals[-5:]) < 0.8 * np.mean(totals[:5])
+
+
+def test_a_lost_reader_drops_only_a_run_that_this_call_began(tmp_path, monkeypatch):
+    def fails(error):
+        def batches(self, epoch, start=0):
+            raise error
+
+        monkeypatch.setattr(Loader, "batches", batches)
+        with pytest.raises(type(error)):
+            run(tmp_path / "old", 4)
+
+    fails(RuntimeError("a bug"))  # leaves a run before its first step
+    (tmp_path / "old" / "notes.txt").write_text("mine")
+    fails(ReaderLost("a process that reads images has ended."))
+    assert (tmp_path / "old" / "notes.txt").read_text() == "mine"
+    with pytest.raises(ReaderLost):
+        fit(tiny_config(), scenes(), scenes(2, seed=2), tmp_path / "new", device="cpu")
+    assert not (tmp_path / "new").exists()
 
 
 def test_validation_without_an_average_uses_the_weights_and_goes_on_learning(tmp_path):

@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from delineate.core.image import check_file
+from delineate.data.coco import OnError
 from delineate.errors import DataError, ImageError, OutputError
-from delineate.jobs.opening import plural
+from delineate.jobs.opening import not_a_run, plural
+from delineate.predict.sources import sources as find_images
 
 RESULTS, OVERLAYS, LABEL_MASKS = "predictions.json", "overlays", "label_masks"
 SEGMENTS, MAPS = "panoptic.json", "panoptic"
@@ -18,7 +20,22 @@ SEGMENTS, MAPS = "panoptic.json", "panoptic"
 _SHOWN = 5
 
 
-def check_pictures(pictures: Sequence[Path]) -> None:
+def pictures_to_predict(sources: Sequence[str], out: Path, on_error: OnError) -> list[Path]:
+    """Return the pictures that `sources` name, where `out` can take results.
+
+    Raises:
+        DataError: Something named does not exist, or holds no picture.
+        ImageError: A picture cannot be read, and `on_error` is "stop".
+        OutputError: `out` holds a run, or results of an earlier prediction.
+    """
+    pictures = list(find_images(sources))
+    _without_results(not_a_run(out))
+    if on_error == "stop":
+        _check(pictures)
+    return pictures
+
+
+def _check(pictures: Sequence[Path]) -> None:
     """Refuse pictures that cannot be read, all in one sentence, before the work."""
     broken = []
     for picture in pictures:
@@ -37,7 +54,7 @@ def check_pictures(pictures: Sequence[Path]) -> None:
         )
 
 
-def without_results(out: Path) -> None:
+def _without_results(out: Path) -> None:
     """Refuse a folder where results of an earlier run would stay beside the new ones."""
     found = [name for name in (RESULTS, SEGMENTS) if (out / name).exists()]
     folders = (OVERLAYS, LABEL_MASKS, MAPS)

@@ -8,19 +8,17 @@ from typing import Any
 from delineate._files import make_folder
 from delineate.data.coco import OnError
 from delineate.errors import ImageError, OutputError
-from delineate.jobs.opening import Say, not_a_run
+from delineate.jobs.opening import Say
 from delineate.jobs.pictures import (
     LABEL_MASKS,
     OVERLAYS,
     RESULTS,
     bar,
-    check_pictures,
     none_read,
+    pictures_to_predict,
     stopped,
-    without_results,
 )
 from delineate.predict.predictor import Predictor
-from delineate.predict.sources import sources as find_images
 from delineate.predict.writers import CocoResultsWriter, LabelMaskWriter, OverlayWriter, Writer
 from delineate.weights.load import load
 
@@ -56,10 +54,7 @@ def predict(
     Returns:
         What was written, and how many images, objects and skipped pictures there were.
     """
-    pictures = list(find_images(sources))
-    without_results(not_a_run(out))
-    if on_error == "stop":
-        check_pictures(pictures)
+    pictures = pictures_to_predict(sources, out, on_error)
     loaded = load(model)
     predictor = Predictor(loaded, device=device, score_threshold=score, batch_size=batch_size)
     make_folder(out)

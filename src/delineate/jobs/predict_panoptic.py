@@ -13,18 +13,16 @@ from delineate.data.coco import OnError
 from delineate.data.coco_panoptic_write import write_panoptic_results
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError, ImageError, ModelError
-from delineate.jobs.opening import Say, not_a_run
+from delineate.jobs.opening import Say
 from delineate.jobs.pictures import (
     OVERLAYS,
     SEGMENTS,
     bar,
-    check_pictures,
     none_read,
+    pictures_to_predict,
     stopped,
-    without_results,
 )
 from delineate.predict.predictor import Predictor
-from delineate.predict.sources import sources as find_images
 from delineate.predict.writers import FilesOfImages
 from delineate.train.stop import Stop
 from delineate.weights.load import load
@@ -58,10 +56,7 @@ def predict_panoptic(
     Raises:
         ModelError: The model answers with boxes alone.
     """
-    pictures = list({os.path.abspath(path): path for path in find_images(sources)}.values())
-    without_results(not_a_run(out))
-    if on_error == "stop":
-        check_pictures(pictures)
+    pictures = pictures_to_predict(sources, out, on_error)
     loaded = load(model)
     if not loaded.has_masks:
         raise ModelError(f"expected a model with masks, got {model}, which answers with boxes.")

@@ -29,7 +29,10 @@ def sources(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) ->
     found = [file for path in paths for file in _expand(os.fspath(path))]
     if not found:
         raise DataError("expected at least one image to work on, got none: name a file or folder.")
-    yield from dict.fromkeys(found)
+    once: dict[str, Path] = {}
+    for file in found:
+        once.setdefault(os.path.abspath(file), file)
+    yield from once.values()
 
 
 def _expand(name: str) -> list[Path]:

@@ -95,7 +95,7 @@ def panoptic_fpn_nano() -> TrainConfig:
     Command: ``delineate train my-panoptic-data --recipe panoptic_fpn_nano --out run``
     Hardware: 2 CPU cores.
     Hours: 0.3
-    PQ: 0.21 on the facades of a street, 4 minutes on a GPU; see docs/log.md.
+    PQ: not measured by a command of this repository; 0.21 in a trial on streets, see docs/log.md.
     """
     recipe = mask_rcnn_nano()
     return replace(

@@ -14,8 +14,10 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -119,7 +121,7 @@ def fit(
         DataError: There is nothing to learn from, or a picture cannot be read; in the middle of a
             run, ``last/`` then has everything up to the last step.
         ReaderLost: A process that reads images has ended; ``last/`` has everything, as above, but
-            before the first step there is no run folder.
+            before the first step a new run leaves no folder.
         ClassMismatch: The validation split has classes that the training set lacks.
         OutputError: The run folder cannot be written.
         TrainingDiverged: The loss became infinite or not a number.
@@ -142,6 +144,8 @@ def fit(
     gpus = [torch.cuda.current_device()] if accelerator == "cuda" else []
     with torch.random.fork_rng(gpus), contextlib.ExitStack() as stack:
         run = _begin(config, train, val, Path(out), accelerator, resume=resume)
+        if not resume:
+            stack.push(partial(_drop_if_unbegun, run))  # when all sinks are closed
         lines = JsonLines(run.out / LINES, every=config.log_every, until=run.position.seconds)
         run.sinks.extend([lines, *sinks])
         if config.tensorboard:
@@ -163,7 +167,6 @@ def fit(
                 raise _kept(run, error, "mend the file, and --resume goes on") from error
             except ReaderLost as error:
                 if not run.position.step:
-                    _undo(run)  # the script that failed here can be mended and begun again
                     raise
                 raise _kept(run, error, "--resume goes on") from error
     return FitResult(run=run.out, best=run.out / BEST, metrics=finish(run.out), val=val)
@@ -255,11 +258,15 @@ def _learn(run: Run, stop: Stop) -> None:
     raise KeyboardInterrupt
 
 
-def _undo(run: Run) -> None:
-    """Empty the folder of a run that has not done a step; it was empty or new before."""
-    for sink in run.sinks:
-        sink.close()
-    shutil.rmtree(run.out)
+def _drop_if_unbegun(
+    run: Run,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: TracebackType | None,
+) -> None:
+    """Remove a new run that never had a batch, so that the mended script can begin it again."""
+    if isinstance(error, ReaderLost) and not run.position.step:
+        shutil.rmtree(run.out, ignore_errors=True)  # its folder was empty or new
 
 
 def _kept(run: Run, error: DelineateError, advice: str) -> DelineateError:
