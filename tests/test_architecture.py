@@ -16,18 +16,24 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"core"},
     "evaluate": {"core"},
     "transforms": {"core", "data"},
+    "quality": {"core", "data"},
     "models": {"core", "ops"},
     "weights": {"core", "models"},
     "train": {"core", "data", "transforms", "models", "weights", "evaluate"},
     "predict": {"core", "models", "weights"},
     "recipes": {"core", "data", "transforms", "models", "train"},
     "jobs": {
-        *("core", "data", "transforms", "models", "weights"),
+        *("core", "data", "transforms", "quality", "models", "weights"),
         *("evaluate", "train", "predict", "recipes", "__version__"),
     },
 }
 FRONT = {"cli", "jobs"}  # on the roof: nobody imports them but one another
-HEAVY = {"core": {"torch", "torchvision"}, "evaluate": {"torch"}, "data": {"torch"}}
+HEAVY = {
+    "core": {"torch", "torchvision"},
+    "evaluate": {"torch"},
+    "data": {"torch"},
+    "quality": {"torch"},
+}
 TORCH_FILES = {PACKAGE / "data" / "loader.py"}
 
 
@@ -122,7 +128,7 @@ def test_rooms_hold_no_logic_in_their_init() -> None:
         assert len(body) == 1, f"{path} must hold its docstring and nothing else"
 
 
-@pytest.mark.parametrize("room", ["core", "evaluate", "data"])
+@pytest.mark.parametrize("room", ["core", "evaluate", "data", "quality"])
 def test_light_rooms_never_load_torch(room: str) -> None:
     names = [
         dotted
