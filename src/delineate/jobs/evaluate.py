@@ -6,7 +6,7 @@ from typing import Any
 
 from delineate import __version__
 from delineate._files import make_folder, write_whole
-from delineate.data.coco import OnError
+from delineate.data.annotated import OnError
 from delineate.data.formats import open_dataset
 from delineate.data.sample import Dataset, Relabelled
 from delineate.evaluate.coco import CocoMetric

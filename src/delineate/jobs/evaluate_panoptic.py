@@ -9,7 +9,7 @@ from delineate._files import make_folder
 from delineate.core.classes import ClassMap
 from delineate.core.panoptic import relabelled
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.coco import OnError
+from delineate.data.annotated import OnError
 from delineate.data.formats import open_dataset
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.errors import ClassMismatch

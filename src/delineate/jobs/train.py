@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from delineate.data.coco import OnError
+from delineate.data.annotated import OnError
 from delineate.data.formats import open_splits
 from delineate.errors import ConfigError, DataError
 from delineate.evaluate.report import KINDS
