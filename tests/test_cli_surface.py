@@ -9,6 +9,19 @@ import typer
 from delineate.cli import app
 
 SURFACE = {
+    "data split": [
+        "--copy",
+        "--fractions",
+        "--group-by",
+        "--images",
+        "--json",
+        "--no-copy",
+        "--on-error",
+        "--only",
+        "--seed",
+        "out",
+        "source",
+    ],
     "demo": ["--json", "--minutes", "--out", "--seed"],
     "evaluate": [
         "--device",

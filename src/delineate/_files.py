@@ -1,9 +1,10 @@
-"""Write a file whole or not at all."""
+"""Write a file, or a folder of files, whole or not at all."""
 
 import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -56,6 +57,38 @@ def writing_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+@contextlib.contextmanager
+def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a folder to fill, which gets the name `path` when the block ends well.
+
+    The folder is a new one beside `path`: who looks at `path`, even after a crash, finds nothing or
+    everything. On failure nothing is left.
+
+    Args:
+        path: A place where there is nothing yet, or an empty folder.
+
+    Raises:
+        OutputError: There is something, or the place cannot be written to.
+    """
+    path = Path(path).absolute()
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise OutputError(
+                f"{path} should be new or an empty folder, and there is something already: choose "
+                "another place, or remove what is there."
+            )
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
     except OSError as error:
         raise output_error(path, error) from error

@@ -5,20 +5,17 @@ and warnings go to stderr; exit codes are 0 good, 1 a check failed, 2 the input 
 sentence), 130 interrupted (nothing lost).
 """
 
-import errno
-import json
-import os
 import re
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from delineate._files import output_error
+from delineate.cli_data import data_app
+from delineate.cli_options import Broken, Device, Images, Json, OnError, say, show
 from delineate.errors import ConfigError, DelineateError
 
 app = typer.Typer(
@@ -29,40 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(data_app, name="data")
 models_app = typer.Typer(help="The models there are.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
-
-
-class OnError(StrEnum):
-    """What broken records or pictures do."""
-
-    stop = "stop"
-    skip = "skip"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Images = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the pictures; default: images/ beside the annotations."),
-]
-Broken = Annotated[
-    OnError, typer.Option(help="Broken records: stop with a list, or skip (leave them out).")
-]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best.")]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
-    try:
-        print(json.dumps(result) if as_json else text, flush=True)
-    except OSError as error:
-        if error.errno == errno.EPIPE:  # `| head` has seen enough
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else exit fails again
-        raise output_error("the standard output", error) from error
 
 
 @app.command(epilog="Example: delineate demo --out my-demo")
@@ -78,8 +44,8 @@ def demo(
     """
     from delineate.jobs import demo as demonstration
 
-    result = demonstration.run(out, minutes=minutes, seed=seed, say=_say)
-    _show(result, as_json, demonstration.what_next(result))
+    result = demonstration.run(out, minutes=minutes, seed=seed, say=say)
+    show(result, as_json, demonstration.what_next(result))
 
 
 @app.command(epilog="Example: delineate train my-data --out run --set optim.lr=1e-3")
@@ -112,9 +78,9 @@ def train(
         device=device,
         on_error=on_error.value,
         resume=resume,
-        say=_say,
+        say=say,
     )
-    _show(result, as_json, job.summary(result))
+    show(result, as_json, job.summary(result))
 
 
 @app.command(epilog="Example: delineate evaluate run my-data/val.json")
@@ -155,12 +121,12 @@ def evaluate(
         if panoptic:
             from delineate.jobs.evaluate_panoptic_results import evaluate_panoptic_results
 
-            result, table = evaluate_panoptic_results(Path(model), data, out=out, say=_say)
+            result, table = evaluate_panoptic_results(Path(model), data, out=out, say=say)
         else:
             from delineate.jobs.evaluate_results import evaluate_results
 
-            result, table = evaluate_results(Path(model), data, out=out, limit=max_dets, say=_say)
-        _show(result, as_json, table)
+            result, table = evaluate_results(Path(model), data, out=out, limit=max_dets, say=say)
+        show(result, as_json, table)
         return
     job: Callable[..., tuple[dict[str, Any], str]]
     if panoptic:
@@ -170,9 +136,9 @@ def evaluate(
 
         job = partial(measure, limit=max_dets)
     result, table = job(
-        model, data, out=out, images=images, device=device, on_error=on_error.value, say=_say
+        model, data, out=out, images=images, device=device, on_error=on_error.value, say=say
     )
-    _show(result, as_json, table)
+    show(result, as_json, table)
 
 
 def _without_model(
@@ -224,8 +190,8 @@ def predict(
         from delineate.jobs.pictures import summary
         from delineate.jobs.predict_panoptic import predict_panoptic
 
-        result = predict_panoptic(sources, model, out, **common, say=_say)
-        _show(result, as_json, summary(result, "segment"))
+        result = predict_panoptic(sources, model, out, **common, say=say)
+        show(result, as_json, summary(result, "segment"))
         return
     from delineate.jobs.pictures import summary
     from delineate.jobs.predict import predict as predict_objects
@@ -237,10 +203,10 @@ def predict(
         score=score,
         label_masks=label_masks,
         batch_size=batch_size,
-        say=_say,
+        say=say,
         **common,
     )
-    _show(result, as_json, summary(result, "object"))
+    show(result, as_json, summary(result, "object"))
 
 
 def _refuse_with_panoptic(context: typer.Context, *names: str) -> None:
@@ -267,11 +233,11 @@ def models_list(
     from delineate.jobs.models import model_rows, model_table
 
     rows = model_rows(commercial_only=commercial_only)
-    _show({"models": rows}, as_json, model_table(rows))
+    show({"models": rows}, as_json, model_table(rows))
 
 
 @models_app.command("show", epilog="Example: delineate models show maskrcnn_resnet50_fpn")
-def models_show(
+def modelsshow(
     name: Annotated[str, typer.Argument(help="A name from the list, or a checkpoint.")],
     as_json: Json = False,
 ) -> None:
@@ -279,7 +245,7 @@ def models_show(
     from delineate.jobs.models import model_text, show_model
 
     shown = show_model(name)
-    _show(shown, as_json, model_text(shown))
+    show(shown, as_json, model_text(shown))
 
 
 @models_app.command(
@@ -304,7 +270,7 @@ def models_convert(
     from delineate.jobs.convert import convert_file, summary
 
     result = convert_file(file, out, to=to, classes=classes)
-    _show(result, as_json, summary(result))
+    show(result, as_json, summary(result))
 
 
 _NO_VALUE = re.compile("--[a-z-]+=")
@@ -320,16 +286,16 @@ def main() -> None:
             )
         app(standalone_mode=True)
     except DelineateError as error:
-        _say(f"delineate: {error}")
+        say(f"delineate: {error}")
         sys.exit(2)
     except OSError as error:
         where = f" {error.filename}" if error.filename else " a file or folder"
-        _say(f"delineate: the system refuses{where}: {error.strerror}; check the path, then again.")
+        say(f"delineate: the system refuses{where}: {error.strerror}; check the path, then again.")
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():
             raise
-        _say("delineate: memory is full: lower the batch size or, in training, augment.crop.")
+        say("delineate: memory is full: lower the batch size or, in training, augment.crop.")
         sys.exit(2)
 
 

@@ -385,7 +385,7 @@ def test_instances_without_masks_are_no_data_set(tmp_path):
 def test_two_images_of_one_name(tmp_path):
     dataset = read_coco(tiny_coco(tmp_path))
     with pytest.raises(DataError, match=r"two are called 'train_00\.png'"):
-        write_coco(tmp_path / "twice.json", Concat([dataset, dataset]), copy_images=False)
+        write_coco(tmp_path / "twice.json", Subset(dataset, [0, 0]), copy_images=False)
 
 
 def test_two_annotations_of_one_id(tmp_path):

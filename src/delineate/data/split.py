@@ -46,7 +46,7 @@ def split(
     if len(members) < len(fractions):
         raise DataError(
             f"{dataset.name!r} has {len(members)} separate groups of images, too few for "
-            f"{len(fractions)} parts: ask for fewer parts or add images."
+            f"{len(fractions)} parts: ask for fewer parts, for finer groups, or add images."
         )
     counts = objects_by_size(dataset)
     columns = np.concatenate([counts.reshape(len(counts), -1), counts.sum(axis=2)], axis=1)

@@ -1,0 +1,51 @@
+"""What the verbs of the command line have in common: options, and where results go."""
+
+import errno
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from delineate._files import output_error
+
+
+class OnError(StrEnum):
+    """What broken records or pictures do."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Images = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the pictures; default: images/ beside the annotations."),
+]
+Broken = Annotated[
+    OnError, typer.Option(help="Broken records: stop with a list, or skip (leave them out).")
+]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best.")]
+
+
+def say(line: str) -> None:
+    """Tell the user what happens, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def show(result: dict[str, Any], as_json: bool, text: str) -> None:
+    """Print a result on stdout, for machines or for people.
+
+    Raises:
+        OutputError: It cannot be written there.
+    """
+    try:
+        print(json.dumps(result) if as_json else text, flush=True)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # `| head` has seen enough
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else exit fails again
+        raise output_error("the standard output", error) from error
