@@ -193,6 +193,15 @@ class Counted:
         return np.array([area for _, area in self.images[index]], float)
 
 
+def test_shares_of_the_images_come_before_those_of_the_objects():
+    """Only groups of equally many images change places, whatever their objects."""
+    dataset = Counted([[(0, 10)]] * 5 + [[(0, 10)] * 60])
+    groups = [0, 0, 0, 1, 2, 3]
+    for seed in range(5):
+        parts = split(dataset, {"a": 0.5, "b": 0.5}, seed=seed, groups=groups)
+        assert [len(part) for part in parts.values()] == [3, 3]
+
+
 objects = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([10, 2000, 20000])), max_size=4)
 
 

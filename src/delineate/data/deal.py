@@ -84,15 +84,16 @@ def _exchange(
     """
     wish = np.outer(shares, counts.sum(axis=0)).clip(min=1e-9)
     excess = np.stack([counts[part_of == p].sum(axis=0) for p in range(len(shares))]) - wish
+    alike = {size: np.flatnonzero(sizes == size) for size in np.unique(sizes)}
     for _ in range(_ROUNDS):
         moved = False
         for group in rng.permutation(len(sizes))[:_TURNS]:
-            mine = part_of[group]
-            partners = np.flatnonzero((part_of != mine) & (sizes == sizes[group]))
+            mine, partners = part_of[group], alike[sizes[group]]
+            if len(partners) > _PARTNERS:
+                partners = partners[rng.integers(len(partners), size=_PARTNERS)]
+            partners = partners[part_of[partners] != mine]
             if not len(partners):
                 continue
-            if len(partners) > _PARTNERS:
-                partners = rng.choice(partners, _PARTNERS, replace=False)
             theirs = part_of[partners]
             gained = counts[partners] - counts[group]  # by my part; theirs lose it
             change = (gained * (2 * excess[mine] + gained) / wish[mine]).sum(axis=1)
