@@ -27,8 +27,7 @@ ALLOWED: dict[str, set[str]] = {
         *("evaluate", "train", "predict", "recipes", "__version__"),
     },
 }
-# On the roof: nobody imports them but one another.
-FRONT = {"cli", "cli_data", "cli_options", "jobs"}
+FRONT = {"cli", "cli_data", "cli_parts", "jobs"}  # on the roof: nobody imports them but one another
 HEAVY = {
     "core": {"torch", "torchvision"},
     "evaluate": {"torch"},

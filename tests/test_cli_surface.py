@@ -11,6 +11,7 @@ from delineate.cli import app
 SURFACE = {
     "data split": [
         "--copy",
+        "--format",
         "--fractions",
         "--group-by",
         "--images",
@@ -19,12 +20,14 @@ SURFACE = {
         "--on-error",
         "--only",
         "--seed",
+        "--to",
         "out",
         "source",
     ],
     "demo": ["--json", "--minutes", "--out", "--seed"],
     "evaluate": [
         "--device",
+        "--format",
         "--images",
         "--json",
         "--max-dets",
@@ -34,6 +37,17 @@ SURFACE = {
         "data",
         "model",
     ],
+    "data convert": [
+        "--format",
+        "--images",
+        "--json",
+        "--on-error",
+        "--strict",
+        "--to",
+        "out",
+        "source",
+    ],
+    "data formats": ["--json"],
     "models convert": ["--classes", "--json", "--out", "--to", "file"],
     "models list": ["--commercial-only", "--json"],
     "models show": ["--json", "name"],
@@ -53,6 +67,7 @@ SURFACE = {
     ],
     "train": [
         "--device",
+        "--format",
         "--images",
         "--json",
         "--on-error",

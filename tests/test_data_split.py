@@ -147,7 +147,7 @@ def test_wrong_options(data, tmp_path, monkeypatch, capfd, arguments, sentence):
 
 def test_never_writes_into_a_folder_in_use(data, tmp_path, monkeypatch, capfd):
     before = files_in(data)
-    assert "should be new or an empty folder" in refused(
+    assert "expected a folder that is new or empty" in refused(
         ["data", "split", data, data], monkeypatch, capfd
     )
     assert files_in(data) == before
@@ -171,5 +171,6 @@ def test_nothing_is_left_of_a_division_that_fails(data, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr("delineate.jobs.split.write_coco", breaks)
-    assert call(["data", "split", data, tmp_path / "out"], monkeypatch) == 130
+    assert call(["data", "split", data, tmp_path / "out", "--no-copy"], monkeypatch) == 130
+    assert len(written) == 2
     assert os.listdir(tmp_path) == ["data"]

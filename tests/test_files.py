@@ -122,7 +122,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path, name):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputError, match="new or an empty"), writing_folder(tmp_path / name):
+    with pytest.raises(OutputError, match="new or empty"), writing_folder(tmp_path / name):
         pass
     assert sorted(os.listdir(tmp_path)) == ["file", "full"]
     assert os.listdir(tmp_path / "full") == ["mine.txt"]

@@ -78,20 +78,33 @@ def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path).absolute()
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise OutputError(
-                f"{path} should be new or an empty folder, and there is something already: choose "
-                "another place, or remove what is there."
-            )
+        check_free(path)
         temporary.mkdir(parents=True)
         try:
             yield temporary
+            if path.is_dir():
+                path.rmdir()
             os.replace(temporary, path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
     except OSError as error:
         raise output_error(path, error) from error
+
+
+def check_free(path: str | os.PathLike[str]) -> None:
+    """Make sure that a folder is not there yet, or is empty.
+
+    Raises:
+        OutputError: It is not.
+    """
+    folder = Path(path)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    got = "one that holds something" if folder.is_dir() else "a file"
+    raise OutputError(
+        f"{folder}: expected a folder that is new or empty, got {got}: choose another place."
+    )
 
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:

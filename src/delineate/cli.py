@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from delineate.cli_data import data_app
-from delineate.cli_options import Broken, Device, Images, Json, OnError, say, show
+from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
 from delineate.errors import ConfigError, DelineateError
 
 app = typer.Typer(
@@ -26,9 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(data_app, name="data")
 models_app = typer.Typer(help="The models there are.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
 
 
 @app.command(epilog="Example: delineate demo --out my-demo")
@@ -50,7 +50,7 @@ def demo(
 
 @app.command(epilog="Example: delineate train my-data --out run --set optim.lr=1e-3")
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder with train.json, val.json; or a file.")],
+    data: Annotated[Path, typer.Argument(help="Data folder with splits, or a file; any format.")],
     recipe: Annotated[str, typer.Option(help="What to train.")] = "mask_rcnn_nano",
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/train"),
     settings: Annotated[
@@ -58,6 +58,7 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; may be repeated."),
     ] = None,
     images: Images = None,
+    format: Format = None,
     on_error: Broken = OnError.stop,
     device: Device = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
@@ -76,6 +77,7 @@ def train(
         settings=settings or [],
         images=images,
         device=device,
+        format=format,
         on_error=on_error.value,
         resume=resume,
         say=say,
@@ -88,7 +90,7 @@ def evaluate(
     model: Annotated[
         str, typer.Argument(help="Run folder, checkpoint, name:tag, or predictions.json.")
     ],
-    data: Annotated[Path, typer.Argument(help="Annotations, or a folder with val.json.")],
+    data: Annotated[Path, typer.Argument(help="Annotations, or a data folder with a split val.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -96,6 +98,7 @@ def evaluate(
         ),
     ] = None,
     images: Images = None,
+    format: Format = None,
     device: Device = None,
     on_error: Broken = OnError.stop,
     max_dets: Annotated[
@@ -117,7 +120,7 @@ def evaluate(
             "one of the two out."
         )
     if Path(model).suffix.lower() == ".json":
-        _without_model(model, images=images, device=device, on_error=on_error)
+        _without_model(model, images=images, format=format, device=device, on_error=on_error)
         if panoptic:
             from delineate.jobs.evaluate_panoptic_results import evaluate_panoptic_results
 
@@ -136,17 +139,25 @@ def evaluate(
 
         job = partial(measure, limit=max_dets)
     result, table = job(
-        model, data, out=out, images=images, device=device, on_error=on_error.value, say=say
+        model,
+        data,
+        out=out,
+        images=images,
+        device=device,
+        format=format,
+        on_error=on_error.value,
+        say=say,
     )
     show(result, as_json, table)
 
 
 def _without_model(
-    results: str, *, images: Path | None, device: str | None, on_error: OnError
+    results: str, *, images: Path | None, format: str | None, device: str | None, on_error: OnError
 ) -> None:
     """Refuse options that say how a model is run where there is none."""
     given = {
         "--images": images is not None,
+        "--format": format is not None,
         "--device": device is not None,
         "--on-error skip": on_error is OnError.skip,
     }

@@ -15,7 +15,7 @@ from builders import edited, segmentation, tiny_coco, tiny_scenes
 from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import read_image
-from delineate.data import coco, segmentations
+from delineate.data import annotated, segmentations
 from delineate.data.coco import read_coco
 from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
@@ -385,7 +385,7 @@ def test_instances_without_masks_are_no_data_set(tmp_path):
 def test_two_images_of_one_name(tmp_path):
     dataset = read_coco(tiny_coco(tmp_path))
     with pytest.raises(DataError, match=r"two are called 'train_00\.png'"):
-        write_coco(tmp_path / "twice.json", Subset(dataset, [0, 0]), copy_images=False)
+        write_coco(tmp_path / "twice.json", Concat([dataset, dataset]), copy_images=False)
 
 
 def test_two_annotations_of_one_id(tmp_path):
@@ -413,7 +413,7 @@ def test_another_picture_in_the_way(tmp_path, drawn):
 def test_masks_stay_in_memory_up_to_a_limit(tmp_path, monkeypatch):
     path = tiny_coco(tmp_path, 2, objects=3)
     probe = read_coco(path)
-    monkeypatch.setattr(coco, "_HELD_BYTES", coco._bytes(probe.instances(0)))
+    monkeypatch.setattr(annotated, "_HELD_BYTES", annotated._bytes(probe.instances(0)))
     data = read_coco(path)
     assert len(data.instances(0)) == len(data.instances(1)) == 3
     assert data.instances(0) is data.instances(-2)

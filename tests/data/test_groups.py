@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delineate.data.groups import joined, keys_by_folder, keys_by_pattern
-from delineate.data.names import own_names
 from delineate.errors import ConfigError
 
 
@@ -47,16 +46,3 @@ def test_joined_is_the_closure_of_sharing_a_key(rows):
             for row in together
         ]
     assert [[g == h for h in groups] for g in groups] == together
-
-
-def test_a_name_that_is_taken_gets_its_source_in_front():
-    parts = [("s/train", ["a.png", "b.png", "val/c.png"]), ("s/val", ["a.png", "c.png", "d.png"])]
-    assert own_names(parts) == ["a.png", "b.png", "val/c.png", "val/a.png", "c.png", "d.png"]
-    odd = own_names([("", ["a"]), ("", ["a"]), ("", ["a"]), ("x", ["more/a"])])
-    assert odd == ["a", "more/a", "more-2/a", "x/more/a"]
-
-
-@given(st.lists(st.lists(st.sampled_from(["a", "b", "s/a", "s-2/a"]), unique=True), max_size=5))
-def test_names_are_all_different(lists):
-    names = own_names([("s", names) for names in lists])
-    assert len(set(names)) == len(names) == sum(map(len, lists))

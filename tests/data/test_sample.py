@@ -87,19 +87,6 @@ def test_concat_numbers_images_anew_and_drops_annotation_ids(dataset, other):
     assert both.name == f"{dataset.name}+{other.name}"
 
 
-def test_concat_gives_a_name_that_is_taken_its_source(dataset, tmp_path):
-    same = read_coco(tiny_coco(tmp_path / "three", images=2))  # train_00.png and train_01.png again
-    names = [f"train_{i:02d}.png" for i in range(4)]
-    again = ["train/train_00.png", "train/train_01.png"]
-    both = Concat([dataset, same])
-    assert [record.name for record in both.records] == names + again
-    assert [sample.name for sample in both] == names + again
-    more = ["train-2/train_00.png", "train-2/train_01.png"]
-    three = Concat([dataset, same, same])
-    assert [record.name for record in three.records] == names + again + more
-    assert three.records[6].path == same.records[0].path
-
-
 def test_concat_matches_classes_by_name(dataset, other):
     both = Concat([dataset, other])
     assert other.instances(0).labels.tolist() == [0, 0, 0]

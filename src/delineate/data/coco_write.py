@@ -4,7 +4,7 @@ import contextlib
 import filecmp
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,13 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
             for line in _lines(dataset):
                 file.write(line.encode())
         undo.pop_all()
+
+
+def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """Write a file for each split, all pictures in one folder; see `formats.Writer`."""
+    for split, dataset in splits.items():
+        write_coco(folder / f"{split}.json", dataset)
+    return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
 
 
 def check_names(dataset: Dataset) -> None:

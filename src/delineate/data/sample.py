@@ -5,7 +5,7 @@ statistics, splits and evaluation never decode a picture.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -16,7 +16,6 @@ from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.core.panoptic import Panoptic
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.names import own_names
 from delineate.errors import DataError
 
 
@@ -272,8 +271,8 @@ class Relabelled:
 class Concat:
     """Several data sets one after another, their classes matched by name to those of the first.
 
-    Ids and names of different sources may coincide. So images are numbered anew, 1 .. n, instances
-    carry no annotation ids, and a name that is taken gets its source's in front (`own_names`).
+    Ids of different sources may coincide, so images are numbered anew, 1 .. n, and instances carry
+    no annotation ids.
 
     Args:
         datasets: At least one.
@@ -291,11 +290,9 @@ class Concat:
         self._place = [(part, i) for part in self._parts for i in range(len(part))]
         self.name = name or "+".join(part.name for part in datasets)
         self.problems = tuple(problem for part in datasets for problem in part.problems)
-        names = own_names([(p.name, [record.name for record in p.records]) for p in datasets])
-        records = (record for part in datasets for record in part.records)
         self.records = tuple(
-            replace(record, image_id=number, name=name)
-            for number, (record, name) in enumerate(zip(records, names, strict=True), start=1)
+            ImageRecord(image_id=number, name=record.name, path=record.path, size=record.size)
+            for number, record in enumerate((r for p in datasets for r in p.records), start=1)
         )
 
     def __len__(self) -> int:
@@ -308,7 +305,7 @@ class Concat:
             image=sample.image,
             instances=sample.instances.replace(ids=None),
             image_id=self.records[index].image_id,
-            name=self.records[index].name,
+            name=sample.name,
         )
 
     def instances(self, index: int) -> Instances:

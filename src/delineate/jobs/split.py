@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from delineate._files import writing_folder
-from delineate.data.coco import OnError
+from delineate._files import check_free, writing_folder
+from delineate.data.annotated import OnError
 from delineate.data.coco_panoptic_write import write_coco_panoptic
 from delineate.data.coco_write import write_coco
-from delineate.data.formats import SPLITS, open_splits
+from delineate.data.conversion import convert, writable
+from delineate.data.formats import open_splits
 from delineate.data.groups import joined, keys_by_folder, keys_by_pattern
+from delineate.data.layouts import SPLITS
+from delineate.data.naming import uniquely_named
 from delineate.data.sample import Concat, Dataset, PanopticDataset
 from delineate.data.split import objects_by_size, split
 from delineate.errors import ConfigError, DataError
@@ -26,13 +29,15 @@ def split_data(
     fractions: str,
     seed: int = 0,
     group_by: Sequence[str] = (),
+    to: str = "coco",
     only: Sequence[str] | None = None,
     images: Path | None = None,
+    format: str | None = None,
     copy: bool = True,
     on_error: OnError = "stop",
     say: Say,
 ) -> dict[str, Any]:
-    """Divide a data set and write the parts as COCO files, all or none.
+    """Divide a data set and write the parts, all or none.
 
     Args:
         source: A data set; several splits of it are put together first. It is only read.
@@ -41,9 +46,11 @@ def split_data(
         seed: Decides between choices that are equally good.
         group_by: What keeps images together, all of it at once: ``folder``, ``near-duplicates``,
             regular expressions on the names whose first group is the key; nothing, or ``none``.
+        to: Format to write, a name in `delineate.data.formats.FORMATS`; a panoptic set stays one.
         only: The splits of `source` to take; None: all.
         images: Folder of the pictures, where it is not the usual one.
-        copy: Copy the pictures. False: write annotations alone, with names relative to the folder
+        format: Name of the source's format; None: found out.
+        copy: Copy the pictures. False: write COCO files alone, with names relative to the folder
             in which the pictures lie.
         on_error: "stop" refuses a data set with broken records, "skip" leaves them out.
         say: Receives lines for the user.
@@ -57,25 +64,24 @@ def split_data(
         OutputError: There is something at `out`, or it cannot be written.
     """
     shares = parse_fractions(fractions)
-    splits = open_splits(source, images=images, on_error=on_error, only=only)
+    _check_writable(to, copy)
+    check_free(out)
+    splits = open_splits(source, images=images, format=format, on_error=on_error, only=only)
     for dataset in splits.values():
         tell_problems(dataset, say)
-    whole = _together(splits)
+    names = [record.name for dataset in splits.values() for record in dataset.records]
+    whole = _together(uniquely_named(splits) if copy else splits)
     home = None if copy else _home(whole)
-    groups = _groups(whole, [r.name for d in splits.values() for r in d.records], group_by)
+    groups = _groups(whole, names, group_by)
     parts = split(whole, shares, seed=seed, groups=groups)
-    with writing_folder(out) as folder:
-        for name, part in parts.items():
-            if isinstance(part, PanopticDataset):
-                write_coco_panoptic(folder / f"{name}.json", part, copy_images=copy)
-            else:
-                write_coco(folder / f"{name}.json", part, copy_images=copy)
+    losses = _write(parts, out, to, copy)
     counts = {name: objects_by_size(part) for name, part in parts.items()}
     _, sizes = np.unique(groups, return_counts=True)
     return {
         "source": str(source),
         "out": str(out),
         "pictures": None if home is None else str(home),
+        "losses": losses,
         "seed": seed,
         "fractions": shares,
         "group_by": [key for key in group_by if key != "none"],
@@ -146,6 +152,28 @@ def _home(dataset: Dataset) -> Path:
             "they lie in several or share names: leave --no-copy out."
         )
     return home
+
+
+def _check_writable(to: str, copy: bool) -> None:
+    writable(to)
+    if not copy and to != "coco":
+        raise ConfigError(
+            f"expected --no-copy with COCO files, which name their pictures, got --to {to}: leave "
+            "one of the two out."
+        )
+
+
+def _write(parts: Mapping[str, Dataset], out: Path, to: str, copy: bool) -> int:
+    """Write all parts or none; return how many objects do not come back exactly."""
+    if copy and not isinstance(next(iter(parts.values())), PanopticDataset):
+        return sum(map(len, convert(parts, to, out).losses.values()))
+    with writing_folder(out) as folder:
+        for name, part in parts.items():
+            if isinstance(part, PanopticDataset):
+                write_coco_panoptic(folder / f"{name}.json", part, copy_images=copy)
+            else:
+                write_coco(folder / f"{name}.json", part, copy_images=copy)
+    return 0
 
 
 def _by_near_duplicates(dataset: Dataset) -> list[int]:

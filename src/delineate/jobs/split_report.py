@@ -101,6 +101,10 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
             f"kept together by {', '.join(result['group_by'])}: {plural(result['groups'], 'group')}"
             f", the largest of {plural(result['largest_group'], 'image')}"
         )
+    if result["losses"]:
+        lines.append(
+            f"{plural(result['losses'], 'object')} are not exactly as before in this format"
+        )
     splits = result["splits"]
     for name, s in splits.items():
         absent = [

@@ -1,4 +1,4 @@
-"""What the verbs of the command line have in common: options, and where results go."""
+"""What the verbs of the command line have in common: options, and how results are told."""
 
 import errno
 import json
@@ -28,19 +28,22 @@ Images = Annotated[
 Broken = Annotated[
     OnError, typer.Option(help="Broken records: stop with a list, or skip (leave them out).")
 ]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Format of the data; default: found out.")
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best.")]
 
 
 def say(line: str) -> None:
-    """Tell the user what happens, on stderr."""
+    """Tell the user something; stdout is kept for results."""
     print(line, file=sys.stderr, flush=True)
 
 
 def show(result: dict[str, Any], as_json: bool, text: str) -> None:
-    """Print a result on stdout, for machines or for people.
+    """Print a result, as one JSON object or as text.
 
     Raises:
-        OutputError: It cannot be written there.
+        OutputError: It cannot be written, for example because the disk is full.
     """
     try:
         print(json.dumps(result) if as_json else text, flush=True)
