@@ -24,6 +24,15 @@ SURFACE = {
         "out",
         "source",
     ],
+    "data stats": [
+        "--format",
+        "--images",
+        "--json",
+        "--on-error",
+        "--only",
+        "--out",
+        "data",
+    ],
     "demo": ["--json", "--minutes", "--out", "--seed"],
     "evaluate": [
         "--device",

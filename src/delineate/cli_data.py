@@ -110,3 +110,33 @@ def split(
         say=say,
     )
     show(result, as_json, summary(result))
+
+
+@data_app.command("stats", epilog="Example: delineate data stats my-data --out report")
+def stats(
+    data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for stats.html and stats.json; default: none.")
+    ] = None,
+    only: Only = None,
+    images: Images = None,
+    format: Format = None,
+    on_error: Broken = OnError.stop,
+    as_json: Json = False,
+) -> None:
+    """Count what data are made of, and say whether rare classes should be shown more often.
+
+    Sizes, crowding, occlusion, shape and balance, of every split and together.
+    """
+    from delineate.jobs import stats as job
+
+    result, text = job.stats(
+        data,
+        out=out,
+        only=only,
+        images=images,
+        format=format,
+        on_error=on_error.value,
+        say=say,
+    )
+    show(result, as_json, text)

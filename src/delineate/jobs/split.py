@@ -11,14 +11,13 @@ from delineate.data.annotated import OnError
 from delineate.data.coco_panoptic_write import write_coco_panoptic
 from delineate.data.coco_write import write_coco
 from delineate.data.conversion import convert, writable
-from delineate.data.formats import open_splits
 from delineate.data.groups import joined, keys_by_folder, keys_by_pattern
 from delineate.data.layouts import SPLITS
 from delineate.data.naming import uniquely_named
 from delineate.data.sample import Concat, Dataset, PanopticDataset
 from delineate.data.split import objects_by_size, split
 from delineate.errors import ConfigError, DataError
-from delineate.jobs.opening import Say, tell_problems
+from delineate.jobs.opening import Say, opened
 from delineate.jobs.split_report import counted_split, largest_deviation
 
 
@@ -66,9 +65,7 @@ def split_data(
     shares = parse_fractions(fractions)
     _check_writable(to, copy)
     check_free(out)
-    splits = open_splits(source, images=images, format=format, on_error=on_error, only=only)
-    for dataset in splits.values():
-        tell_problems(dataset, say)
+    splits = opened(source, images=images, format=format, on_error=on_error, only=only, say=say)
     names = [record.name for dataset in splits.values() for record in dataset.records]
     whole = _together(uniquely_named(splits) if copy else splits)
     home = None if copy else _home(whole)
