@@ -46,10 +46,12 @@ def test_parts_and_holes():
     diagonal = rectangle(SIZE, 40, 5, 2, 2) | rectangle(SIZE, 42, 7, 2, 2)
     full = np.ones(SIZE, bool)
     full[3, 3] = full[0, 5] = False  # the second lies at the edge: no hole, but a bay
-    found = of([ring, two, diagonal, full, np.zeros(SIZE, bool)])
-    assert found.parts.tolist() == [1, 2, 1, 1, 0]
-    assert found.holes.tolist() == [1, 0, 0, 1, 0]
-    assert found.area[-1] == 0
+    corners = rectangle(SIZE, 50, 20, 6, 6)
+    corners[21, 51] = corners[22, 52] = False  # two holes that meet at a corner
+    found = of([ring, two, diagonal, full, np.zeros(SIZE, bool), corners])
+    assert found.parts.tolist() == [1, 2, 1, 1, 0, 1]
+    assert found.holes.tolist() == [1, 0, 0, 1, 0, 2]
+    assert found.area[4] == 0
 
 
 def test_alone_and_empty_images():
@@ -91,6 +93,12 @@ def test_positions_of_the_lower_right_quarter():
         np.testing.assert_allclose(grid.mean(), 2 * corner.mean())
         assert grid[: GRID // 2 - 4].sum() == 0
         assert grid[:, : GRID // 2 - 4].sum() == 0
+    size = (41, 50)
+    grid = np.zeros((GRID, GRID))
+    for y in range(5, 30):
+        for x in range(7, 37):
+            grid[int((y + 0.5) / 41 * GRID), int((x + 0.5) / 50 * GRID)] += GRID**2 / (41 * 50)
+    np.testing.assert_allclose(of([rectangle(size, 7, 5, 30, 25)], size=size).positions, grid)
     exact = of([rectangle((64, 96), 48, 32, 48, 32)], size=(64, 96)).positions
     np.testing.assert_allclose(exact[16:, 16:], 1)
 
