@@ -61,6 +61,21 @@ def test_numbers_by_hand():
     assert np.mean(train.positions) == pytest.approx(covered)
 
 
+def test_crowded_and_hidden_objects_of_mixed_classes():
+    bitmaps = [
+        rectangle(SIZE, 0, 0, 40, 40),  # IoU 1/3 with the next
+        rectangle(SIZE, 20, 0, 40, 40),
+        rectangle(SIZE, 100, 100, 10, 10),
+        rectangle(SIZE, 109, 100, 10, 10),  # a tenth in common: not more than the limit
+        rectangle(SIZE, 60, 150, 8, 8),
+    ]
+    drawn = Drawn([(SIZE, bitmaps, [1, 0, 1, 0, 0])])
+    train = statistics("drawn", {"train": measure(drawn)}, ("cat", "dog")).total
+    assert (train.crowded, train.overlapped, train.touching) == (0.4, 0.4, 0.8)
+    assert train.at_border == 0.2
+    assert [(c.name, c.median_size) for c in train.classes] == [("cat", 10), ("dog", 25)]
+
+
 def test_classes_are_balanced_over_train():
     measures = {"val": measure(scenes()), "train": measure(Drawn([(SIZE, [], [])]))}
     found = statistics("drawn", measures, ("cat", "dog", "owl"))
