@@ -72,7 +72,7 @@ def test_crowded_and_hidden_objects_of_mixed_classes():
     drawn = Drawn([(SIZE, bitmaps, [1, 0, 1, 0, 0])])
     train = statistics("drawn", {"train": measure(drawn)}, ("cat", "dog")).total
     assert (train.crowded, train.overlapped, train.touching) == (0.4, 0.4, 0.8)
-    assert train.at_border == 0.2
+    assert train.at_border == 0.4
     assert [(c.name, c.median_size) for c in train.classes] == [("cat", 10), ("dog", 25)]
 
 
