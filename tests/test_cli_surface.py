@@ -9,6 +9,30 @@ import typer
 from delineate.cli import app
 
 SURFACE = {
+    "data split": [
+        "--copy",
+        "--format",
+        "--fractions",
+        "--group-by",
+        "--images",
+        "--json",
+        "--no-copy",
+        "--on-error",
+        "--only",
+        "--seed",
+        "--to",
+        "out",
+        "source",
+    ],
+    "data stats": [
+        "--format",
+        "--images",
+        "--json",
+        "--on-error",
+        "--only",
+        "--out",
+        "data",
+    ],
     "demo": ["--json", "--minutes", "--out", "--seed"],
     "evaluate": [
         "--device",
