@@ -1,7 +1,8 @@
 """Loader: batches of transformed samples, the same for any number of worker processes.
 
 Sample `i` of epoch `e` depends on `(seed, e, i)` alone, and the order on `(seed, e)`, so a run can
-be taken up at any batch of any epoch without replaying what came before.
+be taken up at any batch of any epoch without replaying what came before. So does what image it is
+of, where an epoch shows some images more often than others: each time with changes of its own.
 """
 
 import multiprocessing
@@ -18,10 +19,11 @@ import torch
 from torch.utils import data as torch_data
 
 from delineate.data.sample import Dataset, Sample
+from delineate.data.sampling import draw, epoch_length
 from delineate.errors import ConfigError, DelineateError, ReaderLost
 
-Task = tuple[int, int]
-"""Epoch and index of a sample."""
+Task = tuple[int, int, int]
+"""Epoch, number of the sample in it, and index of its image in the data set."""
 Fetched = list[Sample | DelineateError]
 """A batch, an error standing in for each sample that could not be read."""
 
@@ -29,8 +31,8 @@ Fetched = list[Sample | DelineateError]
 class Loader:
     """Batches of a data set, epoch by epoch.
 
-    An epoch holds every sample once, in `batches_per_epoch` batches whose sizes differ by one at
-    most: nothing is dropped, and there is no small batch at the end.
+    An epoch holds every image once, or as often as `times` says, in `batches_per_epoch` batches
+    whose sizes differ by one at most: nothing is dropped, and there is no small batch at the end.
 
     Args:
         dataset: With workers, it and `transform` are sent to each of them (pickled).
@@ -42,6 +44,8 @@ class Loader:
             needs its ``if __name__ == "__main__":``.
         shuffle: Draw a new order for each epoch; else the data set's own.
         group_by_size: Put images of similar height and width into one batch, which saves padding.
+        times: (n,) how often an epoch shows each image, on average over the epochs: see
+            `delineate.data.sampling.draw`. Without them each is shown once.
 
     Raises:
         ConfigError: A number makes no sense.
@@ -57,6 +61,7 @@ class Loader:
         workers: int = 0,
         shuffle: bool = True,
         group_by_size: bool = False,
+        times: npt.ArrayLike | None = None,
     ) -> None:
         for name, value, least in (
             ("batch_size", batch_size, 1),
@@ -72,18 +77,19 @@ class Loader:
         self._workers = workers
         self._shuffle = shuffle
         self._group_by_size = group_by_size
+        self._times = np.ones(len(dataset)) if times is None else np.asarray(times, np.float64)
         self._agenda = _Agenda()
         self._processes: torch_data.DataLoader[Any] | None = None
 
     @property
     def samples_per_epoch(self) -> int:
         """Number of samples of any epoch."""
-        return len(self._dataset)
+        return epoch_length(self._times)
 
     @property
     def batches_per_epoch(self) -> int:
         """Number of batches of any epoch."""
-        return -(-len(self._dataset) // self._batch_size)
+        return -(-self.samples_per_epoch // self._batch_size)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[list[Sample]]:
         """Yield the batches of `epoch` from batch `start` on; those before it are not read.
@@ -94,25 +100,32 @@ class Loader:
             DelineateError: A sample could not be read, whichever process read it.
             ReaderLost: A process that reads has ended.
         """
-        tasks = [[(epoch, int(index)) for index in batch] for batch in self.plan(epoch)[start:]]
+        shown, plan = self._plan(epoch)
+        tasks = [[(epoch, int(i), int(shown[i])) for i in batch] for batch in plan[start:]]
         fetched = self._from_workers(tasks) if self._workers else map(self._samples.fetch, tasks)
         for batch in fetched:
             yield [_sample_of(item) for item in batch]
 
     def plan(self, epoch: int) -> list[npt.NDArray[np.int64]]:
-        """The indices of each batch of `epoch`."""
-        count = len(self._dataset)
-        if not count:
-            return []
-        # The stream of the sample that does not exist: no sample of this epoch shares it.
+        """The images of each batch of `epoch`, as indices into the data set."""
+        shown, plan = self._plan(epoch)
+        return [shown[batch] for batch in plan]
+
+    def _plan(self, epoch: int) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.int64]]]:
+        """Return which image each sample of `epoch` is of, and which samples each batch holds."""
+        count = self.samples_per_epoch
+        # Streams of the sample that does not exist: no sample of this epoch shares them.
+        shown = draw(self._times, np.random.default_rng([self._seed, epoch, count, 1]))
         rng = np.random.default_rng([self._seed, epoch, count])
+        if not count:
+            return shown, []
         order = rng.permutation(count) if self._shuffle else np.arange(count)
         if self._group_by_size:
-            order = order[np.argsort(self._size_classes()[order], kind="stable")]
+            order = order[np.argsort(self._size_classes()[shown[order]], kind="stable")]
         batches = np.array_split(order, self.batches_per_epoch)
         if self._group_by_size and self._shuffle:
-            return [batches[i] for i in rng.permutation(len(batches))]
-        return batches
+            batches = [batches[i] for i in rng.permutation(len(batches))]
+        return shown, batches
 
     def _size_classes(self) -> npt.NDArray[np.int64]:
         """(n,) one number for all images whose sides differ by less than about a fifth."""
@@ -180,12 +193,12 @@ class _Samples(torch_data.Dataset[Sample | DelineateError]):
         self._seed = seed
 
     def __getitem__(self, task: Task) -> Sample | DelineateError:
-        epoch, index = task
+        epoch, number, index = task
         try:
             sample = self._dataset[index]
             if self._transform is None:
                 return sample
-            return self._transform(sample, np.random.default_rng([self._seed, epoch, index]))
+            return self._transform(sample, np.random.default_rng([self._seed, epoch, number]))
         except DelineateError as error:  # raised where the batch arrives, without torch's wrapping
             return error
 

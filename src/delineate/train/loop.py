@@ -28,7 +28,7 @@ from delineate._optional import need
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
-from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample, Subset
+from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError, DelineateError, ReaderLost
 from delineate.evaluate.coco import CocoMetric
@@ -37,13 +37,14 @@ from delineate.evaluate.panoptic import PanopticMetric
 from delineate.models.api import SegModel
 from delineate.models.fuse import optimize_for_inference
 from delineate.train import checkpoint
+from delineate.train.balance import times_shown
 from delineate.train.budget import Budget
 from delineate.train.checkpoint import Checkpoint, Origin, Position
 from delineate.train.config import TrainConfig, from_dict, to_dict, to_yaml
 from delineate.train.folder import BEST, CONFIG, CURVES, LINES, finish, offer, open_folder
 from delineate.train.log import JsonLines, Sink, StepEvent, TensorBoard, ValidationEvent
 from delineate.train.optim import learning_rate
-from delineate.train.resolve import resolve, samples_per_image
+from delineate.train.resolve import resolve
 from delineate.train.step import Learner
 from delineate.train.stop import Stop
 from delineate.transforms.presets import training
@@ -154,7 +155,7 @@ def fit(
             stack.callback(sink.close)
         verb = f"resuming after step {run.position.step}" if run.position.step else "training"
         run.note(
-            f"{verb}: {len(train)} images{_crops_of(run)}, {len(val or ())} for validation, "
+            f"{verb}: {len(train)} images{_epoch_of(run)}, {len(val or ())} for validation, "
             f"{len(train.classes)} class{'es' * (len(train.classes) != 1)}, on "
             f"{run.learner.fabric.device}, in {out}"
         )
@@ -420,21 +421,25 @@ def _loader(config: TrainConfig, train: Dataset) -> Loader:
     side = options.pop("crop")
     del options["crops_by_area"]
     crop = None if side is None else (side, side)
-    samples = np.repeat(np.arange(len(train)), samples_per_image(config, train))
     return Loader(
-        Subset(train, samples),
+        train,
         training(preprocess=config.preprocess, crop=crop, **options),
         batch_size=config.batch_size,
         seed=config.seed,
         workers=config.data.workers,
         group_by_size=config.data.group_by_size,
+        times=times_shown(config, train),
     )
 
 
-def _crops_of(run: Run) -> str:
-    if not run.config.augment.crops_by_area:
+def _epoch_of(run: Run) -> str:
+    """Say how long an epoch is, where it is not each image once."""
+    config, samples = run.config, run.loader.samples_per_epoch
+    what = "crops" if config.augment.crops_by_area else "samples"
+    if what == "samples" and config.data.balance == "none":
         return ""
-    return f" in {run.loader.samples_per_epoch} crops an epoch"
+    how = {"none": "", "repeat_factor": ", rare classes repeated", "class_aware": ", by class"}
+    return f" in {samples} {what} an epoch{how[config.data.balance]}"
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:
