@@ -52,8 +52,8 @@ def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, 
     """
     for split, dataset in splits.items():
         found = [dataset.instances(i).ids for i in range(len(dataset))]
-        ids = np.concatenate([i for i in found if i is not None] or [np.zeros(0)])
-        unique = len(np.unique(ids)) == len(ids)
+        ids = [i for of_one in found if of_one is not None for i in of_one.tolist()]
+        unique = len(set(ids)) == len(ids)
         write_coco(folder / f"{split}.json", dataset, keep_ids=unique)
     return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
 
