@@ -39,6 +39,7 @@ SURFACE = {
         "sources",
     ],
     "train": [
+        "--augment",
         "--device",
         "--images",
         "--json",
