@@ -88,3 +88,5 @@ def test_the_default_is_as_it_was():
 def test_an_unknown_name_is_said():
     with pytest.raises(ConfigError, match="unknown augmentation 'lihgt': did you mean 'light'"):
         with_preset(AugmentConfig(), "lihgt", family="yolact")
+    with pytest.raises(ConfigError, match="unknown family 'yolo': did you mean 'yolact'"):
+        with_preset(AugmentConfig(), "light", family="yolo")

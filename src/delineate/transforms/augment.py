@@ -4,9 +4,12 @@ The options are part of `delineate.train.config.TrainConfig`, which checks them 
 text; named sets of them are in `delineate.transforms.presets`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from delineate.core.boxes import Size
@@ -37,6 +40,8 @@ Auto = Literal["auto"]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+
+_MOST_CROPS = 64  # samples of an epoch that come from one image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,27 @@ def training(
     if steps := _steps(options, preprocess):
         transforms.append(Warp(steps, options.min_visible))
     return Compose((*transforms, *_photometric(options)))
+
+
+def samples_per_image(
+    options: AugmentConfig, sizes: Sequence[Size], *, preprocess: Preprocess | None = None
+) -> npt.NDArray[np.int64]:
+    """Return ``(n,)`` how many samples of an epoch come from each image.
+
+    One, or with `AugmentConfig.crops_by_area` the number of crops that have its area at the size
+    the model sees it, within bounds: a picture of many megapixels shall not be the whole epoch.
+
+    Args:
+        options: Its crop must have been resolved.
+        sizes: (height, width) of each image.
+        preprocess: The model's own resize; None keeps the source's size.
+    """
+    if not options.crops_by_area or not len(sizes):
+        return np.ones(len(sizes), dtype=np.int64)
+    assert isinstance(options.crop, int)
+    shown = [size if preprocess is None else preprocess.geometry(size).target for size in sizes]
+    crops = np.rint(np.prod(shown, axis=1, dtype=np.float64) / options.crop**2)
+    return crops.clip(1, _MOST_CROPS).astype(np.int64)
 
 
 def _scenes(options: AugmentConfig) -> tuple[Scene, ...]:

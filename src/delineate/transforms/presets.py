@@ -88,8 +88,10 @@ def with_preset(options: AugmentConfig, name: str, *, family: str) -> AugmentCon
         family: Key of `delineate.models.zoo.FAMILIES`.
 
     Raises:
-        ConfigError: There is no such preset.
+        ConfigError: There is no such preset, or family.
     """
+    if family not in PRESETS:
+        raise ConfigError(f"unknown family {family!r}: {nearest(family, PRESETS)}")
     if name not in PRESETS[family]:
         raise ConfigError(f"unknown augmentation {name!r}: {nearest(name, PRESETS[family])}")
     chosen = replace(PRESETS[family][name], crop=options.crop, crops_by_area=options.crops_by_area)
