@@ -165,6 +165,39 @@ class Masks:
             tuple(rle.from_crop(crop, origin, geometry.target) for crop, origin in moved),
         )
 
+    def union(self) -> Bitmap:
+        """Return the ``(h, w)`` bitmap of what any of the masks covers."""
+        covered = np.zeros(self.size, dtype=bool)
+        for i in range(len(self)):
+            crop, (x0, y0) = self.crop(i)
+            covered[y0 : y0 + crop.shape[0], x0 : x0 + crop.shape[1]] |= crop
+        return covered
+
+    def minus(self, region: Bitmap) -> "Masks":
+        """Take the pixels of `region` away from every mask; what it does not touch is not decoded.
+
+        Args:
+            region: ``(h, w)`` bitmap, for example a `union`; ``minus(~region)`` keeps what lies in
+                it.
+
+        Raises:
+            DataError: The region has another size than the image.
+        """
+        if region.shape != self.size:
+            raise DataError(
+                f"a region to take away must have its image's size {self.size}, (height, width), "
+                f"and has {region.shape}: crop or pad it first."
+            )
+        left = []
+        for runs in self.runs:
+            x0, y0, x1, y1 = rle.bounds(runs, self.size)
+            window = region[y0:y1, x0:x1]
+            if window.any():
+                crop, origin = rle.to_crop(runs, self.size)
+                runs = rle.from_crop(crop & ~window, origin, self.size)
+            left.append(runs)
+        return Masks(self.size, tuple(left))
+
     def to_dense(self) -> npt.NDArray[np.bool_]:
         """Decode everything to ``(n, h, w)``: the array this class exists to avoid."""
         dense = np.zeros((len(self), *self.size), dtype=bool)
