@@ -118,6 +118,12 @@ class Geometry:
         """Length in the target of one source pixel: the square root of the change of areas."""
         return float(np.sqrt(abs(_determinant(self.matrix))))
 
+    @property
+    def shift(self) -> tuple[int, int] | None:
+        """Pixels to the right and down, where it moves by whole pixels and does nothing else."""
+        right, down = np.rint(self.matrix[:, 2]).astype(int).tolist()
+        return (right, down) if _near(self.matrix, _matrix(1, 1, right, down)) else None
+
     # -- what it moves -----------------------------------------------------------------------
 
     def points(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -151,6 +151,8 @@ class Masks:
     def warp(self, geometry: Geometry) -> "Masks":
         """Move all masks; each is resampled (bilinear, foreground from one half) in its own crop.
 
+        Steps of whole pixels copy pixels.
+
         Raises:
             DataError: The geometry starts from another size than that of this image.
         """
@@ -159,6 +161,9 @@ class Masks:
                 f"masks of an image of size {self.size} came with a geometry that starts from "
                 f"{geometry.source}: make it from the size of the image it moves."
             )
+        if (shift := geometry.shift) is not None:
+            runs = (rle.shifted(runs, self.size, shift, geometry.target) for runs in self.runs)
+            return Masks(geometry.target, tuple(runs))
         moved = (geometry.bitmap_crop(*self.crop(i)) for i in range(len(self)))
         return Masks(
             geometry.target,
@@ -174,7 +179,9 @@ class Masks:
         return covered
 
     def minus(self, region: Bitmap) -> "Masks":
-        """Take the pixels of `region` away from every mask; what it does not touch is not decoded.
+        """Take the pixels of `region` away from every mask.
+
+        Only masks whose rectangle the region covers in part are decoded.
 
         Args:
             region: ``(h, w)`` bitmap, for example a `union`; ``minus(~region)`` keeps what lies in
@@ -188,11 +195,13 @@ class Masks:
                 f"a region to take away must have its image's size {self.size}, (height, width), "
                 f"and has {region.shape}: crop or pad it first."
             )
-        left = []
+        left, nothing = [], np.array([self.size[0] * self.size[1]], dtype=np.uint32)
         for runs in self.runs:
             x0, y0, x1, y1 = rle.bounds(runs, self.size)
             window = region[y0:y1, x0:x1]
-            if window.any():
+            if window.all():
+                runs = nothing
+            elif window.any():
                 crop, origin = rle.to_crop(runs, self.size)
                 runs = rle.from_crop(crop & ~window, origin, self.size)
             left.append(runs)
