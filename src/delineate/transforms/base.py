@@ -1,11 +1,13 @@
 """What a transform is: a function of a sample and a random generator that returns a sample."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import numpy as np
 
 from delineate.data.sample import Sample
+from delineate.errors import ConfigError
 
 
 class Transform(Protocol):
@@ -34,3 +36,25 @@ class Compose:
         for transform in self.transforms:
             sample = transform(sample, rng)
         return sample
+
+
+def check_option(good: bool, option: str, expected: str, got: object) -> None:
+    """Say what is wrong with a number that a transform was made with.
+
+    Raises:
+        ConfigError: It is not `good`.
+    """
+    if not good:
+        raise ConfigError(f"{option} should be {expected}, but is {got}: change it.")
+
+
+def check_range(option: str, got: tuple[float, float], least: float, most: float = inf) -> None:
+    """Check what a transform draws a number from: `least` <= smallest <= largest <= `most`.
+
+    Raises:
+        ConfigError: It is no such pair.
+    """
+    low, high = got
+    expected = f"(smallest, largest), from {least:g}"
+    expected += "" if most == inf else f" to {most:g}"
+    check_option(least <= low <= high <= most, option, expected, got)
