@@ -161,6 +161,18 @@ def test_without_objects_to_paste_the_sample_is_the_very_same():
         assert CopyPaste(1.0)(own, rng, lambda rng, nothing=nothing: nothing) is own
 
 
+def test_an_empty_mask_is_nothing_to_paste():
+    rng = np.random.default_rng(0)
+    own, other = random_sample(rng, OWN), random_sample(rng, OTHER, crowd=False)
+    bitmaps = other.instances.masks.to_dense()
+    bitmaps[1:] = False
+    masks = Masks.from_bitmaps(bitmaps, (40, 50))
+    other = replace(other, instances=other.instances.replace(masks=masks, boxes=masks.boxes()))
+    for _ in range(20):
+        after = CopyPaste(1.0, most=1)(own, rng, lambda rng: other).instances
+        assert [label for label in after.labels if label >= 20] == [20]
+
+
 def test_it_happens_with_its_probability():
     rng = np.random.default_rng(0)
     own, other = random_sample(rng, OWN), random_sample(rng, OTHER, crowd=False)
@@ -169,11 +181,12 @@ def test_it_happens_with_its_probability():
     assert 140 < sum(happened) < 220
 
 
-def test_samples_given_are_not_changed():
+@pytest.mark.parametrize("edge", [0, 0.7])
+def test_samples_given_are_not_changed(edge):
     rng = np.random.default_rng(3)
     own, other = random_sample(rng, OWN), random_sample(rng, OTHER)
     before = [(s.image.copy(), s.stuff.copy(), s.instances.masks.to_dense()) for s in (own, other)]
-    CopyPaste(1.0)(own, rng, lambda rng: other)
+    assert CopyPaste(1.0, edge=edge)(own, rng, lambda rng: other) is not own
     for sample, (image, stuff, dense) in zip((own, other), before, strict=True):
         np.testing.assert_array_equal(sample.image, image)
         np.testing.assert_array_equal(sample.stuff, stuff)

@@ -25,7 +25,7 @@ Opacity = npt.NDArray[np.float32]
 def fog(image: ImageArray, rng: np.random.Generator) -> ImageArray:
     """Veil the picture unevenly in light grey, and soften what lies behind."""
     coarse = _coarse(image)
-    density = rng.uniform(0.3, 1.1)
+    density = rng.uniform(0.25, 0.95)
     side = 0.6 * max(coarse)
     banks = noise(coarse, side, rng) + 0.5 * noise(coarse, side / 2.5, rng)
     veil = 1 - np.exp(-density * (1 + rng.uniform(0.15, 0.35) * banks))
@@ -37,13 +37,13 @@ def fog(image: ImageArray, rng: np.random.Generator) -> ImageArray:
 def rain(image: ImageArray, rng: np.random.Generator) -> ImageArray:
     """Draw slanting streaks, far ones faint and near ones long, under a duller sky."""
     size = image.shape[0], image.shape[1]
-    unit = max(min(size) / 512, 1)
+    unit = min(size) / 512
     slant = np.pi / 2 + rng.uniform(-0.35, 0.35)
-    amount, strength = rng.uniform(0.5, 1.5), rng.uniform(0.25, 0.5)
+    amount, strength = rng.uniform(0.5, 1.5) * min(unit, 1), rng.uniform(0.25, 0.5)
     opacity = np.zeros(size, np.float32)
     near = ((0.4, 420, 0.03, 1), (0.7, 160, 0.07, 1), (1, 36, 0.14, 2))
     for share, count, length, thickness in near:
-        thick = round(thickness * unit)
+        thick = max(round(thickness * unit), 1)
         streaks = _strokes(size, slant, round(amount * count), length, thick, rng)
         streaks = cv2.GaussianBlur(streaks, (0, 0), 0.45 * thick)
         np.maximum(opacity, share * streaks, out=opacity)
@@ -56,7 +56,8 @@ def snow(image: ImageArray, rng: np.random.Generator) -> ImageArray:
     """Strew flakes, far ones small and near ones large and out of focus, in a light haze."""
     size = image.shape[0], image.shape[1]
     unit = min(size) / 256
-    slant, amount = np.pi / 2 + rng.uniform(-0.6, 0.6), rng.uniform(0.5, 1.5)
+    slant = np.pi / 2 + rng.uniform(-0.6, 0.6)
+    amount = rng.uniform(0.5, 1.5) * min(unit, 1) ** 2
     opacity = np.full(size, rng.uniform(0.05, 0.2), np.float32)
     for share, count, blur in ((0.9, 300, 0.35), (0.85, 110, 0.6), (0.7, 24, 1.5)):
         thickness = max(round(2.8 * blur * unit), 1)
