@@ -36,7 +36,10 @@ def sample(image):
 
 
 def flat(level, size=(300, 400)):
-    return sample(np.full((*size, 3), level, np.uint8))
+    """All of one level, but for one pixel that is not grey."""
+    image = np.full((*size, 3), level, np.uint8)
+    image[0, 0, 0] ^= 1
+    return sample(image)
 
 
 def after(transform, before, seed=0):
@@ -157,7 +160,7 @@ def test_motion_spreads_a_point_along_a_line_of_any_direction():
         angles.append(np.arctan2(*np.linalg.eigh(np.cov(y, x))[1][:, 1]) % np.pi)
     assert np.histogram(angles, 4, (0, np.pi))[0].min() > 25
     flat_after = after(MotionBlur(1.0), flat(77))
-    assert np.all(flat_after == 77)
+    assert np.all(flat_after[9:, 9:] == 77)
 
 
 # -- noise ---------------------------------------------------------------------------------------
@@ -190,6 +193,14 @@ def test_noise_is_cut_at_black_and_white():
     assert dark.max() > 30
     light = after(Noise(1.0, (10, 10)), flat(255))
     assert np.mean(light == 255) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("gain", [0, 1])
+def test_grey_pictures_stay_grey(gain):
+    grey = sample(np.full((300, 400, 3), 100, np.uint8))
+    noisy = after(Noise(1.0, (5, 5), (gain, gain)), grey)
+    np.testing.assert_array_equal(noisy, noisy[..., :1].repeat(3, axis=2))
+    assert noisy[..., 0].std() == pytest.approx(np.sqrt(25 + 100 * gain + 1 / 12), rel=0.01)
 
 
 def test_noise_draws_sigma_from_its_range():

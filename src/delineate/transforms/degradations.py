@@ -48,7 +48,7 @@ class MotionBlur(PixelChange):
             take ten times as long.
     """
 
-    length: tuple[float, float] = (3.0, 9.0)
+    length: tuple[float, float] = (2.0, 7.0)
 
     def check(self) -> None:
         """See `PixelChange`."""
@@ -83,6 +83,7 @@ def line_kernel(length: float, angle: float) -> npt.NDArray[np.float32]:
 class Noise(PixelChange):
     """Adds a sensor's noise, with probability `p`, to every channel of every pixel by itself.
 
+    A picture that is grey stays grey, as from a microscope: its channels get the same noise.
     Read noise is the same everywhere. Shot noise, the Poisson statistics of light, has a variance
     of `gain` times the level. Their sum is drawn as one Gaussian.
 
@@ -102,12 +103,19 @@ class Noise(PixelChange):
     def changed(self, image: ImageArray, rng: np.random.Generator) -> ImageArray:
         """See `PixelChange`."""
         sigma, gain = rng.uniform(*self.sigma), rng.uniform(*self.gain)
+        if grey := _is_grey(image):
+            image = np.ascontiguousarray(image[..., :1])
         noise = _normals()[rng.integers(0, _FINE, image.shape, dtype=np.uint16)]
         if gain:
             noise *= np.sqrt(sigma**2 + gain * np.arange(256)).astype(np.float32)[image]
         else:
             noise *= np.float32(sigma)
-        return _bytes(cv2.add(image, noise, dtype=cv2.CV_8U))  # rounds, and cuts at 0 and 255
+        noisy = cv2.add(image, noise, dtype=cv2.CV_8U)  # rounds, and cuts at 0 and 255
+        return _bytes(cv2.merge([noisy] * 3) if grey else noisy)
+
+
+def _is_grey(image: ImageArray) -> bool:
+    return all(np.array_equal(image[..., 0], image[..., other]) for other in (1, 2))
 
 
 @cache
