@@ -212,11 +212,11 @@ def test_boxes_alone_cannot_be_pasted():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"p": 1.5}, "p should be a probability, but is 1.5"),
+        ({"p": 1.5}, "p should be a number from 0 to 1, but is 1.5"),
         ({"p": 1, "most": 0}, "most should be at least 1, but is 0"),
         ({"p": 1, "edge": -1}, "edge should be from 0 to 10 pixels, but is -1"),
         ({"p": 1, "edge": float("nan")}, "edge should be"),
-        ({"p": 1, "min_visible": 2}, "min_visible should be a share from 0 to 1, but is 2"),
+        ({"p": 1, "min_visible": 2}, "min_visible should be a number from 0 to 1, but is 2"),
     ],
 )
 def test_numbers_out_of_range_are_said(options, sentence):

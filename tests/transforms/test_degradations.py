@@ -84,7 +84,7 @@ def test_any_size(kind, size):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        *((lambda kind=kind: kind(1.5), "p should be a probability, but is 1.5") for kind in ALL),
+        *((lambda kind=kind: kind(1.5), "p should be .* from 0 to 1, but is 1.5") for kind in ALL),
         (lambda: Blur(1, (2, 1)), r"sigma .* \(smallest, largest\), from 0, but is \(2, 1\)"),
         (lambda: Blur(1, (-1, 1)), "sigma should be"),
         (lambda: MotionBlur(1, (-1, 1)), "length should be"),

@@ -203,14 +203,14 @@ def test_scenes_happen_with_their_probability_and_change_nothing_given(scene):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: Mosaic(-1), "p should be a probability, but is -1"),
+        (lambda: Mosaic(-1), "p should be a number from 0 to 1, but is -1"),
         (lambda: Mosaic(1, centre=(0.6, 0.4)), "centre should be .* from 0 to 1, but is"),
         (lambda: Mosaic(1, min_visible=2), "min_visible should be"),
-        (lambda: MixUp(2), "p should be a probability, but is 2"),
+        (lambda: MixUp(2), "p should be a number from 0 to 1, but is 2"),
         (lambda: MixUp(1, alpha=0), "alpha should be above 0, but is 0"),
         (lambda: MixUp(1, alpha=float("inf")), "alpha should be above 0, but is inf"),
         (lambda: MixUp(1, min_visible=-1), "min_visible should be"),
-        (lambda: scenes(SyntheticScenes(1), mosaic=1.2), "p should be a probability, but is 1.2"),
+        (lambda: scenes(SyntheticScenes(1), mosaic=1.2), "p should be .*, but is 1.2"),
     ],
 )
 def test_numbers_out_of_range_are_said(make, sentence):

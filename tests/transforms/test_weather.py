@@ -55,6 +55,11 @@ def test_fog_takes_contrast_and_is_uneven():
         assert np.abs(np.diff(veil, axis=1)).max() <= 5
 
 
+def test_fog_is_never_less_than_none():
+    grey = np.full((64, 64, 3), 120, np.uint8)
+    assert min(fog(grey, rng(seed)).min() for seed in range(400)) >= 120
+
+
 def test_rain_falls_in_thin_steep_streaks():
     for seed in SEEDS:
         wet = rain(BLACK, rng(seed))[..., 0].astype(float)

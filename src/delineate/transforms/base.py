@@ -48,6 +48,15 @@ def check_option(good: bool, option: str, expected: str, got: object) -> None:
         raise ConfigError(f"{option} should be {expected}, but is {got}: change it.")
 
 
+def check_share(option: str, got: float) -> None:
+    """Check a probability, or a part of a whole.
+
+    Raises:
+        ConfigError: It is not from 0 to 1.
+    """
+    check_option(0 <= got <= 1, option, "a number from 0 to 1", got)
+
+
 def check_range(option: str, got: tuple[float, float], least: float, most: float = inf) -> None:
     """Check what a transform draws a number from: `least` <= smallest <= largest <= `most`.
 

@@ -15,7 +15,7 @@ from delineate.core.instances import Instances
 from delineate.core.rle import Bitmap
 from delineate.data.sample import Sample
 from delineate.errors import DataError
-from delineate.transforms.base import check_option
+from delineate.transforms.base import check_option, check_share
 from delineate.transforms.others import Others, joined, window
 
 
@@ -46,11 +46,10 @@ class CopyPaste:
     min_visible: float = 0.25
 
     def __post_init__(self) -> None:
-        check_option(0 <= self.p <= 1, "p", "a probability", self.p)
+        check_share("p", self.p)
         check_option(self.most >= 1, "most", "at least 1", self.most)
         check_option(0 <= self.edge <= 10, "edge", "from 0 to 10 pixels", self.edge)
-        good = 0 <= self.min_visible <= 1
-        check_option(good, "min_visible", "a share from 0 to 1", self.min_visible)
+        check_share("min_visible", self.min_visible)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, others: Others) -> Sample:
         """See `delineate.transforms.others.Scene`.
@@ -85,8 +84,9 @@ class CopyPaste:
         if objects.crowd is not None:
             free &= ~objects.crowd
         objects = objects[free]
-        count = int(rng.integers(1, min(len(objects), self.most) + 1)) if len(objects) else 0
-        chosen = rng.choice(len(objects), count, replace=False) if count else []
+        most = min(len(objects), self.most)
+        count = int(rng.integers(min(most, 1), most + 1))
+        chosen = rng.permutation(len(objects))[:count]
         assert objects.masks is not None
         cover = objects.masks[chosen].union()
         return objects.behind(~cover, self.min_visible), cover

@@ -6,7 +6,7 @@ depends on its generator alone, whichever process works on it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -16,8 +16,6 @@ from delineate.core.instances import Instances
 from delineate.data.sample import Dataset, Sample
 from delineate.transforms.base import Compose, Transform
 from delineate.transforms.geometric import RandomCrop, Warp
-
-_AS_THEY_ARE = Compose()
 
 Others = Callable[[np.random.Generator], Sample]
 """Draws another sample."""
@@ -45,7 +43,7 @@ class WithOthers:
 
     dataset: Dataset
     scene: Scene
-    jitter: Transform = _AS_THEY_ARE
+    jitter: Transform = field(default_factory=Compose)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return what the scene makes of the sample."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from delineate.core.image import ImageArray
 from delineate.data.sample import Sample
-from delineate.transforms.base import check_option
+from delineate.transforms.base import check_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class PixelChange(ABC):
     p: float
 
     def __post_init__(self) -> None:
-        check_option(0 <= self.p <= 1, "p", "a probability", self.p)
+        check_share("p", self.p)
         self.check()
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:

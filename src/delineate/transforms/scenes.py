@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from delineate.core.geometry import Geometry
+from delineate.core.instances import Instances
 from delineate.core.panoptic import VOID_STUFF
 from delineate.data.sample import Dataset, Sample
-from delineate.transforms.base import Compose, Transform, check_option, check_range
+from delineate.transforms.base import Compose, Transform, check_option, check_range, check_share
 from delineate.transforms.copy_paste import CopyPaste
 from delineate.transforms.others import Others, Scene, WithOthers, joined, window
 
@@ -41,10 +42,9 @@ class Mosaic:
     min_visible: float = 0.25
 
     def __post_init__(self) -> None:
-        check_option(0 <= self.p <= 1, "p", "a probability", self.p)
+        check_share("p", self.p)
         check_range("centre", self.centre, 0, 1)
-        good = 0 <= self.min_visible <= 1
-        check_option(good, "min_visible", "a share from 0 to 1", self.min_visible)
+        check_share("min_visible", self.min_visible)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, others: Others) -> Sample:
         """See `delineate.transforms.others.Scene`."""
@@ -56,7 +56,8 @@ class Mosaic:
             for side in (height, width)
         )
         image, stuff = np.empty_like(sample.image), np.empty((height, width), np.uint8)
-        instances, with_stuff = [], True
+        instances: list[Instances] = []
+        with_stuff = True
         for top, bottom, left, right in (
             (0, y, 0, x),
             (0, y, x, width),
@@ -102,10 +103,9 @@ class MixUp:
     min_visible: float = 0.25
 
     def __post_init__(self) -> None:
-        check_option(0 <= self.p <= 1, "p", "a probability", self.p)
+        check_share("p", self.p)
         check_option(0 < self.alpha < np.inf, "alpha", "above 0", self.alpha)
-        good = 0 <= self.min_visible <= 1
-        check_option(good, "min_visible", "a share from 0 to 1", self.min_visible)
+        check_share("min_visible", self.min_visible)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, others: Others) -> Sample:
         """See `delineate.transforms.others.Scene`."""

@@ -28,7 +28,8 @@ def fog(image: ImageArray, rng: np.random.Generator) -> ImageArray:
     density = rng.uniform(0.25, 0.95)
     side = 0.6 * max(coarse)
     banks = noise(coarse, side, rng) + 0.5 * noise(coarse, side / 2.5, rng)
-    veil = 1 - np.exp(-density * (1 + rng.uniform(0.15, 0.35) * banks))
+    depth = np.maximum(1 + rng.uniform(0.15, 0.35) * banks, 0)
+    veil = 1 - np.exp(-density * depth)
     light = rng.uniform(185, 235) + rng.uniform(-4, 8) * np.array([-1, 0, 1])
     behind = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.2 + 0.6 * density), np.uint8)
     return _painted(behind, light, _enlarged(veil, image))
@@ -40,16 +41,15 @@ def rain(image: ImageArray, rng: np.random.Generator) -> ImageArray:
     unit = min(size) / 512
     slant = np.pi / 2 + rng.uniform(-0.35, 0.35)
     amount, strength = rng.uniform(0.5, 1.5) * min(unit, 1), rng.uniform(0.25, 0.5)
-    opacity = np.zeros(size, np.float32)
+    drawn = np.zeros(size, np.uint8)
     near = ((0.4, 420, 0.03, 1), (0.7, 160, 0.07, 1), (1, 36, 0.14, 2))
     for share, count, length, thickness in near:
         thick = max(round(thickness * unit), 1)
         streaks = _strokes(size, slant, round(amount * count), length, thick, rng)
-        streaks = cv2.GaussianBlur(streaks, (0, 0), 0.45 * thick)
-        np.maximum(opacity, share * streaks, out=opacity)
+        _layer(drawn, streaks, 0.45 * thick, share)
     dull = rng.uniform(0.06, 0.2)
-    grey = _painted(image, np.full(3, 140.0), np.full(size, dull, np.float32))
-    return _painted(grey, np.array([214.0, 219.0, 226.0]), strength * opacity)
+    grey = np.asarray(cv2.addWeighted(image, 1 - dull, image, 0, 140 * dull), np.uint8)
+    return _painted(grey, np.array([214.0, 219.0, 226.0]), drawn * np.float32(strength / 255))
 
 
 def snow(image: ImageArray, rng: np.random.Generator) -> ImageArray:
@@ -58,13 +58,12 @@ def snow(image: ImageArray, rng: np.random.Generator) -> ImageArray:
     unit = min(size) / 256
     slant = np.pi / 2 + rng.uniform(-0.6, 0.6)
     amount = rng.uniform(0.5, 1.5) * min(unit, 1) ** 2
-    opacity = np.full(size, rng.uniform(0.05, 0.2), np.float32)
+    drawn = np.full(size, round(255 * rng.uniform(0.05, 0.2)), np.uint8)
     for share, count, blur in ((0.9, 300, 0.35), (0.85, 110, 0.6), (0.7, 24, 1.5)):
         thickness = max(round(2.8 * blur * unit), 1)
         flakes = _strokes(size, slant, round(amount * count), 0.005, thickness, rng)
-        flakes = cv2.GaussianBlur(flakes, (0, 0), max(blur * unit, 0.4))
-        np.maximum(opacity, share * flakes, out=opacity)
-    return _painted(image, np.array([244.0, 246.0, 250.0]), opacity)
+        _layer(drawn, flakes, max(blur * unit, 0.4), share)
+    return _painted(image, np.array([244.0, 246.0, 250.0]), drawn * np.float32(1 / 255))
 
 
 def shadow(image: ImageArray, rng: np.random.Generator) -> ImageArray:
@@ -144,15 +143,20 @@ def _enlarged(smooth: Opacity, image: ImageArray) -> Opacity:
 
 def _strokes(
     size: Size, slant: float, count: int, length: float, thickness: int, rng: np.random.Generator
-) -> Opacity:
-    """Draw strokes anywhere, `length` of the longer side long on average."""
+) -> ImageArray:
+    """Draw strokes anywhere, `length` of the longer side long on average: ``(h, w)``, 0 or 255."""
     height, width = size
-    side = max(size)
     middle = rng.uniform(-0.05, 1.05, (count, 1, 2)) * (width, height)
     turn = slant + rng.normal(0, 0.03, (count, 1, 1))
-    half = length * side / 2 * rng.uniform(0.5, 1.5, (count, 1, 1))
+    half = length * max(size) / 2 * rng.uniform(0.5, 1.5, (count, 1, 1))
     along = np.concatenate([np.cos(turn), np.sin(turn)], axis=2) * half
     ends = np.rint(np.concatenate([middle - along, middle + along], axis=1) * 8).astype(np.int32)
     drawn = np.zeros(size, np.uint8)
     cv2.polylines(drawn, ends, False, 255, thickness, cv2.LINE_AA, shift=3)
-    return drawn.astype(np.float32) / np.float32(255)
+    return drawn
+
+
+def _layer(drawn: ImageArray, strokes: ImageArray, blur: float, share: float) -> None:
+    """Add soft strokes of a share of the full opacity to what is drawn already, in place."""
+    soft = cv2.convertScaleAbs(cv2.GaussianBlur(strokes, (0, 0), blur), alpha=share)
+    cv2.max(drawn, soft, dst=drawn)
