@@ -11,9 +11,8 @@ from delineate.data.sample import Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ImageError
-from delineate.transforms.base import Compose
+from delineate.transforms.base import Among, AnyOf, Compose
 from delineate.transforms.geometric import Flip, RandomCrop, ScaleJitter, Warp
-from delineate.transforms.others import WithOthers
 from delineate.transforms.scenes import scenes
 
 JITTER = Warp((ScaleJitter(0.7, 1.4), Flip(), RandomCrop((64, 64))))
@@ -46,8 +45,8 @@ def all_of(sample, rng, others):
 
 def test_others_are_drawn_evenly_and_jittered_from_the_samples_own_generator():
     data = SyntheticScenes(4, size=(32, 32))
-    drawn = WithOthers(data, all_of, lambda s, rng: replace(s, name=f"{s.image_id}:{rng.random()}"))
-    names = drawn(data[0], np.random.default_rng(5)).name.split()
+    others = AnyOf(data, lambda s, rng: replace(s, name=f"{s.image_id}:{rng.random()}"))
+    names = Among(all_of, others)(data[0], np.random.default_rng(5)).name.split()
     rng = np.random.default_rng(5)
     expected = [f"{rng.integers(4) + 1}:{rng.random()}" for _ in range(200)]
     assert names == expected
@@ -57,7 +56,7 @@ def test_others_are_drawn_evenly_and_jittered_from_the_samples_own_generator():
 
 def test_without_jitter_others_come_as_they_are():
     data = SyntheticScenes(1, size=(32, 32))
-    other = WithOthers(data, lambda sample, rng, others: others(rng))
+    other = Among(lambda sample, rng, others: others(rng), AnyOf(data))
     shown = other(None, np.random.default_rng(0))
     np.testing.assert_array_equal(shown.image, data[0].image)
 
@@ -65,7 +64,7 @@ def test_without_jitter_others_come_as_they_are():
 def test_one_data_set_is_sent_to_workers_once():
     data = SyntheticScenes(3)
     subset, transform = pickle.loads(pickle.dumps((Subset(data, [0, 1]), chain(data))))
-    copies = {id(step.dataset) for step in transform.transforms[1].transforms}
+    copies = {id(step.others.dataset) for step in transform.transforms[1].transforms}
     assert copies == {id(subset._dataset)}
 
 

@@ -233,4 +233,5 @@ def test_what_is_asked_for_comes_in_order_with_the_jitter_for_others():
         CopyPaste(0.2, min_visible=0.4),
         MixUp(0.1, min_visible=0.4),
     ]
-    assert all(step.dataset is data and step.jitter is jitter for step in chain.transforms)
+    others = [step.others for step in chain.transforms]
+    assert all(other.dataset is data and other.prepare is jitter for other in others)

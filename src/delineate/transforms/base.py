@@ -1,13 +1,17 @@
 """What a transform is: a function of a sample and a random generator that returns a sample."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
 import numpy as np
 
-from delineate.data.sample import Sample
+from delineate.data.sample import Dataset, Sample
 from delineate.errors import ConfigError
+
+Others = Callable[[np.random.Generator], Sample]
+"""Draws another sample of the data set."""
 
 
 class Transform(Protocol):
@@ -38,11 +42,48 @@ class Compose:
         return sample
 
 
+class Scene(Protocol):
+    """Makes one sample of several, for example a mosaic; else as `Transform`."""
+
+    def __call__(self, sample: Sample, rng: np.random.Generator, others: Others) -> Sample:
+        """Return the changed sample; further ones come from `others`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Draws samples of a data set, all equally likely, and prepares each.
+
+    Attributes:
+        dataset: Not empty.
+        prepare: Applied to each sample before a scene sees it.
+    """
+
+    dataset: Dataset
+    prepare: Transform = Compose()
+
+    def __call__(self, rng: np.random.Generator) -> Sample:
+        """Return a sample."""
+        return self.prepare(self.dataset[int(rng.integers(len(self.dataset)))], rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """A scene as a transform, given where further samples come from."""
+
+    scene: Scene
+    others: Others
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return what the scene makes of the sample and others."""
+        return self.scene(sample, rng, self.others)
+
+
 def check_option(good: bool, option: str, expected: str, got: object) -> None:
-    """Say what is wrong with a number that a transform was made with.
+    """Make sure of an option's value.
 
     Raises:
-        ConfigError: It is not `good`.
+        ConfigError: It is not good; the sentence says what was expected.
     """
     if not good:
         raise ConfigError(f"{option} should be {expected}, but is {got}: change it.")

@@ -15,8 +15,8 @@ from delineate.core.instances import Instances
 from delineate.core.rle import Bitmap
 from delineate.data.sample import Sample
 from delineate.errors import DataError
-from delineate.transforms.base import check_option, check_share
-from delineate.transforms.others import Others, joined, window
+from delineate.transforms.base import Others, check_option, check_share
+from delineate.transforms.parts import joined, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class CopyPaste:
         check_share("min_visible", self.min_visible)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, others: Others) -> Sample:
-        """See `delineate.transforms.others.Scene`.
+        """See `delineate.transforms.base.Scene`.
 
         Raises:
             DataError: Objects of one of the samples have no masks.

@@ -13,9 +13,19 @@ from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
 from delineate.core.panoptic import VOID_STUFF
 from delineate.data.sample import Dataset, Sample
-from delineate.transforms.base import Compose, Transform, check_option, check_range, check_share
+from delineate.transforms.base import (
+    Among,
+    AnyOf,
+    Compose,
+    Others,
+    Scene,
+    Transform,
+    check_option,
+    check_range,
+    check_share,
+)
 from delineate.transforms.copy_paste import CopyPaste
-from delineate.transforms.others import Others, Scene, WithOthers, joined, window
+from delineate.transforms.parts import joined, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Mosaic:
         check_share("min_visible", self.min_visible)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, others: Others) -> Sample:
-        """See `delineate.transforms.others.Scene`."""
+        """See `delineate.transforms.base.Scene`."""
         height, width = sample.instances.image_size
         if min(height, width) < 2 or rng.random() >= self.p:
             return sample
@@ -108,7 +118,7 @@ class MixUp:
         check_share("min_visible", self.min_visible)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, others: Others) -> Sample:
-        """See `delineate.transforms.others.Scene`."""
+        """See `delineate.transforms.base.Scene`."""
         if rng.random() >= self.p:
             return sample
         other = window(others(rng), sample.instances.image_size, self.min_visible, rng)
@@ -156,4 +166,5 @@ def scenes(
         chosen.append(CopyPaste(copy_paste, min_visible=min_visible))
     if mix_up:
         chosen.append(MixUp(mix_up, min_visible=min_visible))
-    return Compose(tuple(WithOthers(dataset, scene, jitter) for scene in chosen))
+    others = AnyOf(dataset, jitter)
+    return Compose(tuple(Among(scene, others) for scene in chosen))
