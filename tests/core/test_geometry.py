@@ -195,6 +195,7 @@ def test_fill(fill, channels, value):
         (Geometry.resize((5, 7), (5, 8)), None),
         (Geometry.affine((5, 7), [[1, 0, 0.5], [0, 1, 0]], (5, 7)), None),
         (Geometry.affine((5, 7), [[0, 1, 0], [1, 0, 0]], (7, 5)), None),
+        (Geometry.perspective((5, 7), [[0, 0], [7, 0], [7, 5], [1, 5]], (5, 7)), None),
     ],
 )
 def test_whole_steps_alone_are_a_shift(geometry, shift):

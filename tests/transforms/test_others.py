@@ -12,7 +12,8 @@ from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ImageError
 from delineate.transforms.base import Among, AnyOf, Compose
-from delineate.transforms.geometric import Flip, RandomCrop, ScaleJitter, Warp
+from delineate.transforms.framing import RandomCrop, ScaleJitter
+from delineate.transforms.geometric import Flip, Warp
 from delineate.transforms.scenes import scenes
 
 JITTER = Warp((ScaleJitter(0.7, 1.4), Flip(), RandomCrop((64, 64))))

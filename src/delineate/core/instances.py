@@ -140,9 +140,11 @@ class Instances:
         Where there are masks they are resampled, and the boxes become the tight boxes around them.
         Without masks a box becomes the upright box around its moved corners, cut off at the image.
 
-        What is visible is the new area (of the mask, else of the box) divided by the old one times
-        the geometry's change of areas. An object is left out if it is invisible, or less visible
-        than `min_visible`; a crowd region only if it is invisible.
+        What is visible is the new area (of the mask, else of the box) divided by the area that the
+        object would have in a target without end: the old one times the geometry's change of areas,
+        which under a perspective is taken pixel by pixel (without masks, at the box's centre). An
+        object is left out if it is invisible, or less visible than `min_visible`; a crowd region
+        only if it is invisible.
 
         Args:
             geometry: Must start from the size of this image.
@@ -159,11 +161,13 @@ class Instances:
         if self.masks is not None:
             masks = self.masks.warp(geometry)
             boxes = masks.boxes()
-            before, after = self.masks.areas.astype(np.float64), masks.areas.astype(np.float64)
+            whole, after = self.masks.moved_areas(geometry), masks.areas.astype(np.float64)
         else:
             masks, boxes = None, box.clip(geometry.boxes(self.boxes), geometry.target)
-            before, after = box.area(self.boxes), box.area(boxes)
-        seen = self._seen(before * geometry.scale**2, after, min_visible)
+            centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+            whole, after = geometry.area_change(centres) * box.area(self.boxes), box.area(boxes)
+        whole = np.minimum(whole, np.finfo(np.float64).max)  # what reaches the horizon is endless
+        seen = self._seen(whole, after, min_visible)
         return replace(self, image_size=geometry.target, boxes=boxes, masks=masks)[seen]
 
     def behind(self, region: Bitmap, min_visible: float = 0.0) -> "Instances":

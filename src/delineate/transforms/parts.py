@@ -9,7 +9,8 @@ import numpy as np
 from delineate.core.boxes import Size
 from delineate.core.instances import Instances
 from delineate.data.sample import Sample
-from delineate.transforms.geometric import RandomCrop, Warp
+from delineate.transforms.framing import RandomCrop
+from delineate.transforms.geometric import Warp
 
 
 def window(sample: Sample, size: Size, min_visible: float, rng: np.random.Generator) -> Sample:

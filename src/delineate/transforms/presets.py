@@ -3,13 +3,11 @@
 from delineate.core.boxes import Size
 from delineate.core.preprocess import Preprocess
 from delineate.transforms.base import Compose, Transform
+from delineate.transforms.framing import RandomCrop, Resize, ScaleJitter
 from delineate.transforms.geometric import (
     Flip,
     QuarterTurn,
-    RandomCrop,
-    Resize,
     Rotate,
-    ScaleJitter,
     Step,
     Warp,
 )
