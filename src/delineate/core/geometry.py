@@ -167,6 +167,14 @@ class Geometry:
         """
         return maps.area_change(self.matrix, _pairs(points))
 
+    @property
+    def shift(self) -> tuple[int, int] | None:
+        """Pixels to the right and down, where it moves by whole pixels and does nothing else."""
+        if not self.is_affine:
+            return None
+        right, down = np.rint(self.matrix[:, 2]).astype(int).tolist()
+        return (right, down) if maps.near(self.matrix, scaling(1, 1, right, down)) else None
+
     # -- what it moves -----------------------------------------------------------------------
 
     def points(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
