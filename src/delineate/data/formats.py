@@ -13,6 +13,8 @@ from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
 from delineate.data.coco_write import write_coco_splits
 from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.sample import Dataset
+from delineate.data.yolo import find_yolo, read_yolo
+from delineate.data.yolo_write import write_yolo
 from delineate.errors import ConfigError, DataError, nearest
 
 
@@ -72,6 +74,15 @@ _ALL = (
         layout="val.json, its maps in val/ and its pictures in images/ beside it",
         find=find_coco_panoptic,
         read=lambda source, **options: read_coco_panoptic(source.path, **options),
+    ),
+    Format(
+        name="yolo",
+        title="YOLO segmentation",
+        layout="data.yaml, pictures in images/train and images/val, labels in labels/train and "
+        "labels/val",
+        find=find_yolo,
+        read=read_yolo,
+        write=write_yolo,
     ),
 )
 
