@@ -1,6 +1,5 @@
 """YOLO in and out: ultralytics' layouts, exact round trips, every fault its sentence."""
 
-import itertools
 import shutil
 
 import cv2
@@ -12,7 +11,7 @@ from delineate.core.image import write_image
 from delineate.core.masks import Masks
 from delineate.data.formats import open_dataset, open_splits
 from delineate.data.yolo import find_yolo
-from delineate.data.yolo_write import joined, write_yolo
+from delineate.data.yolo_write import write_yolo
 from delineate.errors import DataError
 from fuzzing import opens_or_says_why, spoil_file
 from rich_set import CLASSES, ONE, PLAIN, assert_kept, rich_set
@@ -246,26 +245,6 @@ def test_ultralytics_understands_what_is_written(tmp_path):
     assert "path" not in content  # "." would be the working directory
     label = tmp_path / "written" / "labels" / "train" / "nothing.txt"
     assert label.read_text() == ""
-
-
-def test_any_mask_is_one_outline():
-    rng = np.random.default_rng(0)
-    for _ in range(100):
-        size = tuple(rng.integers(1, 40, 2).tolist())
-        masks = Masks.from_bitmaps([rng.random(size) < rng.uniform(0.05, 1)], size)
-        if masks.areas[0]:
-            outline = joined(masks.polygons(0))
-            again = Masks.from_coco([[outline.ravel().tolist()]], size)
-            assert again.to_coco() == masks.to_coco()
-
-
-def test_bridges_are_short():
-    bitmap = np.zeros((40, 60), bool)
-    bitmap[2:12, 2:12] = bitmap[15:25, 16:26] = bitmap[29:39, 29:39] = True
-    outline = joined(Masks.from_bitmaps([bitmap], (40, 60)).polygons(0)).tolist()
-    steps = {(tuple(a), tuple(b)) for a, b in itertools.pairwise(outline)}
-    bridges = {(a, b) for a, b in steps if (b, a) in steps and a < b}
-    assert bridges == {((12, 12), (16, 15)), ((26, 25), (29, 29))}
 
 
 def test_splits_of_different_classes(tmp_path):

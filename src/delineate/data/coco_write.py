@@ -4,7 +4,7 @@ import contextlib
 import filecmp
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from delineate._files import output_error, writing_whole
 from delineate.core.image import read_image, write_image
 from delineate.core.instances import Instances
+from delineate.core.masks import Masks
 from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
 
@@ -39,7 +40,7 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
         for index in range(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
-            for line in _lines(dataset):
+            for line in json_lines(_lists(dataset)):
                 file.write(line.encode())
         undo.pop_all()
 
@@ -102,8 +103,7 @@ def quietly(remove: Callable[[], None]) -> None:
         remove()
 
 
-def _lines(dataset: Dataset) -> Iterator[str]:
-    """Yield the JSON text, one record a line, so that no more than an image's is in memory."""
+def _lists(dataset: Dataset) -> dict[str, Iterable[Mapping[str, Any]]]:
     classes = dataset.classes
     images = (
         {"id": r.image_id, "file_name": r.name, "width": r.size[1], "height": r.size[0]}
@@ -113,7 +113,11 @@ def _lines(dataset: Dataset) -> Iterator[str]:
         {"id": source_id, "name": name}
         for source_id, name in zip(classes.source_ids, classes.names, strict=True)
     )
-    lists = {"images": images, "categories": categories, "annotations": _annotations(dataset)}
+    return {"images": images, "categories": categories, "annotations": annotations(dataset)}
+
+
+def json_lines(lists: Mapping[str, Iterable[Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield an object of lists as JSON, one record a line, so that never all are in memory."""
     before = "{"
     for name, records in lists.items():
         yield f'{before}"{name}": ['
@@ -126,7 +130,18 @@ def _lines(dataset: Dataset) -> Iterator[str]:
     yield "}\n"
 
 
-def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
+def annotations(
+    dataset: Dataset, spell: Callable[[Masks], Sequence[Any]] = Masks.to_coco
+) -> Iterator[dict[str, Any]]:
+    """Yield the annotations of all images as COCO's records.
+
+    Args:
+        dataset: Where they are.
+        spell: Gives the segmentation of each mask.
+
+    Raises:
+        DataError: An image has no masks, or two annotations have the same id.
+    """
     seen: set[int] = set()
     for index, record in enumerate(dataset.records):
         instances = dataset.instances(index)
@@ -139,7 +154,7 @@ def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
         columns = (
             ids,
             instances.labels.tolist(),
-            instances.masks.to_coco(),
+            spell(instances.masks),
             dataset.areas(index).tolist(),
             dataset.stated_boxes(index).tolist(),
             np.zeros(len(ids), bool) if instances.crowd is None else instances.crowd,

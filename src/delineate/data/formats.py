@@ -12,6 +12,8 @@ from delineate.data.coco import find_coco, read_coco
 from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
 from delineate.data.coco_write import write_coco_splits
 from delineate.data.layouts import SPLITS, Source, Sources
+from delineate.data.lvis import find_lvis, read_lvis
+from delineate.data.lvis_write import write_lvis
 from delineate.data.sample import Dataset
 from delineate.data.yolo import find_yolo, read_yolo
 from delineate.data.yolo_write import write_yolo
@@ -74,6 +76,14 @@ _ALL = (
         layout="val.json, its maps in val/ and its pictures in images/ beside it",
         find=find_coco_panoptic,
         read=lambda source, **options: read_coco_panoptic(source.path, **options),
+    ),
+    Format(
+        name="lvis",
+        title="LVIS",
+        layout="train.json and val.json, their pictures in images/train and images/val",
+        find=find_lvis,
+        read=read_lvis,
+        write=write_lvis,
     ),
     Format(
         name="yolo",

@@ -7,19 +7,17 @@ Objects are traced along the edges of their pixels, so that reading gives back t
 regions, which the format cannot say, are left out, as ultralytics' own converter does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import yaml
 
 from delineate._files import write_whole
+from delineate.core.bridges import bridged
 from delineate.data.sample import Dataset
 from delineate.data.writing import common_classes, masks_of, put_images
 from delineate.data.yolo_pictures import label_of
-
-Ring = npt.NDArray[np.float32]
 
 
 def write_yolo(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
@@ -47,41 +45,5 @@ def _lines(dataset: Dataset, index: int) -> Iterator[str]:
     for i in np.flatnonzero(~crowd).tolist():
         rings = masks.polygons(i)
         if rings:
-            corners = (joined(rings) / (width, height)).ravel().tolist()
+            corners = (bridged(rings) / (width, height)).ravel().tolist()
             yield f"{found.labels[i]} {' '.join(f'{v:.10g}' for v in corners)}\n"
-
-
-def joined(rings: Sequence[Ring]) -> npt.NDArray[np.float64]:
-    """Join outlines to one, over bridges without width that are walked there and back.
-
-    Each outline is joined to the one before it, near to where they are nearest, as ultralytics'
-    ``merge_multi_segment`` does: along the first to its bridge, over it, along the second, ...,
-    around the last, and back along the rest of each.
-
-    Args:
-        rings: ``(k, 2)`` corners each, of parts and holes.
-
-    Returns:
-        ``(n, 2)`` corners. By the even-odd rule it encloses what its parts enclose.
-    """
-    there, back = [], []
-    entry = 0
-    for ring, following in zip(rings, [*rings[1:], None], strict=True):
-        walk = np.roll(ring, -entry, axis=0).astype(np.float64)
-        if len(rings) > 1:
-            walk = np.append(walk, walk[:1], axis=0)
-        leave = len(walk)
-        if following is not None:
-            leave, entry = _nearest(walk, following)
-        there.append(walk[: leave + 1])
-        back.append(walk[leave:])
-    return np.concatenate([*there, *back[::-1]])
-
-
-def _nearest(a: npt.NDArray[np.float64], b: Ring) -> tuple[int, int]:
-    """Return a corner of each outline that are near to one another, if not the nearest of all."""
-    j = 0
-    for _ in range(3):
-        i = int(((a - b[j]) ** 2).sum(axis=1).argmin())
-        j = int(((b - a[i]) ** 2).sum(axis=1).argmin())
-    return i, j
