@@ -15,6 +15,8 @@ from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.lvis import find_lvis, read_lvis
 from delineate.data.lvis_write import write_lvis
 from delineate.data.sample import Dataset
+from delineate.data.via import find_via, read_via
+from delineate.data.via_write import write_via
 from delineate.data.yolo import find_yolo, read_yolo
 from delineate.data.yolo_write import write_yolo
 from delineate.errors import ConfigError, DataError, nearest
@@ -84,6 +86,14 @@ _ALL = (
         find=find_lvis,
         read=read_lvis,
         write=write_lvis,
+    ),
+    Format(
+        name="via",
+        title="VGG Image Annotator (VIA)",
+        layout="train.json and val.json, their pictures in images/ or beside them",
+        find=find_via,
+        read=read_via,
+        write=write_via,
     ),
     Format(
         name="yolo",

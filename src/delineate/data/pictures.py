@@ -1,14 +1,17 @@
 """Find the file of a picture, and compare it with what its annotations say."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from delineate.core.boxes import Size
 from delineate.core.image import check_file, stored_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
+
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/|[A-Za-z][A-Za-z0-9+.-]*://")
 
 THREADS = 8
 """Looking at files is waiting, most of all on network disks."""
@@ -58,6 +61,17 @@ def lies_at(places: Sequence[Path]) -> Path:
         f"its file is missing in {' and in '.join(map(str, folders))}",
         "put it there, or name the folder of the pictures with --images",
     )
+
+
+def local_name(name: str) -> str:
+    """Return a picture's name relative to some folder, with forward slashes.
+
+    Of an absolute path, of whatever system, and of a URL only the last part is left.
+    """
+    plain = name.replace("\\", "/")
+    if _ABSOLUTE.match(plain):
+        return plain.rstrip("/").rpartition("/")[2]
+    return PurePosixPath(plain).as_posix()
 
 
 def check_inside(name: str, folder: str = "the folder of images") -> None:
