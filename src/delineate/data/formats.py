@@ -11,6 +11,8 @@ from delineate.data.annotated import OnError, check_on_error
 from delineate.data.coco import find_coco, read_coco
 from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
 from delineate.data.coco_write import write_coco_splits
+from delineate.data.label_studio import find_label_studio, read_label_studio
+from delineate.data.label_studio_write import write_label_studio
 from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.lvis import find_lvis, read_lvis
 from delineate.data.lvis_write import write_lvis
@@ -86,6 +88,14 @@ _ALL = (
         find=find_lvis,
         read=read_lvis,
         write=write_lvis,
+    ),
+    Format(
+        name="label_studio",
+        title="Label Studio",
+        layout="an export as JSON, such as train.json, its pictures in images/ or beside it",
+        find=find_label_studio,
+        read=read_label_studio,
+        write=write_label_studio,
     ),
     Format(
         name="via",
