@@ -16,6 +16,8 @@ from delineate.data.label_studio_write import write_label_studio
 from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.lvis import find_lvis, read_lvis
 from delineate.data.lvis_write import write_lvis
+from delineate.data.open_images import find_open_images, read_open_images
+from delineate.data.open_images_write import write_open_images
 from delineate.data.sample import Dataset
 from delineate.data.via import find_via, read_via
 from delineate.data.via_write import write_via
@@ -96,6 +98,15 @@ _ALL = (
         find=find_label_studio,
         read=read_label_studio,
         write=write_label_studio,
+    ),
+    Format(
+        name="open_images",
+        title="Open Images masks",
+        layout="annotations/train-annotations-object-segmentation.csv, pictures in images/train, "
+        "masks in masks/train",
+        find=find_open_images,
+        read=read_open_images,
+        write=write_open_images,
     ),
     Format(
         name="via",

@@ -1,15 +1,19 @@
 """What writers of formats share: pictures put into a folder, masks and classes made sure of."""
 
 import contextlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
+from delineate._files import output_error
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
+from delineate.core.rle import Bitmap
 from delineate.data.coco_write import put_image
 from delineate.data.sample import Dataset
 from delineate.errors import DataError
@@ -25,6 +29,21 @@ def put_images(dataset: Dataset, folder: Path) -> None:
         for index in range(len(dataset)):
             put_image(dataset, index, folder, undo)
         undo.pop_all()
+
+
+def put_mask(path: Path, bitmap: Bitmap) -> None:
+    """Write a mask as a PNG of 1 bit.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    encoded = io.BytesIO()
+    Image.fromarray(bitmap).save(encoded, "PNG", compress_level=1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.getvalue())
+    except OSError as error:
+        raise output_error(path, error) from error
 
 
 def masks_of(dataset: Dataset, index: int) -> tuple[Instances, Masks, npt.NDArray[np.bool_]]:
