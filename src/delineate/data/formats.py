@@ -13,9 +13,15 @@ from delineate.data.coco import find_coco, read_coco
 from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
 from delineate.data.coco_panoptic_write import write_coco_panoptic_splits
 from delineate.data.coco_write import write_coco_splits
+from delineate.data.label_studio import find_label_studio, read_label_studio
+from delineate.data.label_studio_write import write_label_studio
 from delineate.data.layouts import SPLITS, Source, Sources
+from delineate.data.lvis import find_lvis, read_lvis
+from delineate.data.lvis_write import write_lvis
 from delineate.data.mapillary import find_mapillary, read_mapillary
 from delineate.data.mots import find_mots, read_mots
+from delineate.data.open_images import find_open_images, read_open_images
+from delineate.data.open_images_write import write_open_images
 from delineate.data.png_ids import find_png_ids, read_png_ids, write_png_ids
 from delineate.data.png_instances import (
     find_png_instances,
@@ -23,8 +29,12 @@ from delineate.data.png_instances import (
     write_png_instances,
 )
 from delineate.data.sample import Dataset
+from delineate.data.via import find_via, read_via
+from delineate.data.via_write import write_via
 from delineate.data.voc import find_voc, read_voc
 from delineate.data.voc_write import write_voc
+from delineate.data.yolo import find_yolo, read_yolo
+from delineate.data.yolo_write import write_yolo
 from delineate.errors import ConfigError, DataError, nearest
 
 
@@ -133,6 +143,48 @@ _ALL = (
         layout="images/ and instances/ with maps of 16 bits; perhaps instances/labels.txt",
         find=find_mots,
         read=read_mots,
+    ),
+    Format(
+        name="lvis",
+        title="LVIS",
+        layout="train.json and val.json, their pictures in images/train and images/val",
+        find=find_lvis,
+        read=read_lvis,
+        write=write_lvis,
+    ),
+    Format(
+        name="label_studio",
+        title="Label Studio",
+        layout="an export as JSON, such as train.json, its pictures in images/ or beside it",
+        find=find_label_studio,
+        read=read_label_studio,
+        write=write_label_studio,
+    ),
+    Format(
+        name="open_images",
+        title="Open Images masks",
+        layout="annotations/train-annotations-object-segmentation.csv, pictures in images/train, "
+        "masks in masks/train",
+        find=find_open_images,
+        read=read_open_images,
+        write=write_open_images,
+    ),
+    Format(
+        name="via",
+        title="VGG Image Annotator (VIA)",
+        layout="train.json and val.json, their pictures in images/ or beside them",
+        find=find_via,
+        read=read_via,
+        write=write_via,
+    ),
+    Format(
+        name="yolo",
+        title="YOLO segmentation",
+        layout="data.yaml, pictures in images/train and images/val, labels in labels/train and "
+        "labels/val",
+        find=find_yolo,
+        read=read_yolo,
+        write=write_yolo,
     ),
 )
 

@@ -2,10 +2,11 @@
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
 
 from delineate.core.boxes import Size
@@ -13,6 +14,7 @@ from delineate.core.image import check_file, stored_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
 
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/|[A-Za-z][A-Za-z0-9+.-]*://")
 _THREADS = 8  # looking at files is waiting, most of all on network disks
 _AT_ONCE = 64  # handing a task to a thread costs more than looking at a file that is in memory
 
@@ -73,6 +75,17 @@ def lies_at(places: Sequence[Path]) -> Path:
         f"its file is missing in {' and in '.join(map(str, folders))}",
         "put it there, or name the folder of the pictures with --images",
     )
+
+
+def local_name(name: str) -> str:
+    """Return a picture's name relative to some folder, with forward slashes.
+
+    Of an absolute path, of whatever system, and of a URL only the last part is left.
+    """
+    plain = name.replace("\\", "/")
+    if _ABSOLUTE.match(plain):
+        return plain.rstrip("/").rpartition("/")[2]
+    return PurePosixPath(plain).as_posix()
 
 
 def check_inside(name: str, folder: str = "the folder of images") -> None:

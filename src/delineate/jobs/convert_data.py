@@ -103,7 +103,5 @@ def format_table(rows: list[dict[str, Any]]) -> str:
         kind = "read, write" if row["writes"] else "read"
         lines.append(f"{row['name']:{width}}  {row['title']} ({kind})")
         indent = " " * (width + 2)
-        lines += textwrap.wrap(
-            row["layout"], 98, initial_indent=indent, subsequent_indent=indent
-        )
+        lines += textwrap.wrap(row["layout"], 98, initial_indent=indent, subsequent_indent=indent)
     return "\n".join(lines)
