@@ -13,6 +13,8 @@ from delineate.data.coco import find_coco, read_coco
 from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
 from delineate.data.coco_panoptic_write import write_coco_panoptic_splits
 from delineate.data.coco_write import write_coco_splits
+from delineate.data.labelme import find_labelme, read_labelme
+from delineate.data.labelme_write import write_labelme
 from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.mapillary import find_mapillary, read_mapillary
 from delineate.data.mots import find_mots, read_mots
@@ -133,6 +135,14 @@ _ALL = (
         layout="images/ and instances/ with maps of 16 bits; perhaps instances/labels.txt",
         find=find_mots,
         read=read_mots,
+    ),
+    Format(
+        name="labelme",
+        title="labelme",
+        layout="a JSON file for each picture beside it, perhaps in train/, val/ and test/",
+        find=find_labelme,
+        read=read_labelme,
+        write=write_labelme,
     ),
 )
 
