@@ -23,9 +23,9 @@ from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
 from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
 from delineate.data.file_trees import find_tree, tree_files
-from delineate.data.labelme_shapes import BACKGROUND, IGNORED, identity, is_crowd, part
+from delineate.data.labelme_shapes import BACKGROUND, IGNORED, pieces
 from delineate.data.layouts import Source, Sources
-from delineate.data.parts import gathered, joined
+from delineate.data.parts import add_pieces
 from delineate.data.pictures import Broken, checked_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
@@ -77,7 +77,7 @@ def read_labelme(
         for page in pages:
             # A name that comes twice belongs to the first page.
             if (record := records.pop(page.listed.name, None)) is not None:
-                _add_objects(collector, record, page.shapes)
+                add_pieces(collector, record, pieces(page.shapes))
                 if record.path is None:
                     held[record.name] = page.file
     name = path.resolve()
@@ -102,28 +102,6 @@ class _Held:
     def __call__(self, record: ImageRecord) -> ImageArray:
         """Return the pixels of a picture."""
         return read_image(_decoded(read_json(self.files[record.name])["imageData"]))
-
-
-def _add_objects(collector: Collector, record: ImageRecord, shapes: Sequence[Any]) -> None:
-    numbered = list(enumerate(shapes, start=1))
-    for pieces in gathered(numbered, lambda piece: identity(piece[1])):
-        parts = []
-        for number, shape in pieces:
-            label = shape.get("label") if isinstance(shape, dict) else None
-            if label == IGNORED:
-                break
-            with collector.judging(f"image {record.name!r}, shape {number}"):
-                if label == BACKGROUND:
-                    raise Broken(
-                        f"{BACKGROUND!r} is no object", "draw the objects without it, or remove it"
-                    )
-                parts.append(part(shape, record.size))
-        if parts and len(parts) == len(pieces):
-            number, shape = pieces[0]
-            with collector.judging(f"image {record.name!r}, shape {number}"):
-                crowd = any(is_crowd(shape) for _, shape in pieces)
-                together = joined(parts, record.size)
-                collector.add(record, shape.get("label"), together, crowd=crowd)
 
 
 # -- a file and its picture --------------------------------------------------------------------

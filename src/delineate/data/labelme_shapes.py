@@ -8,7 +8,8 @@ so that its masks are larger by half a pixel all around.
 import base64
 import binascii
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from delineate.core.image import read_image
 from delineate.core.json_file import kind
 from delineate.core.polygons import MAX_COORDINATE
 from delineate.core.rle import Runs
-from delineate.data.parts import Part, pasted
+from delineate.data.parts import Part, Piece, pasted
 from delineate.data.pictures import Broken
 
 IGNORED = "__ignore__"
@@ -37,34 +38,30 @@ _NO_AREA = ("point", "points", "line", "linestrip")
 _REDRAW = "draw its outline as a polygon, or remove it"
 
 
-def identity(shape: Any) -> Hashable | None:  # noqa: ANN401 - a stranger's JSON
-    """Return what the shapes of one object have in common: their label and group."""
-    if not isinstance(shape, dict):
-        return None
-    group, label = shape.get("group_id"), shape.get("label")
-    known = isinstance(label, str) and isinstance(group, int | str)
-    return (label, group) if known else None
-
-
-def is_crowd(shape: Mapping[str, Any]) -> bool:
-    """Tell whether a shape is flagged as a region to be ignored."""
-    flags = shape.get("flags")
-    return isinstance(flags, dict) and flags.get(CROWD) is True
-
-
-def part(shape: Any, size: Size) -> Part:  # noqa: ANN401 - a stranger's JSON
-    """Return a shape as the part of an object.
+def pieces(shapes: Sequence[Any]) -> Iterator[Piece]:
+    """Yield the shapes of a picture that are objects, or should be.
 
     Args:
-        shape: An object of the file's list ``shapes``.
-        size: ``(h, w)`` of the image.
-
-    Raises:
-        Broken: It has no area, is of an unknown type, or lacks what its type needs.
-        DataError: Its points or its mask cannot be read.
+        shapes: The file's list ``shapes``.
     """
+    for number, shape in enumerate(shapes, start=1):
+        known = shape if isinstance(shape, dict) else {}
+        label, group, flags = known.get("label"), known.get("group_id"), known.get("flags")
+        if label != IGNORED:
+            yield Piece(
+                where=f"shape {number}",
+                label=label,
+                part=partial(_part, shape),
+                group=group if isinstance(group, int | str) else None,
+                crowd=isinstance(flags, dict) and flags.get(CROWD) is True,
+            )
+
+
+def _part(shape: Any, size: Size) -> Part:  # noqa: ANN401 - a stranger's JSON
     if not isinstance(shape, dict):
         raise Broken(f"it should be an object, and is {kind(shape)}", "remove it")
+    if shape.get("label") == BACKGROUND:
+        raise Broken(f"{BACKGROUND!r} is no object", "draw the objects without it, or remove it")
     group = shape.get("group_id")
     if group is not None and not isinstance(group, int | str):
         raise Broken(f"its group should be a whole number, and is {kind(group)}", "correct it")
