@@ -13,6 +13,8 @@ from delineate.data.coco import find_coco, read_coco
 from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
 from delineate.data.coco_panoptic_write import write_coco_panoptic_splits
 from delineate.data.coco_write import write_coco_splits
+from delineate.data.cvat import find_cvat, read_cvat
+from delineate.data.cvat_write import write_cvat
 from delineate.data.labelme import find_labelme, read_labelme
 from delineate.data.labelme_write import write_labelme
 from delineate.data.layouts import SPLITS, Source, Sources
@@ -143,6 +145,14 @@ _ALL = (
         find=find_labelme,
         read=read_labelme,
         write=write_labelme,
+    ),
+    Format(
+        name="cvat",
+        title="CVAT for images or video 1.1",
+        layout="annotations.xml, its pictures in images/ beside it",
+        find=find_cvat,
+        read=read_cvat,
+        write=write_cvat,
     ),
 )
 
