@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from delineate.core.image import read_image
-from delineate.data import labelme
+from delineate.data import file_trees
 from delineate.data.coco import read_coco
 from delineate.data.formats import open_dataset, open_splits
 from delineate.data.labelme import find_labelme, is_labelme, read_labelme
@@ -373,7 +373,7 @@ def test_a_picture_in_its_file_counts_where_there_is_no_other(tmp_path):
 
 
 def test_many_files_are_read_in_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(labelme, "_AT_ONCE", 2)
+    monkeypatch.setattr(file_trees, "_AT_ONCE", 2)
     for number in range(5):
         put(tmp_path, f"{number}")
     (tmp_path / "9.json").write_text(json.dumps(page(imagePath="1.png")))

@@ -4,11 +4,16 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, TypeVar
 
+from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, folders
+from delineate.data.sample import ImageRecord
+from delineate.errors import DataError
 
 _A_FEW = 8  # files of a folder that are looked at
 _MOST = 200  # files of a whole tree that are looked at
+_AT_ONCE = 500  # files whose content is in memory
 
 
 def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Sources | None:
@@ -42,6 +47,53 @@ def tree_files(path: Path, suffix: str) -> list[Path]:
     return [
         Path(folder, name) for folder, names in _folders(path, suffix) for name in sorted(names)
     ]
+
+
+class Page(Protocol):
+    """What is read of a file."""
+
+    @property
+    def listed(self) -> Listed:
+        """Its picture."""
+        ...
+
+
+AnyPage = TypeVar("AnyPage", bound=Page)
+
+
+def read_tree(
+    collector: Collector, path: Path, suffix: str, read: Callable[[Path], AnyPage]
+) -> Iterator[tuple[AnyPage, ImageRecord]]:
+    """Read the files of a data set and look at their pictures, some hundred at a time.
+
+    Args:
+        collector: Takes the pictures, and the problems.
+        path: The data set's folder, or its only file.
+        suffix: As for `find_tree`.
+        read: Reads a file; it raises `Broken` or `DataError`.
+
+    Yields:
+        Each sound file with its sound picture; of files with the same picture the first.
+    """
+    top, found = folder_of(path), tree_files(path, suffix)
+    for start in range(0, len(found), _AT_ONCE):
+        pages: list[AnyPage] = []
+        for file in found[start : start + _AT_ONCE]:
+            where = f"file {file.relative_to(top).as_posix()!r}"
+            with collector.judging(where, "the file left out"):
+                try:
+                    pages.append(read(file))
+                except DataError as error:
+                    raise DataError(str(error).removeprefix(f"{file}: ")) from None
+        records = collector.pictures([page.listed for page in pages])
+        for page in pages:
+            if (record := records.pop(page.listed.name, None)) is not None:
+                yield page, record
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder at which the names of pictures start."""
+    return path if path.is_dir() else path.parent
 
 
 def _holds(folder: Path, suffix: str, is_one: Callable[[Path], bool], *, deep: bool) -> bool:

@@ -17,6 +17,7 @@ from delineate.data.cvat import find_cvat, read_cvat
 from delineate.data.cvat_write import write_cvat
 from delineate.data.labelme import find_labelme, read_labelme
 from delineate.data.labelme_write import write_labelme
+from delineate.data.labelme_xml import find_labelme_xml, read_labelme_xml
 from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.mapillary import find_mapillary, read_mapillary
 from delineate.data.mots import find_mots, read_mots
@@ -153,6 +154,13 @@ _ALL = (
         find=find_cvat,
         read=read_cvat,
         write=write_cvat,
+    ),
+    Format(
+        name="labelme_xml",
+        title="LabelMe XML",
+        layout="an XML file for each picture, beside it or in Annotations/ beside Images/",
+        find=find_labelme_xml,
+        read=read_labelme_xml,
     ),
 )
 

@@ -11,6 +11,7 @@ import os
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
@@ -22,7 +23,7 @@ from delineate.core.json_keys import first_mark, has_keys
 from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
 from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
-from delineate.data.file_trees import find_tree, tree_files
+from delineate.data.file_trees import find_tree, folder_of, read_tree
 from delineate.data.labelme_shapes import BACKGROUND, IGNORED, pieces
 from delineate.data.layouts import Source, Sources
 from delineate.data.parts import add_pieces
@@ -32,8 +33,6 @@ from delineate.errors import DataError
 
 LABELS_FILE = "labels.txt"
 """Has the name of a class a line."""
-
-_AT_ONCE = 500  # files whose content is in memory
 
 
 def find_labelme(path: Path) -> Sources | None:
@@ -62,24 +61,15 @@ def read_labelme(
     """
     check_on_error(on_error)
     path = source.path
-    top = path if path.is_dir() else path.parent
+    top = folder_of(path)
     collector = Collector(path, classes=_listed_classes(top))
     folders = [] if images is None else picture_folders(path, images)
     held: dict[str, Path] = {}
-    files = tree_files(path, ".json")
-    for start in range(0, len(files), _AT_ONCE):
-        pages: list[_Page] = []
-        for file in files[start : start + _AT_ONCE]:
-            where = f"file {file.relative_to(top).as_posix()!r}"
-            with collector.judging(where, "the file left out"):
-                pages.append(_read_page(file, top, folders))
-        records = collector.pictures([page.listed for page in pages])
-        for page in pages:
-            # A name that comes twice belongs to the first page.
-            if (record := records.pop(page.listed.name, None)) is not None:
-                add_pieces(collector, record, pieces(page.shapes))
-                if record.path is None:
-                    held[record.name] = page.file
+    read = partial(_read_page, top=top, folders=folders)
+    for page, record in read_tree(collector, path, ".json", read):
+        add_pieces(collector, record, pieces(page.shapes))
+        if record.path is None:
+            held[record.name] = page.file
     name = path.resolve()
     return collector.dataset(f"{name.parent.name}/{name.stem}", on_error, _Held(held))
 
@@ -108,10 +98,7 @@ class _Held:
 
 
 def _read_page(file: Path, top: Path, folders: Sequence[Path]) -> _Page:
-    try:
-        content = read_json(file)
-    except DataError as error:
-        raise DataError(str(error).removeprefix(f"{file}: ")) from None
+    content = read_json(file)
     shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(shapes, list):
         raise Broken(
