@@ -188,12 +188,12 @@ def settle(
     Raises:
         DataError: No picture can be used, or there are problems and `on_error` is "stop".
     """
-    if not kept and not pictures:
+    if not kept and not problems:
         raise DataError(f"{path}: expected images, but it lists none: name the right file.")
     if not kept:
         first = problems[0]
         raise DataError(
-            f"{path}: expected images, but none of its {pictures} can be used (the first: "
+            f"{path}: expected images, but none of its {pictures or 1} can be used (the first: "
             f"{first.where}: {first.why}): {first.fix}."
         )
     if problems and on_error == "stop":

@@ -15,6 +15,7 @@ from delineate.data.coco_panoptic_write import write_coco_panoptic_splits
 from delineate.data.coco_write import write_coco_splits
 from delineate.data.cvat import find_cvat, read_cvat
 from delineate.data.cvat_write import write_cvat
+from delineate.data.datumaro import find_datumaro, read_datumaro
 from delineate.data.labelme import find_labelme, read_labelme
 from delineate.data.labelme_write import write_labelme
 from delineate.data.labelme_xml import find_labelme_xml, read_labelme_xml
@@ -161,6 +162,13 @@ _ALL = (
         layout="an XML file for each picture, beside it or in Annotations/ beside Images/",
         find=find_labelme_xml,
         read=read_labelme_xml,
+    ),
+    Format(
+        name="datumaro",
+        title="Datumaro",
+        layout="annotations/train.json, val.json and so on beside images/",
+        find=find_datumaro,
+        read=read_datumaro,
     ),
 )
 
