@@ -1,14 +1,18 @@
 """Formats in which a file tells of one picture, and a folder of such files is a data set."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
 
+from delineate.core.classes import ClassMap
+from delineate.data.annotated import AnnotatedDataset, OnError, ReadPicture, check_on_error
+from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
-from delineate.data.layouts import Source, Sources, folders
-from delineate.data.sample import ImageRecord
+from delineate.data.layouts import Source, Sources
+from delineate.data.layouts import folders as split_folders
+from delineate.data.parts import Piece, add_pieces
 from delineate.errors import DataError
 
 _A_FEW = 8  # files of a folder that are looked at
@@ -29,7 +33,7 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
     """
     if path.is_file():
         return {"train": Source(path)} if is_one(path) else None
-    found = folders(path, lambda folder: _holds(folder, suffix, is_one, deep=folder != path))
+    found = split_folders(path, lambda folder: _holds(folder, suffix, is_one, deep=folder != path))
     if found or not path.is_dir() or not _holds(path, suffix, is_one, deep=True):
         return found
     return {"train": Source(path)}
@@ -49,46 +53,63 @@ def tree_files(path: Path, suffix: str) -> list[Path]:
     ]
 
 
-class Page(Protocol):
-    """What is read of a file."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is read of a file: its picture, and the shapes in it."""
 
-    @property
-    def listed(self) -> Listed:
-        """Its picture."""
-        ...
+    listed: Listed
+    pieces: Sequence[Piece]
 
 
-AnyPage = TypeVar("AnyPage", bound=Page)
+ReadPage = Callable[[Path, Path, Sequence[Path]], Page]
+"""Reads a file, given the folder at which the names of pictures start, and the folders in which
+pictures are looked for instead of where its format has them. It raises `Broken` or `DataError`."""
 
 
 def read_tree(
-    collector: Collector, path: Path, suffix: str, read: Callable[[Path], AnyPage]
-) -> Iterator[tuple[AnyPage, ImageRecord]]:
-    """Read the files of a data set and look at their pictures, some hundred at a time.
+    source: Source,
+    suffix: str,
+    read_page: ReadPage,
+    *,
+    images: Path | str | None,
+    on_error: OnError,
+    classes: ClassMap | None = None,
+    read_picture: ReadPicture | None = None,
+) -> AnnotatedDataset:
+    """Read a data set; the content of some hundred files is in memory at a time.
 
     Args:
-        collector: Takes the pictures, and the problems.
-        path: The data set's folder, or its only file.
+        source: Its folder, with all below it, or its only file.
         suffix: As for `find_tree`.
-        read: Reads a file; it raises `Broken` or `DataError`.
+        read_page: Reads a file. Of several with the same picture the first counts.
+        images: Folder of the pictures; None: where the format has them.
+        on_error: What broken records do.
+        classes: As for `delineate.data.collect.Collector`.
+        read_picture: As for `delineate.data.collect.Collector.dataset`.
 
-    Yields:
-        Each sound file with its sound picture; of files with the same picture the first.
+    Raises:
+        DataError: As for `delineate.data.formats.open_dataset`.
     """
-    top, found = folder_of(path), tree_files(path, suffix)
-    for start in range(0, len(found), _AT_ONCE):
-        pages: list[AnyPage] = []
-        for file in found[start : start + _AT_ONCE]:
+    check_on_error(on_error)
+    path, top = source.path, folder_of(source.path)
+    collector = Collector(path, classes=classes)
+    folders = [] if images is None else picture_folders(path, images)
+    files = tree_files(path, suffix)
+    for start in range(0, len(files), _AT_ONCE):
+        pages = []
+        for file in files[start : start + _AT_ONCE]:
             where = f"file {file.relative_to(top).as_posix()!r}"
             with collector.judging(where, "the file left out"):
                 try:
-                    pages.append(read(file))
+                    pages.append(read_page(file, top, folders))
                 except DataError as error:
                     raise DataError(str(error).removeprefix(f"{file}: ")) from None
         records = collector.pictures([page.listed for page in pages])
         for page in pages:
             if (record := records.pop(page.listed.name, None)) is not None:
-                yield page, record
+                add_pieces(collector, record, page.pieces)
+    name = path.resolve()
+    return collector.dataset(f"{name.parent.name}/{name.stem}", on_error, read_picture)
 
 
 def folder_of(path: Path) -> Path:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from delineate.core.image import IMAGE_SUFFIXES
+from delineate.data.alto import find_alto, read_alto
 from delineate.data.annotated import OnError, check_on_error
 from delineate.data.cityscapes import find_cityscapes, read_cityscapes, write_cityscapes
 from delineate.data.coco import find_coco, read_coco
@@ -22,6 +23,7 @@ from delineate.data.labelme_xml import find_labelme_xml, read_labelme_xml
 from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.mapillary import find_mapillary, read_mapillary
 from delineate.data.mots import find_mots, read_mots
+from delineate.data.page_xml import find_page_xml, read_page_xml
 from delineate.data.png_ids import find_png_ids, read_png_ids, write_png_ids
 from delineate.data.png_instances import (
     find_png_instances,
@@ -169,6 +171,20 @@ _ALL = (
         layout="annotations/train.json, val.json and so on beside images/",
         find=find_datumaro,
         read=read_datumaro,
+    ),
+    Format(
+        name="alto",
+        title="ALTO",
+        layout="an XML file for each picture beside it, perhaps in train/, val/ and test/",
+        find=find_alto,
+        read=read_alto,
+    ),
+    Format(
+        name="page_xml",
+        title="PAGE XML",
+        layout="an XML file for each picture beside it, or in page/ below it",
+        find=find_page_xml,
+        read=read_page_xml,
     ),
 )
 

@@ -20,13 +20,11 @@ from delineate.core.foreign import check_size
 from delineate.core.image import IMAGE_SUFFIXES, ImageArray, read_image
 from delineate.core.json_file import kind, read_json
 from delineate.core.json_keys import first_mark, has_keys
-from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
-from delineate.data.coco import picture_folders
-from delineate.data.collect import Collector, Listed
-from delineate.data.file_trees import find_tree, folder_of, read_tree
+from delineate.data.annotated import AnnotatedDataset, OnError
+from delineate.data.collect import Listed
+from delineate.data.file_trees import Page, find_tree, folder_of, read_tree
 from delineate.data.labelme_shapes import BACKGROUND, IGNORED, pieces
 from delineate.data.layouts import Source, Sources
-from delineate.data.parts import add_pieces
 from delineate.data.pictures import Broken, checked_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
@@ -59,28 +57,16 @@ def read_labelme(
     Raises:
         DataError: As for `delineate.data.formats.open_dataset`.
     """
-    check_on_error(on_error)
-    path = source.path
-    top = folder_of(path)
-    collector = Collector(path, classes=_listed_classes(top))
-    folders = [] if images is None else picture_folders(path, images)
     held: dict[str, Path] = {}
-    read = partial(_read_page, top=top, folders=folders)
-    for page, record in read_tree(collector, path, ".json", read):
-        add_pieces(collector, record, pieces(page.shapes))
-        if record.path is None:
-            held[record.name] = page.file
-    name = path.resolve()
-    return collector.dataset(f"{name.parent.name}/{name.stem}", on_error, _Held(held))
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """What is read of a file."""
-
-    file: Path
-    listed: Listed
-    shapes: Sequence[Any]
+    return read_tree(
+        source,
+        ".json",
+        partial(_read_page, held=held),
+        images=images,
+        on_error=on_error,
+        classes=_listed_classes(folder_of(source.path)),
+        read_picture=_Held(held),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +83,8 @@ class _Held:
 # -- a file and its picture --------------------------------------------------------------------
 
 
-def _read_page(file: Path, top: Path, folders: Sequence[Path]) -> _Page:
+def _read_page(file: Path, top: Path, folders: Sequence[Path], held: dict[str, Path]) -> Page:
+    """Read a file; it is put into `held` by its picture's name if it holds the picture."""
     content = read_json(file)
     shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(shapes, list):
@@ -116,11 +103,12 @@ def _read_page(file: Path, top: Path, folders: Sequence[Path]) -> _Page:
     places = places or [file.parent / relative, file.parent / PurePath(relative).name]
     places = [place for place in places if place != file]
     if content.get("imageData") is None or any(map(os.path.lexists, places)):
-        return _Page(file, Listed(name, places, size), shapes)
+        return Page(Listed(name, places, size), list(pieces(shapes)))
     if PurePath(name).suffix.lower() not in IMAGE_SUFFIXES:
         name = file.relative_to(top).with_suffix(".png").as_posix()
-    held = checked_size(_decoded(content["imageData"]), size)
-    return _Page(file, Listed(name, (), size, held), shapes)
+    size = checked_size(_decoded(content["imageData"]), size)
+    held.setdefault(name, file)
+    return Page(Listed(name, (), held=size), list(pieces(shapes)))
 
 
 def _relative(file: Path, image_path: str) -> str:

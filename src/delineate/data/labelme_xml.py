@@ -7,7 +7,6 @@ with it; parts of another name are objects of their own. What is deleted is not 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
@@ -19,12 +18,11 @@ from delineate.core.boxes import Size
 from delineate.core.foreign import check_size, short
 from delineate.core.image import read_image
 from delineate.core.xml_file import read_xml, xml_root
-from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
-from delineate.data.coco import picture_folders
-from delineate.data.collect import Collector, Listed
-from delineate.data.file_trees import find_tree, folder_of, read_tree
+from delineate.data.annotated import AnnotatedDataset, OnError
+from delineate.data.collect import Listed
+from delineate.data.file_trees import Page, find_tree, read_tree
 from delineate.data.layouts import Source, Sources
-from delineate.data.parts import Part, Piece, add_pieces
+from delineate.data.parts import Part, Piece
 from delineate.data.pictures import Broken, check_inside, lies_at
 
 _HEAD = 1 << 16
@@ -61,27 +59,10 @@ def read_labelme_xml(
     Raises:
         DataError: As for `delineate.data.formats.open_dataset`.
     """
-    check_on_error(on_error)
-    path = source.path
-    collector = Collector(path)
-    folders = [] if images is None else picture_folders(path, images)
-    read = partial(_read_page, top=folder_of(path), folders=folders)
-    for page, record in read_tree(collector, path, ".xml", read):
-        add_pieces(collector, record, _pieces(page))
-    name = path.resolve()
-    return collector.dataset(f"{name.parent.name}/{name.stem}", on_error)
+    return read_tree(source, ".xml", _read_page, images=images, on_error=on_error)
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """What is read of a file."""
-
-    listed: Listed
-    masks: Sequence[Path]
-    objects: Sequence[Element]
-
-
-def _read_page(file: Path, top: Path, folders: Sequence[Path]) -> _Page:
+def _read_page(file: Path, top: Path, folders: Sequence[Path]) -> Page:
     root = read_xml(file)
     if root.tag != "annotation":
         raise Broken(
@@ -105,7 +86,7 @@ def _read_page(file: Path, top: Path, folders: Sequence[Path]) -> _Page:
         _size(root),
     )
     masks = [file.parent / "Masks", _side_by_side(file, "Masks")]
-    return _Page(listed, masks, root.findall("object"))
+    return Page(listed, list(_pieces(root.findall("object"), masks)))
 
 
 def _side_by_side(file: Path, kind: str) -> Path:
@@ -133,10 +114,10 @@ def _text(element: Element, path: str) -> str:
 # -- objects -----------------------------------------------------------------------------------
 
 
-def _pieces(page: _Page) -> Iterator[Piece]:
+def _pieces(objects: Sequence[Element], masks: Sequence[Path]) -> Iterator[Piece]:
     present = [
         (place, object_)
-        for place, object_ in enumerate(page.objects, start=1)
+        for place, object_ in enumerate(objects, start=1)
         if _text(object_, "deleted") not in ("1", "true")
     ]
     wholes = _wholes([object_ for _, object_ in present])
@@ -144,7 +125,7 @@ def _pieces(page: _Page) -> Iterator[Piece]:
         yield Piece(
             where=f"object {place}",
             label=_text(object_, "name"),
-            part=partial(_part, object_, page.masks),
+            part=partial(_part, object_, masks),
             group=wholes.get(_text(object_, "id")),
             box=_is_box(object_),
         )
