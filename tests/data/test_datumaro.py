@@ -83,9 +83,11 @@ def read(path, **options):
 
 def test_samples_hold_no_mask_and_say_so(shared_data):
     folder = shared_data / "raw" / "datumaro_formats" / "tests" / "assets" / "datumaro_dataset"
-    found = find_datumaro(folder / "diverse")
-    assert list(found) == ["train", "val", "test", "default"]
-    ours = read_datumaro(found["train"], on_error="skip")
+    with pytest.raises(DataError, match=r"named after splits, .* got one called 'default'"):
+        find_datumaro(folder / "diverse")
+    annotations = folder / "diverse" / "annotations"
+    assert is_datumaro(annotations / "default.json")
+    ours = read(annotations / "train.json", on_error="skip")
     assert ours.name == "diverse/train"
     assert ours.classes.names == ("cat0", "cat1", "cat2", "cat3", "cat4")
     assert [(r.name, r.size) for r in ours.records] == [("100.jpg", (10, 6))]
@@ -97,7 +99,7 @@ def test_samples_hold_no_mask_and_say_so(shared_data):
         "item '21': it has no picture",
     ]
     with pytest.raises(DataError, match=r"none of its 1 can be used \(the first: item '2': it has"):
-        read_datumaro(found["val"], on_error="skip")
+        read(annotations / "val.json", on_error="skip")
     skeletons = read(folder / "with_skeleton" / "annotations" / "default.json", on_error="skip")
     assert [p.why for p in skeletons.problems] == ["the type 'skeleton' has no area"]
 
@@ -132,10 +134,10 @@ def test_groups_boxes_and_crowd(tmp_path):
 
 
 def test_subsets_are_splits(tmp_path):
-    for subset in ("train", "validation", "my own"):
+    for subset in ("validation", "train"):
         put(tmp_path, subset)
     splits = open_splits(tmp_path)
-    assert list(splits) == ["train", "val", "my own"]
+    assert list(splits) == ["train", "val"]
     assert splits["val"].records[0].path == tmp_path / "images" / "validation" / "a.jpg"
     put(tmp_path, "val")
     with pytest.raises(DataError, match=r"got val\.json and validation\.json: name one"):

@@ -266,7 +266,7 @@ def test_labels_txt_gives_the_order(tmp_path, place):
 
 @pytest.mark.parametrize(
     ("content", "match"),
-    [(b"a\na\n", "'a' comes twice"), (b"\xff\xfe", "one a line, in UTF-8"), (b"a\x01", "rename")],
+    [(b"a\na\n", "'a' comes twice"), (b"\xff\xfe", "text in UTF-8"), (b"a\x01", "rename")],
 )
 def test_labels_txt_that_is_broken(tmp_path, content, match):
     (put(tmp_path) / "labels.txt").write_bytes(content)

@@ -24,7 +24,7 @@ from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
 from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
 from delineate.data.cvat_shapes import Shape, drawn
-from delineate.data.layouts import Source, Sources, files, in_order, split_named
+from delineate.data.layouts import Source, Sources, files, in_order, split_for, split_named
 from delineate.data.parts import add_pieces
 from delineate.data.pictures import Broken
 from delineate.errors import DataError
@@ -51,7 +51,7 @@ def find_cvat(path: Path) -> Sources | None:
         ((split, source),) = found.items()
         names = subsets[split]
         if len(names) > 1:
-            splits = (_split(name) for name in sorted(names))
+            splits = {split_for(source.path, name) for name in names}
             return in_order({split: Source(source.path, split) for split in splits})
         split = next(filter(None, map(split_named, names)), split)
         return {split: Source(source.path, split)}
@@ -77,10 +77,6 @@ def _subsets_in(path: Path) -> set[str]:
         found = (_SUBSET.search(element.group()) for element in _ELEMENT.finditer(text))
         names = {(name.group(1) or name.group(2) or b"") if name else b"" for name in found}
     return {html.unescape(name.decode("utf-8", "replace")) or _NO_SUBSET for name in names}
-
-
-def _split(subset: str) -> str:
-    return split_named(subset) or subset
 
 
 # -- what is in it -----------------------------------------------------------------------------
@@ -151,7 +147,7 @@ def _of_split(elements: Sequence[Element], split: str) -> list[Element]:
     """Return images and tracks of the subsets that are a split; all where there is one subset."""
     if len(set(map(_subset, elements))) < 2:
         return list(elements)
-    return [element for element in elements if _split(_subset(element)) == split]
+    return [element for element in elements if split_named(_subset(element)) == split]
 
 
 def _images(

@@ -21,13 +21,13 @@ from delineate.core.polygons import MAX_COORDINATE
 from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
 from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
-from delineate.data.layouts import Source, Sources, in_order, split_named
+from delineate.data.layouts import Source, Sources, in_order, split_for, split_named
 from delineate.data.parts import Part, Piece, add_pieces
 from delineate.data.pictures import Broken
 from delineate.errors import DataError
 
 _EXPECTED = "a file of Datumaro (an object with categories and the list items)"
-_NO_SUBSET = "default"  # what Datumaro calls it
+_MOST_SUBSETS = 100  # where there are more files, they tell of a picture each
 _OF_PICTURES = ("label", "caption", "hash_key", "feature_vector")
 _REDRAW = "draw its outline or its mask, or remove it"
 
@@ -36,20 +36,22 @@ def find_datumaro(path: Path) -> Sources | None:
     """Find the subsets of a Datumaro data set; see `delineate.data.formats.Format`."""
     if path.is_file():
         return {"train": Source(path)} if is_datumaro(path) else None
+    places = [folder for folder in (path / "annotations", path) if folder.is_dir()]
+    inside = [file for folder in places for file in sorted(folder.iterdir())]
+    named = [file for file in inside if file.suffix.lower() == ".json"]
+    subsets = [file for file in named[:_MOST_SUBSETS] if is_datumaro(file)]
+    if len(subsets) == 1:
+        split = split_named(subsets[0].stem) or "train"
+        return {split: Source(subsets[0], split)}
     found: dict[str, Source] = {}
-    for folder in (path / "annotations", path):
-        candidates = sorted(folder.iterdir()) if folder.is_dir() else []
-        for file in candidates:
-            if file.suffix.lower() == ".json" and is_datumaro(file):
-                split = split_named(file.stem) or file.stem
-                if split in found:
-                    raise DataError(
-                        f"{path}: expected one file for each split, got {found[split].path.name} "
-                        f"and {file.name}: name one of the files."
-                    )
-                found[split] = Source(file, split)
-    if set(found) == {_NO_SUBSET}:
-        return {"train": Source(found[_NO_SUBSET].path)}
+    for file in subsets:
+        split = split_for(path, file.stem)
+        if split in found:
+            raise DataError(
+                f"{path}: expected one file for each split, got {found[split].path.name} and "
+                f"{file.name}: name one of the files."
+            )
+        found[split] = Source(file, split)
     return in_order(found) or None
 
 

@@ -16,7 +16,8 @@ from delineate.data.parts import Piece, add_pieces
 from delineate.errors import DataError
 
 _A_FEW = 8  # files of a folder that are looked at
-_MOST = 200  # files of a whole tree that are looked at
+_MOST = 200  # files and folders of a tree that are looked at
+_DEEPEST = 2  # folders below the one named, in which files are looked for to know the format
 _AT_ONCE = 500  # files whose content is in memory
 
 
@@ -24,7 +25,7 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
     """Find such a format; a few files are looked at, so that large folders take no time.
 
     A folder with files of the format is a data set with all that is below it. Else the folders of
-    its splits are; else the folder is, if there are such files anywhere below it.
+    its splits are; else the folder is, if there are such files in a folder not far below it.
 
     Args:
         path: What the user named: a folder, or one file.
@@ -33,8 +34,14 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
     """
     if path.is_file():
         return {"train": Source(path)} if is_one(path) else None
-    found = split_folders(path, lambda folder: _holds(folder, suffix, is_one, deep=folder != path))
-    if found or not path.is_dir() or not _holds(path, suffix, is_one, deep=True):
+
+    def holds(folder: Path, depth: int) -> bool:
+        places = islice(_folders(folder, suffix, depth), _MOST)
+        few = (Path(place, name) for place, names in places for name in sorted(names)[:_A_FEW])
+        return any(map(is_one, islice(few, _MOST)))
+
+    found = split_folders(path, lambda folder: holds(folder, 0 if folder == path else _DEEPEST))
+    if found or not path.is_dir() or not holds(path, _DEEPEST):
         return found
     return {"train": Source(path)}
 
@@ -117,18 +124,10 @@ def folder_of(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _holds(folder: Path, suffix: str, is_one: Callable[[Path], bool], *, deep: bool) -> bool:
-    places = _folders(folder, suffix)
-    few = (
-        Path(place, name)
-        for place, names in (places if deep else islice(places, 1))
-        for name in sorted(names)[:_A_FEW]
-    )
-    return any(map(is_one, islice(few, _MOST)))
-
-
-def _folders(top: Path, suffix: str) -> Iterator[tuple[str, list[str]]]:
+def _folders(top: Path, suffix: str, depth: int | None = None) -> Iterator[tuple[str, list[str]]]:
     """Yield each folder from `top` on, with the names of its files that end in `suffix`."""
     for folder, below, names in os.walk(top):
-        below[:] = sorted(name for name in below if not name.startswith("."))
+        level = len(Path(folder).relative_to(top).parts)
+        further = depth is None or level < depth
+        below[:] = sorted(name for name in below if further and not name.startswith("."))
         yield folder, [name for name in names if name.lower().endswith(suffix)]

@@ -20,6 +20,7 @@ from delineate.core.foreign import check_size
 from delineate.core.image import IMAGE_SUFFIXES, ImageArray, read_image
 from delineate.core.json_file import kind, read_json
 from delineate.core.json_keys import first_mark, has_keys
+from delineate.core.text_file import read_lines
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.collect import Listed
 from delineate.data.file_trees import Page, find_tree, folder_of, read_tree
@@ -143,14 +144,8 @@ def _listed_classes(top: Path) -> ClassMap | None:
     file = next((f / LABELS_FILE for f in (top, top.parent) if (f / LABELS_FILE).is_file()), None)
     if file is None:
         return None
+    names = [name for name in read_lines(file) if name not in (IGNORED, BACKGROUND)]
     try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-        names = [name for line in lines if (name := line.strip())]
-        return ClassMap.from_names([name for name in names if name not in (IGNORED, BACKGROUND)])
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{file}: expected the names of classes, one a line, in UTF-8, got {error}: save it "
-            "like that."
-        ) from error
+        return ClassMap.from_names(names)
     except DataError as error:
         raise DataError(f"{file}: {error}") from None

@@ -46,7 +46,7 @@ def write_labelme(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list
             target = folder / split / record.name
             with contextlib.ExitStack() as undo:
                 put_image(dataset, index, folder / split, undo)
-                content = json.dumps(_page(dataset, index), indent=2)
+                content = json.dumps(_page(dataset, index))
                 write_whole(target.with_suffix(".json"), content.encode())
                 undo.pop_all()
     lines = [IGNORED, BACKGROUND, *names]
