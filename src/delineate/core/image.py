@@ -152,8 +152,11 @@ def image_size(path: str | os.PathLike[str]) -> Size:
         return _upright_size(_open(stream, name))
 
 
-def stored_size(path: str | os.PathLike[str]) -> Size:
+def stored_size(path: str | os.PathLike[str] | bytes) -> Size:
     """Return the size in which the pixels are stored, before any orientation, by the header alone.
+
+    Args:
+        path: A file, or what it holds.
 
     Raises:
         ImageError: The file is missing, empty or no image.
@@ -163,12 +166,16 @@ def stored_size(path: str | os.PathLike[str]) -> Size:
         return height, width
 
 
-def check_file(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Size:
+def check_file(path: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS) -> Size:
     """Return the size of a picture after making sure, cheaply, that the file is whole.
 
     Reads the header and, for JPEG and PNG, looks for the end marker in the last kilobyte. Only a
     file without the marker there (cut off, or with something appended) is decoded to find out, and
     TIFF and BMP, which have none. Damage in the middle of other files is not looked for.
+
+    Args:
+        path: A file, or what it holds.
+        max_pixels: Largest height x width accepted.
 
     Raises:
         ImageError: The file is missing, empty, no image, truncated or too large.

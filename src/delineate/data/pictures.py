@@ -100,11 +100,11 @@ def check_inside(name: str, folder: str = "the folder of images") -> None:
         )
 
 
-def checked_size(path: Path, stated: Size | None) -> Size:
+def checked_size(path: Path | bytes, stated: Size | None) -> Size:
     """Return the (height, width) of a picture, of which the header and the end are read.
 
     Args:
-        path: Its file.
+        path: Its file, or what such a file holds.
         stated: What the annotations say; None: they say nothing.
 
     Raises:
@@ -114,7 +114,8 @@ def checked_size(path: Path, stated: Size | None) -> Size:
         size = check_file(path)
         stored = size if stated in (None, size) else stored_size(path)
     except DataError as error:
-        raise Broken.by(type(error)(str(error).replace(str(path), "its file"))) from None
+        name = "the encoded image" if isinstance(path, bytes) else str(path)
+        raise Broken.by(type(error)(str(error).replace(name, "its file"))) from None
     if stated in (None, size):
         return size
     if stored == stated:
