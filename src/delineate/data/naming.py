@@ -7,6 +7,7 @@ names differ between all splits, whatever is left of them.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,9 @@ def _free(name: str, split: str, taken: set[str]) -> str:
 class Renamed:
     """A data set whose pictures have other names.
 
+    What else the data set knows of itself, such as LVIS's classes of negative images, it knows as
+    before.
+
     Args:
         dataset: The data set.
         names: One for each image.
@@ -73,6 +77,11 @@ class Renamed:
         self.records: Sequence[ImageRecord] = tuple(
             replace(record, name=name) for record, name in zip(dataset.records, names, strict=True)
         )
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the data set has
+        if name.startswith("_"):  # asked for while a copy is being made
+            raise AttributeError(name)
+        return getattr(self._dataset, name)
 
     def __len__(self) -> int:
         return len(self.records)
