@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from delineate.core import rle
-from delineate.data.parts import gathered, joined, pasted, union
+from delineate.data.collect import Collector, Listed
+from delineate.data.parts import Piece, add_pieces, joined, pasted, union
+from delineate.data.pictures import Broken
 
 SIZE = (13, 17)
 SQUARE = [2, 3, 8, 3, 8, 9, 2, 9]
@@ -15,16 +18,75 @@ def _random(rng, share):
     return rng.random(SIZE) < share
 
 
-def test_shapes_of_an_object_come_together_in_order():
-    shapes = [("a", 1), ("b", None), ("a", 2), ("a", 1), ("c", None), ("a", 2)]
-    objects = gathered(shapes, lambda s: s if s[1] is not None else None)
-    assert objects == [
-        [("a", 1), ("a", 1)],
-        [("b", None)],
-        [("a", 2), ("a", 2)],
-        [("c", None)],
+def _pieces(*shapes):
+    return [
+        Piece(where=f"shape {i}", label=label, group=group, part=part, box=part is _no_mask)
+        for i, (label, group, part) in enumerate(shapes, start=1)
     ]
-    assert gathered([1, 1.0, None], lambda s: s) == [[1, 1.0], [None]]
+
+
+def _square(_):
+    return SQUARE
+
+
+def _triangle(_):
+    return TRIANGLE
+
+
+def _no_mask(_):
+    raise Broken("it is a box", "draw it")
+
+
+@pytest.fixture
+def added(tmp_path):
+    """Add pieces to a picture; return (class, area) of each object, and where the problems are."""
+
+    def add(*shapes):
+        Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(tmp_path / "a.png")
+        collector = Collector(tmp_path, classes=["a", "b", "c"])
+        record = collector.pictures([Listed("a.png", [tmp_path / "a.png"])])["a.png"]
+        add_pieces(collector, record, _pieces(*shapes))
+        dataset = collector.dataset("x", "skip")
+        names = [dataset.classes.names[label] for label in dataset.instances(0).labels]
+        objects = list(zip(names, dataset.areas(0).tolist(), strict=True))
+        return objects, [problem.where for problem in dataset.problems]
+
+    return add
+
+
+def test_pieces_of_one_label_and_group_are_an_object(added):
+    objects, problems = added(
+        ("a", 1, _square),
+        ("b", None, _square),
+        ("a", 2, _square),
+        ("a", 1, _triangle),
+        ("b", None, _triangle),
+        ("b", 1, _square),
+    )
+    square = 36
+    triangle = rle.area(rle.from_polygons([TRIANGLE], SIZE))
+    both = rle.area(rle.from_polygons([SQUARE, TRIANGLE], SIZE))
+    assert objects == [
+        *(("a", both), ("b", square), ("a", square), ("b", triangle), ("b", square)),
+    ]
+    assert problems == []
+
+
+def test_a_broken_piece_leaves_out_its_object(added):
+    broken = lambda _: [1, 2]  # noqa: E731
+    objects, problems = added(
+        ("a", 1, _square), ("b", 1, _square), ("a", 1, broken), (7, 1, _square), (7, 1, _square)
+    )
+    assert objects == [("b", 36)]
+    assert problems == [f"image 'a.png', shape {i}" for i in (1, 4, 5)]
+
+
+def test_a_box_counts_only_where_there_is_no_mask(added):
+    objects, problems = added(
+        ("a", 1, _no_mask), ("a", 1, _square), ("b", 1, _no_mask), ("c", None, _no_mask)
+    )
+    assert objects == [("a", 36)]
+    assert problems == ["image 'a.png', shape 3", "image 'a.png', shape 4"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])

@@ -18,16 +18,17 @@ from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
 
 
-def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) -> None:
+def write_coco(
+    path: Path | str, dataset: Dataset, *, copy_images: bool = True, keep_ids: bool = True
+) -> None:
     """Write a data set that `read_coco` gives back exactly.
-
-    Annotation ids are kept if the data set has them, else annotations are numbered from 1.
 
     Args:
         path: The JSON file. It appears last, whole, and replaces an older one.
         dataset: What to write. Nothing but the pictures it makes itself is decoded.
         copy_images: Put the pictures into `images/` beside the file. False: write the JSON alone,
             whose file names are then relative to the folder that the data set was read from.
+        keep_ids: Keep the ids of annotations if the data set has them. False: number them from 1.
 
     Raises:
         DataError: An image has no masks, or two images share a name, or two annotations an id.
@@ -40,16 +41,26 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
         for index in range(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
-            for line in json_lines(_lists(dataset)):
+            for line in json_lines(_lists(dataset, keep_ids)):
                 file.write(line.encode())
         undo.pop_all()
 
 
 def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
-    """Write a file for each split, all pictures in one folder; see `formats.Writer`."""
+    """Write a file for each split, all pictures in one folder; see `formats.Writer`.
+
+    Annotations keep their ids unless two of a split have the same, as in formats of maps.
+    """
     for split, dataset in splits.items():
-        write_coco(folder / f"{split}.json", dataset)
+        write_coco(folder / f"{split}.json", dataset, keep_ids=has_own_ids(dataset))
     return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
+
+
+def has_own_ids(dataset: Dataset) -> bool:
+    """Tell whether no two annotations have the same id, as they may in formats of maps."""
+    found = [dataset.instances(i).ids for i in range(len(dataset))]
+    ids = [i for of_one in found if of_one is not None for i in of_one.tolist()]
+    return len(set(ids)) == len(ids)
 
 
 def check_names(dataset: Dataset) -> None:
@@ -64,9 +75,31 @@ def check_names(dataset: Dataset) -> None:
         names.add(record.name)
 
 
+def put_picture(dataset: Dataset, index: int, target: Path) -> None:
+    """Copy or make one picture, whose folder is there.
+
+    Raises:
+        OutputError: It cannot be written.
+        DataError: It cannot be read.
+    """
+    source = dataset.records[index].path
+    if source is None:
+        write_image(target, dataset[index].image)
+        return
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        if error.filename == str(source):
+            raise DataError(
+                f"{source}: expected a picture, but it cannot be read ({error.strerror}): put it "
+                "back, or leave it out."
+            ) from error
+        raise output_error(target, error) from error
+
+
 def put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitStack) -> None:
     """Copy or make one picture; `undo` learns how to remove it and its folders."""
-    source, target = dataset.records[index].path, folder / dataset.records[index].name
+    target = folder / dataset.records[index].name
     try:
         if target.exists():
             _check_same(dataset, index, target)
@@ -75,10 +108,7 @@ def put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitS
             missing.mkdir()
             undo.callback(quietly, missing.rmdir)
         undo.callback(quietly, target.unlink)
-        if source is None:
-            write_image(target, dataset[index].image)
-        else:
-            shutil.copyfile(source, target)
+        put_picture(dataset, index, target)
     except OSError as error:
         raise output_error(target, error) from error
 
@@ -103,7 +133,7 @@ def quietly(remove: Callable[[], None]) -> None:
         remove()
 
 
-def _lists(dataset: Dataset) -> dict[str, Iterable[Mapping[str, Any]]]:
+def _lists(dataset: Dataset, keep_ids: bool) -> dict[str, Iterable[Mapping[str, Any]]]:
     classes = dataset.classes
     images = (
         {"id": r.image_id, "file_name": r.name, "width": r.size[1], "height": r.size[0]}
@@ -113,7 +143,8 @@ def _lists(dataset: Dataset) -> dict[str, Iterable[Mapping[str, Any]]]:
         {"id": source_id, "name": name}
         for source_id, name in zip(classes.source_ids, classes.names, strict=True)
     )
-    return {"images": images, "categories": categories, "annotations": annotations(dataset)}
+    found = annotations(dataset, keep_ids=keep_ids)
+    return {"images": images, "categories": categories, "annotations": found}
 
 
 def json_lines(lists: Mapping[str, Iterable[Mapping[str, Any]]]) -> Iterator[str]:
@@ -131,12 +162,16 @@ def json_lines(lists: Mapping[str, Iterable[Mapping[str, Any]]]) -> Iterator[str
 
 
 def annotations(
-    dataset: Dataset, spell: Callable[[Masks], Sequence[Any]] = Masks.to_coco
+    dataset: Dataset,
+    *,
+    keep_ids: bool,
+    spell: Callable[[Masks], Sequence[Any]] = Masks.to_coco,
 ) -> Iterator[dict[str, Any]]:
     """Yield the annotations of all images as COCO's records.
 
     Args:
         dataset: Where they are.
+        keep_ids: As for `write_coco`.
         spell: Gives the segmentation of each mask.
 
     Raises:
@@ -150,7 +185,7 @@ def annotations(
                 f"{dataset.name}: expected masks, but image {record.name!r} has boxes only: "
                 "COCO needs the masks of every image."
             )
-        ids = _ids(instances, start=len(seen) + 1)
+        ids = _ids(instances if keep_ids else instances.replace(ids=None), start=len(seen) + 1)
         columns = (
             ids,
             instances.labels.tolist(),

@@ -8,7 +8,6 @@ decided here, once for all formats.
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,14 @@ import numpy as np
 from delineate.core import rle
 from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
-from delineate.data.annotated import AnnotatedDataset, Annotation, OnError, settle
-from delineate.data.pictures import THREADS, Broken, check_inside, checked_size, lies_at
+from delineate.data.annotated import (
+    AnnotatedDataset,
+    Annotation,
+    OnError,
+    ReadPicture,
+    settle,
+)
+from delineate.data.pictures import Broken, check_inside, checked_size, in_threads, lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact, reaches
 from delineate.errors import DataError, nearest
@@ -33,11 +38,13 @@ class Listed:
         name: Unique in its data set.
         places: Paths at which its file may lie, in order.
         size: (height, width) as the annotations state it; None: they do not.
+        held: (height, width) of a picture that the annotations hold themselves; it has no place.
     """
 
     name: str
     places: Sequence[Path]
     size: Size | None = None
+    held: Size | None = None
 
 
 class Collector:
@@ -65,23 +72,20 @@ class Collector:
     def pictures(self, listed: Sequence[Listed]) -> dict[str, ImageRecord]:
         """Look at the header and the end of each picture; return the sound ones by name."""
         sound: dict[str, ImageRecord] = {}
-        with ThreadPoolExecutor(THREADS) as pool:
-            for picture, looked_at in zip(listed, pool.map(_look, listed), strict=True):
-                self._listed += 1
-                where, action = f"image {picture.name!r}", "the image and its objects left out"
-                if picture.name in self._names:
-                    twice = Broken("it is listed already", "join the two records")
-                    self._problem(where, twice, "the second record left out")
-                elif isinstance(looked_at, Broken):
-                    self._problem(where, looked_at, action)
-                else:
-                    path, size = looked_at
-                    record = ImageRecord(
-                        image_id=self._listed, name=picture.name, path=path, size=size
-                    )
-                    sound[picture.name] = record
-                    self._records.append(record)
-                self._names.add(picture.name)
+        for picture, looked_at in zip(listed, in_threads(_look, listed), strict=True):
+            self._listed += 1
+            where, action = f"image {picture.name!r}", "the image and its objects left out"
+            if picture.name in self._names:
+                twice = Broken("it is listed already", "join the two records")
+                self._problem(where, twice, "the second record left out")
+            elif isinstance(looked_at, Broken):
+                self._problem(where, looked_at, action)
+            else:
+                path, size = looked_at
+                record = ImageRecord(image_id=self._listed, name=picture.name, path=path, size=size)
+                sound[picture.name] = record
+                self._records.append(record)
+            self._names.add(picture.name)
         return sound
 
     @contextlib.contextmanager
@@ -141,12 +145,15 @@ class Collector:
         )
         self._objects.append((name, annotation))
 
-    def dataset(self, name: str, on_error: OnError) -> AnnotatedDataset:
+    def dataset(
+        self, name: str, on_error: OnError, read_picture: ReadPicture | None = None
+    ) -> AnnotatedDataset:
         """Return what was gathered.
 
         Args:
             name: A short name for reports.
             on_error: What broken records do.
+            read_picture: Gives the pixels of the pictures that the annotations hold.
 
         Raises:
             DataError: No picture can be used, there is no class, or something is broken and
@@ -167,17 +174,20 @@ class Collector:
             name=name,
             classes=classes,
             records=self._records,
-            annotations=[_labelled(a, label[name]) for name, a in self._objects],
+            annotations=[a._replace(label=label[name]) for name, a in self._objects],
             problems=self._problems,
+            read_picture=read_picture,
         )
 
     def _problem(self, where: str, broken: Broken, action: str) -> None:
         self._problems.append(Problem(where=where, why=broken.why, fix=broken.fix, action=action))
 
 
-def _look(picture: Listed) -> tuple[Path, Size] | Broken:
+def _look(picture: Listed) -> tuple[Path | None, Size] | Broken:
     try:
         check_inside(picture.name)
+        if picture.held is not None:
+            return None, picture.held
         path = lies_at(picture.places)
         return path, checked_size(path, picture.size)
     except Broken as broken:
@@ -188,15 +198,3 @@ def _held(segmentation: Any, size: Size) -> Compact:  # noqa: ANN401 - a strange
     if isinstance(segmentation, np.ndarray):
         return rle.to_string(segmentation, size)
     return compact(segmentation, size)
-
-
-def _labelled(annotation: Annotation, label: int) -> Annotation:
-    return Annotation(
-        id=annotation.id,
-        image_id=annotation.image_id,
-        label=label,
-        crowd=annotation.crowd,
-        area=annotation.area,
-        box=annotation.box,
-        segmentation=annotation.segmentation,
-    )

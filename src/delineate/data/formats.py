@@ -7,20 +7,40 @@ from types import MappingProxyType
 from typing import Protocol
 
 from delineate.core.image import IMAGE_SUFFIXES
+from delineate.data.alto import find_alto, read_alto
 from delineate.data.annotated import OnError, check_on_error
+from delineate.data.cityscapes import find_cityscapes, read_cityscapes, write_cityscapes
 from delineate.data.coco import find_coco, read_coco
 from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
+from delineate.data.coco_panoptic_write import write_coco_panoptic_splits
 from delineate.data.coco_write import write_coco_splits
+from delineate.data.cvat import find_cvat, read_cvat
+from delineate.data.cvat_write import write_cvat
+from delineate.data.datumaro import find_datumaro, read_datumaro
 from delineate.data.label_studio import find_label_studio, read_label_studio
 from delineate.data.label_studio_write import write_label_studio
+from delineate.data.labelme import find_labelme, read_labelme
+from delineate.data.labelme_write import write_labelme
+from delineate.data.labelme_xml import find_labelme_xml, read_labelme_xml
 from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.lvis import find_lvis, read_lvis
 from delineate.data.lvis_write import write_lvis
+from delineate.data.mapillary import find_mapillary, read_mapillary
+from delineate.data.mots import find_mots, read_mots
 from delineate.data.open_images import find_open_images, read_open_images
 from delineate.data.open_images_write import write_open_images
+from delineate.data.page_xml import find_page_xml, read_page_xml
+from delineate.data.png_ids import find_png_ids, read_png_ids, write_png_ids
+from delineate.data.png_instances import (
+    find_png_instances,
+    read_png_instances,
+    write_png_instances,
+)
 from delineate.data.sample import Dataset
 from delineate.data.via import find_via, read_via
 from delineate.data.via_write import write_via
+from delineate.data.voc import find_voc, read_voc
+from delineate.data.voc_write import write_voc
 from delineate.data.yolo import find_yolo, read_yolo
 from delineate.data.yolo_write import write_yolo
 from delineate.errors import ConfigError, DataError, nearest
@@ -82,6 +102,99 @@ _ALL = (
         layout="val.json, its maps in val/ and its pictures in images/ beside it",
         find=find_coco_panoptic,
         read=lambda source, **options: read_coco_panoptic(source.path, **options),
+        write=write_coco_panoptic_splits,
+    ),
+    Format(
+        name="voc",
+        title="Pascal VOC segmentation",
+        layout="SegmentationObject/, SegmentationClass/, JPEGImages/ and ImageSets/Segmentation/",
+        find=find_voc,
+        read=read_voc,
+        write=write_voc,
+    ),
+    Format(
+        name="cityscapes",
+        title="Cityscapes",
+        layout="gtFine/SPLIT/CITY/*_gtFine_instanceIds.png and leftImg8bit/SPLIT/CITY/",
+        find=find_cityscapes,
+        read=read_cityscapes,
+        write=write_cityscapes,
+    ),
+    Format(
+        name="png_ids",
+        title="maps of object numbers",
+        layout="images/NAME.jpg and masks/NAME.png, in which object n has the value n; perhaps "
+        "classes.json; or a folder of these for each split",
+        find=find_png_ids,
+        read=read_png_ids,
+        write=write_png_ids,
+    ),
+    Format(
+        name="png_instances",
+        title="one PNG for each object",
+        layout="NAME/images/NAME.png and NAME/masks/*.png, or NAME/masks/CLASS/*.png; or a folder "
+        "of these for each split",
+        find=find_png_instances,
+        read=read_png_instances,
+        write=write_png_instances,
+    ),
+    Format(
+        name="mapillary",
+        title="Mapillary Vistas",
+        layout="config_v*.json, SPLIT/images/ and SPLIT/v*/instances/",
+        find=find_mapillary,
+        read=read_mapillary,
+    ),
+    Format(
+        name="mots",
+        title="MOTS",
+        layout="images/ and instances/ with maps of 16 bits; perhaps instances/labels.txt",
+        find=find_mots,
+        read=read_mots,
+    ),
+    Format(
+        name="labelme",
+        title="labelme",
+        layout="a JSON file for each picture beside it, perhaps in train/, val/ and test/",
+        find=find_labelme,
+        read=read_labelme,
+        write=write_labelme,
+    ),
+    Format(
+        name="cvat",
+        title="CVAT for images or video 1.1",
+        layout="annotations.xml, its pictures in images/ beside it",
+        find=find_cvat,
+        read=read_cvat,
+        write=write_cvat,
+    ),
+    Format(
+        name="labelme_xml",
+        title="LabelMe XML",
+        layout="an XML file for each picture, beside it or in Annotations/ beside Images/",
+        find=find_labelme_xml,
+        read=read_labelme_xml,
+    ),
+    Format(
+        name="datumaro",
+        title="Datumaro",
+        layout="annotations/train.json, val.json and so on beside images/",
+        find=find_datumaro,
+        read=read_datumaro,
+    ),
+    Format(
+        name="alto",
+        title="ALTO",
+        layout="an XML file for each picture beside it, perhaps in train/, val/ and test/",
+        find=find_alto,
+        read=read_alto,
+    ),
+    Format(
+        name="page_xml",
+        title="PAGE XML",
+        layout="an XML file for each picture beside it, or in page/ below it",
+        find=find_page_xml,
+        read=read_page_xml,
     ),
     Format(
         name="lvis",

@@ -12,16 +12,15 @@ https://storage.googleapis.com/openimages/web/download_v7.html
 """
 
 from collections.abc import Container, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
 from delineate.core.csv_file import csv_columns, read_csv
 from delineate.core.geometry import Geometry
+from delineate.core.maps import read_map
 from delineate.core.masks import Masks
 from delineate.core.rle import Runs
-from delineate.core.value_image import read_values
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, files
@@ -33,7 +32,7 @@ from delineate.data.open_images_layout import (
     class_names,
     places,
 )
-from delineate.data.pictures import THREADS, Broken, check_inside, lies_at
+from delineate.data.pictures import Broken, check_inside, in_threads, lies_at
 from delineate.errors import DataError
 
 COLUMNS = ("MaskPath", "ImageID", "LabelName")
@@ -83,14 +82,13 @@ def read_open_images(
         except (DataError, Broken) as error:
             return error
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        for (line, row), mask in zip(kept, pool.map(look, kept), strict=True):
-            crowd = crowds.is_next(row)
-            with collector.judging(f"line {line}, mask {row['MaskPath']!r}"):
-                if isinstance(mask, Exception):
-                    raise mask
-                record = sound[found[row["ImageID"]][0]]
-                collector.add(record, _name(row["LabelName"], names), mask, crowd=crowd)
+    for (line, row), mask in zip(kept, in_threads(look, kept), strict=True):
+        crowd = crowds.is_next(row)
+        with collector.judging(f"line {line}, mask {row['MaskPath']!r}"):
+            if isinstance(mask, Exception):
+                raise mask
+            record = sound[found[row["ImageID"]][0]]
+            collector.add(record, _name(row["LabelName"], names), mask, crowd=crowd)
     return collector.dataset(f"{path.resolve().parent.name}/{path.stem}", on_error)
 
 
@@ -118,9 +116,8 @@ def _mask(name: str, where: Places, size: Size) -> Runs:
         raise Broken("expected the name of its mask, got nothing", "name its file")
     check_inside(name, "the folder of masks")
     path = lies_at(where.mask(name))
-    values = read_values(path)
-    bitmap = values != 0 if values.ndim == 2 else (values[:, :, :3] != 0).any(axis=2)
-    masks = Masks.from_bitmaps([bitmap], bitmap.shape[:2])
+    bitmap = read_map(path) != 0
+    masks = Masks.from_bitmaps([bitmap], bitmap.shape)
     if masks.size == size:
         return masks.runs[0]
     (height, width), (h, w) = size, masks.size

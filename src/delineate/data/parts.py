@@ -1,11 +1,12 @@
-"""Objects that a file holds in parts: gathered, and made one mask.
+"""Objects that a file holds in pieces: gathered, made one mask, and added to a data set.
 
-Tools that draw one outline a shape (labelme, CVAT, LabelMe) join the shapes of an object by a
-number that they share.
+Tools that draw one outline a shape (labelme, CVAT, LabelMe, Datumaro) join the shapes of an object
+by a number that they share.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +14,63 @@ import numpy.typing as npt
 from delineate.core import rle
 from delineate.core.boxes import Size
 from delineate.core.rle import Runs
+from delineate.data.collect import Collector
+from delineate.data.sample import ImageRecord
 
 Part = list[Any] | Runs
 """The outline of a part, ``[x1, y1, x2, y2, ...]``, or its mask."""
 
-Shape = TypeVar("Shape")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A shape that is an object or a part of one.
+
+    Attributes:
+        where: What it is called in its image: ``shape 3``.
+        label: Its class; that it is one is found out when it is added.
+        part: Gives its part of an image of the size ``(h, w)``; it raises `Broken` or `DataError`
+            where there is none.
+        group: What it has in common with the other pieces of its object; None: it is one alone.
+        crowd: Whether it is a region to be ignored.
+        box: Whether it is a box without a mask, which counts for nothing beside pieces with masks.
+    """
+
+    where: str
+    label: Any
+    part: Callable[[Size], Part]
+    group: Hashable | None = None
+    crowd: bool = False
+    box: bool = False
 
 
-def gathered(shapes: Iterable[Shape], key: Callable[[Shape], Hashable | None]) -> list[list[Shape]]:
-    """Gather the shapes of each object, in the order of the objects' first shapes.
+def add_pieces(collector: Collector, record: ImageRecord, pieces: Iterable[Piece]) -> None:
+    """Add the objects of an image, of which a broken piece leaves out the whole.
 
     Args:
-        shapes: Of one picture.
-        key: What the shapes of an object have in common; None: this one is an object of its own.
+        collector: Takes the objects, and the problems.
+        record: The image, one that `collector` knows.
+        pieces: In the order of drawing. Those of one label and group are an object.
     """
-    objects: dict[Hashable, list[Shape]] = {}
-    for place, shape in enumerate(shapes):
-        common = key(shape)
-        name = (False, place) if common is None else (True, common)
-        objects.setdefault(name, []).append(shape)
+    for object_ in _gathered(pieces):
+        used = [piece for piece in object_ if not piece.box] or object_
+        parts: list[Part] = []
+        for piece in used:
+            with collector.judging(f"image {record.name!r}, {piece.where}"):
+                parts.append(piece.part(record.size))
+        if len(parts) < len(used):
+            continue
+        with collector.judging(f"image {record.name!r}, {used[0].where}"):
+            crowd = any(piece.crowd for piece in used)
+            collector.add(record, used[0].label, joined(parts, record.size), crowd=crowd)
+
+
+def _gathered(pieces: Iterable[Piece]) -> list[list[Piece]]:
+    """Gather the pieces of each object, in the order of the objects' first pieces."""
+    objects: dict[Hashable, list[Piece]] = {}
+    for place, piece in enumerate(pieces):
+        alone = piece.group is None or not isinstance(piece.label, str)
+        name = (place,) if alone else (piece.label, piece.group)
+        objects.setdefault(name, []).append(piece)
     return list(objects.values())
 
 

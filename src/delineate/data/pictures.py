@@ -1,10 +1,13 @@
 """Find the file of a picture, and compare it with what its annotations say."""
 
+import itertools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath
+from typing import TypeVar
 
 from delineate.core.boxes import Size
 from delineate.core.image import check_file, stored_size
@@ -12,9 +15,11 @@ from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/|[A-Za-z][A-Za-z0-9+.-]*://")
+_THREADS = 8  # looking at files is waiting, most of all on network disks
+_AT_ONCE = 64  # handing a task to a thread costs more than looking at a file that is in memory
 
-THREADS = 8
-"""Looking at files is waiting, most of all on network disks."""
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 
 class Broken(Exception):
@@ -29,6 +34,15 @@ class Broken(Exception):
         """Divide a sentence of core, which ends with the remedy after a colon."""
         why, _, fix = str(error).rpartition(": ")
         return cls(why, fix.rstrip("."))
+
+
+def in_threads(function: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
+    """Apply a function that waits for files to every item, in several threads; keep the order."""
+    waiting = iter(items)
+    parts = iter(lambda: list(itertools.islice(waiting, _AT_ONCE)), [])
+    with ThreadPoolExecutor(_THREADS) as pool:
+        done = pool.map(lambda part: [function(item) for item in part], parts)
+        return list(itertools.chain.from_iterable(done))
 
 
 def found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
@@ -86,11 +100,11 @@ def check_inside(name: str, folder: str = "the folder of images") -> None:
         )
 
 
-def checked_size(path: Path, stated: Size | None) -> Size:
+def checked_size(path: Path | bytes, stated: Size | None) -> Size:
     """Return the (height, width) of a picture, of which the header and the end are read.
 
     Args:
-        path: Its file.
+        path: Its file, or what such a file holds.
         stated: What the annotations say; None: they say nothing.
 
     Raises:
@@ -100,7 +114,8 @@ def checked_size(path: Path, stated: Size | None) -> Size:
         size = check_file(path)
         stored = size if stated in (None, size) else stored_size(path)
     except DataError as error:
-        raise Broken.by(type(error)(str(error).replace(str(path), "its file"))) from None
+        name = "the encoded image" if isinstance(path, bytes) else str(path)
+        raise Broken.by(type(error)(str(error).replace(name, "its file"))) from None
     if stated in (None, size):
         return size
     if stored == stated:
