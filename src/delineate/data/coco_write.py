@@ -52,11 +52,15 @@ def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, 
     Annotations keep their ids unless two of a split have the same, as in formats of maps.
     """
     for split, dataset in splits.items():
-        found = [dataset.instances(i).ids for i in range(len(dataset))]
-        ids = [i for of_one in found if of_one is not None for i in of_one.tolist()]
-        unique = len(set(ids)) == len(ids)
-        write_coco(folder / f"{split}.json", dataset, keep_ids=unique)
+        write_coco(folder / f"{split}.json", dataset, keep_ids=has_own_ids(dataset))
     return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
+
+
+def has_own_ids(dataset: Dataset) -> bool:
+    """Tell whether no two annotations have the same id, as they may in formats of maps."""
+    found = [dataset.instances(i).ids for i in range(len(dataset))]
+    ids = [i for of_one in found if of_one is not None for i in of_one.tolist()]
+    return len(set(ids)) == len(ids)
 
 
 def check_names(dataset: Dataset) -> None:
@@ -159,16 +163,16 @@ def json_lines(lists: Mapping[str, Iterable[Mapping[str, Any]]]) -> Iterator[str
 
 def annotations(
     dataset: Dataset,
-    spell: Callable[[Masks], Sequence[Any]] = Masks.to_coco,
     *,
-    keep_ids: bool = True,
+    keep_ids: bool,
+    spell: Callable[[Masks], Sequence[Any]] = Masks.to_coco,
 ) -> Iterator[dict[str, Any]]:
     """Yield the annotations of all images as COCO's records.
 
     Args:
         dataset: Where they are.
+        keep_ids: As for `write_coco`.
         spell: Gives the segmentation of each mask.
-        keep_ids: See `write_coco`.
 
     Raises:
         DataError: An image has no masks, or two annotations have the same id.
