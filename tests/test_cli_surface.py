@@ -33,6 +33,18 @@ SURFACE = {
         "--out",
         "data",
     ],
+    "data view": [
+        "--class",
+        "--format",
+        "--images",
+        "--json",
+        "--limit",
+        "--on-error",
+        "--only",
+        "--open",
+        "--out",
+        "data",
+    ],
     "demo": ["--json", "--minutes", "--out", "--seed"],
     "evaluate": [
         "--device",

@@ -140,3 +140,41 @@ def stats(
         say=say,
     )
     show(result, as_json, text)
+
+
+@data_app.command("view", epilog="Example: delineate data view my-data --out gallery.html --open")
+def view(
+    data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("gallery.html"),
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Show at most so many images, evenly spread.")
+    ] = None,
+    shows: Annotated[
+        str | None, typer.Option("--class", help="Only images that show this class.")
+    ] = None,
+    browse: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    only: Only = None,
+    images: Images = None,
+    format: Format = None,
+    on_error: Broken = OnError.stop,
+    as_json: Json = False,
+) -> None:
+    """Show every image with its objects on one page, to search and to filter.
+
+    Up to 2,000 images the page is a single file; beyond, a folder of small pictures lies beside it.
+    """
+    from delineate.jobs import view as job
+
+    result = job.view(
+        data,
+        out,
+        limit=limit,
+        shows=shows,
+        only=only,
+        images=images,
+        format=format,
+        on_error=on_error.value,
+        show=browse,
+        say=say,
+    )
+    show(result, as_json, job.summary(result))
