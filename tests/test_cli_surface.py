@@ -87,6 +87,7 @@ SURFACE = {
         "sources",
     ],
     "train": [
+        "--augment",
         "--device",
         "--format",
         "--images",
