@@ -34,6 +34,7 @@ SURFACE = {
         "data",
     ],
     "data view": [
+        "--augment",
         "--class",
         "--format",
         "--images",
@@ -43,6 +44,7 @@ SURFACE = {
         "--only",
         "--open",
         "--out",
+        "--seed",
         "data",
     ],
     "demo": ["--json", "--minutes", "--out", "--seed"],

@@ -1,7 +1,7 @@
 """The verbs of `delineate data`: prepare and check data sets."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -145,14 +145,24 @@ def stats(
 @data_app.command("view", epilog="Example: delineate data view my-data --out gallery.html --open")
 def view(
     data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
-    out: Annotated[Path, typer.Option(help="The page.")] = Path("gallery.html"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The page, or picture; default: gallery.html, or augmented.png."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Show at most so many images, evenly spread.")
     ] = None,
     shows: Annotated[
         str | None, typer.Option("--class", help="Only images that show this class.")
     ] = None,
-    browse: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET", help="Instead, a sheet of what a training with it would see."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="With --augment: that of the training.")] = 0,
+    browse: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     only: Only = None,
     images: Images = None,
     format: Format = None,
@@ -165,16 +175,20 @@ def view(
     """
     from delineate.jobs import view as job
 
-    result = job.view(
-        data,
-        out,
-        limit=limit,
-        shows=shows,
-        only=only,
-        images=images,
-        format=format,
-        on_error=on_error.value,
-        show=browse,
-        say=say,
-    )
+    common: dict[str, Any] = {
+        "limit": limit,
+        "shows": shows,
+        "only": only,
+        "images": images,
+        "format": format,
+        "on_error": on_error.value,
+        "show": browse,
+        "say": say,
+    }
+    if augment is not None:
+        out = out or Path("augmented.png")
+        result = job.view_augmented(data, out, preset=augment, seed=seed, **common)
+        show(result, as_json, f"sheet in {out}")
+        return
+    result = job.view(data, out or Path("gallery.html"), **common)
     show(result, as_json, job.summary(result))

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from delineate.core.image import write_image
 from delineate.data.annotated import OnError
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, Subset
 from delineate.errors import ConfigError, DataError, nearest
+from delineate.jobs.augmented import augmented_sheet
 from delineate.jobs.opening import Say, counted, in_one_table, opened, plural, title_of
 from delineate.quality.findings import Finding
 from delineate.quality.gallery import Chosen, write_gallery
@@ -69,6 +71,56 @@ def view(
         "broken": written.broken,
         "bytes": out.stat().st_size,
     }
+
+
+def view_augmented(
+    data: Path,
+    out: Path,
+    *,
+    preset: str,
+    seed: int = 0,
+    limit: int | None = None,
+    shows: str | None = None,
+    only: Sequence[str] | None = None,
+    images: Path | None = None,
+    format: str | None = None,
+    on_error: OnError = "stop",
+    show: bool = False,
+    say: Say,
+) -> dict[str, Any]:
+    """Write a sheet of pictures, each beside what a training would see of it.
+
+    Args:
+        data: A data folder or file; of several splits the first is shown.
+        out: The picture.
+        preset: Name of the preset of augmentation.
+        seed: That of the training.
+        limit: How many pictures, a row each; None: 4.
+        shows: As for `view`, like what follows.
+        only: As for `view`.
+        images: As for `view`.
+        format: As for `view`.
+        on_error: As for `view`.
+        show: As for `view`.
+        say: As for `view`.
+
+    Returns:
+        Where what was written.
+
+    Raises:
+        ConfigError: An option is wrong.
+        DataError: The data set is broken, or no image is left to show.
+        OutputError: The picture cannot be written.
+    """
+    splits = opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
+    split, dataset = next(iter(splits.items()))
+    (chosen,) = _chosen({split: dataset}, shows, None)
+    rows = 4 if limit is None else limit
+    sheet = augmented_sheet(Subset(dataset, chosen.indices), preset, seed=seed, images=rows)
+    write_image(out, sheet)
+    if show:
+        webbrowser.open(out.resolve().as_uri())
+    return {"out": str(out), "split": split, "preset": preset, "seed": seed}
 
 
 def _chosen(splits: Mapping[str, Dataset], shows: str | None, limit: int | None) -> list[Chosen]:
