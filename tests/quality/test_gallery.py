@@ -152,6 +152,21 @@ def test_findings_stand_with_their_images(tmp_path):
     assert "box" not in third[0]
 
 
+def test_objects_of_findings_are_told_by_their_place_among_the_largest(tmp_path):
+    bitmaps = [rectangle(SIZE, 0, 0, side, side) for side in (20, 10, 30)]
+    dataset = Drawn([(SIZE, bitmaps, [0, 0, 0])])
+    findings = [finding("odd", "note", 1, objects=(0, 1, 2, 9))]
+    write_gallery(tmp_path / "g.html", chosen(dataset), title="t", findings=findings)
+    (image,) = data_of(tmp_path / "g.html")["images"]
+    assert image["findings"][0]["objects"] == [1, 2, 0]
+
+
+def test_specks_are_not_outlined():
+    speck = rectangle((500, 1000), 5, 5, 1, 1) | rectangle((500, 1000), 50, 50, 9, 9)
+    instances = Drawn([((500, 1000), [speck], [0])]).instances(0)
+    assert outline(instances, 0).count("M") == 1
+
+
 def test_a_picture_that_cannot_be_read_is_shown_as_such(tmp_path):
     class Broken(Drawn):
         def __getitem__(self, index):
