@@ -5,6 +5,7 @@ where `iscrowd` is 1.
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,30 @@ def read_coco(
     """
     check_on_error(on_error)
     path = Path(path)
-    content = read_content(path)
+    return coco_dataset(read_content(path), path, picture_folders(path, images), on_error)
+
+
+def coco_dataset(
+    content: Mapping[str, list[Any]],
+    path: Path,
+    folders: Sequence[Path] | None,
+    on_error: OnError,
+) -> AnnotatedDataset:
+    """Make a data set of the content of a COCO file.
+
+    Args:
+        content: What `read_content` returns.
+        path: The file, for messages.
+        folders: Where the pictures are looked for; None: they are not needed.
+        on_error: As for `read_coco`.
+
+    Raises:
+        DataError: As for `read_coco`.
+    """
     try:
         classes = ClassMap.from_coco(content["categories"])
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    folders = picture_folders(path, images)
-
     looked_at = check_images(content["images"], folders)
     records = [record for record in looked_at if isinstance(record, ImageRecord)]
     kept = {record.image_id: record for record in records}

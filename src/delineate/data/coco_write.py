@@ -39,7 +39,7 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
         for index in range(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
-            for line in _lines(dataset):
+            for line in coco_lines(dataset):
                 file.write(line.encode())
         undo.pop_all()
 
@@ -102,7 +102,7 @@ def quietly(remove: Callable[[], None]) -> None:
         remove()
 
 
-def _lines(dataset: Dataset) -> Iterator[str]:
+def coco_lines(dataset: Dataset) -> Iterator[str]:
     """Yield the JSON text, one record a line, so that no more than an image's is in memory."""
     classes = dataset.classes
     images = (
