@@ -4,7 +4,7 @@ A quick check reads no pixel and rasterises no mask but of a few pictures: it ta
 10,000 pictures, and training runs it first. The others are thorough.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -41,11 +41,13 @@ class Examined:
         splits: The data.
         counts: How many objects of which class there are.
         counted: Shows how far a long check is.
+        wanted: The kinds of findings that are asked for.
     """
 
     splits: Splits
     counts: Counts
     counted: Counted
+    wanted: Set[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +67,14 @@ class Check:
 
 def _look_at_objects(data: Examined) -> Iterator[Finding]:
     """Go through all pictures once, with all checks that look at objects."""
+    checks = [check for kind, check in OBJECT_CHECKS.items() if kind in data.wanted]
     two_classes = twins.TwoClasses()
     for split, dataset in data.splits.items():
         for view in views(split, dataset, data.counted):
-            two_classes(view)
-            for check in OBJECT_CHECKS.values():
+            for check in checks:
                 yield from check(view)
+            if "two_classes" in data.wanted:
+                two_classes(view)
     yield from two_classes.findings()
 
 
@@ -194,6 +198,7 @@ def examine(
         splits=splits,
         counts={split: census(dataset) for split, dataset in splits.items()},
         counted=counted,
+        wanted=wanted,
     )
     found = [
         finding

@@ -149,17 +149,23 @@ def without_objects(counted: Counts) -> Iterator[Finding]:
         if not empty:
             continue
         share = len(empty) / len(one.counts)
-        nothing = len(empty) == len(one.counts)
+        if share == 1:
+            yield Finding(
+                kind="no_objects",
+                severity="error",
+                place=Place(split=split),
+                why="it has no annotation that can be used",
+                fix="name the file that has them",
+            )
+            continue
         yield Finding(
-            kind="no_objects" if nothing else "empty_images",
-            severity="error" if nothing else "warning" if share > MOSTLY else "note",
+            kind="empty_images",
+            severity="warning" if share > MOSTLY else "note",
             place=Place(split=split),
-            why="it has no annotation that can be used"
-            if nothing
-            else f"{len(empty):,} of {len(one.counts):,} pictures ({share:.0%}) have no object: right "
-            "if nothing is in them, and harmful if nobody has looked",
-            fix="name the file that has them" if nothing else "look at some of them",
-            others=() if nothing else tuple(_picture(split, one, i) for i in empty[:_SHOWN]),
+            why=f"{len(empty):,} of {len(one.counts):,} pictures ({share:.0%}) have no object: "
+            "right if nothing is in them, and harmful if nobody has looked",
+            fix="look at some of them",
+            others=tuple(_picture(split, one, i) for i in empty[:_SHOWN]),
             score=share,
         )
 

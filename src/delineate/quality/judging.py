@@ -1,4 +1,4 @@
-"""Which findings stand once all are known: consequences of another are dropped, habits are notes."""
+"""Which findings stand once all are known: consequences of others are dropped, habits are notes."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -45,14 +45,28 @@ def ids_off_by_one(counted: Counts) -> Iterator[Finding]:
         listed = set(one.classes.source_ids)
         used = {one.classes.source_ids[i] for i in np.flatnonzero(one.counts.any(axis=0))}
         used |= {int(i) for i in strange if i is not None}
-        for shift in (1, -1):
-            if {i + shift for i in used} <= listed:
-                yield _shifted(split, used, listed, shift)
-                break
+        shift, certain = shift_of(used, listed)
+        if shift:
+            yield _shifted(split, used, listed, shift, certain)
 
 
-def _shifted(split: str, used: set[int], listed: set[int], shift: int) -> Finding:
-    certain = {i + shift for i in used} == listed
+def shift_of(used: set[int], listed: set[int]) -> tuple[int, bool]:
+    """Return what must be added to the ids that are used so that all of them are listed.
+
+    Args:
+        used: Category ids of annotations, one of which at least is not listed.
+        listed: Those of the list of categories.
+
+    Returns:
+        +1, -1, or 0 if neither does; and whether it is certain: every listed one is used then.
+    """
+    for shift in (1, -1):
+        if (shifted := {i + shift for i in used}) <= listed:
+            return shift, shifted == listed
+    return 0, False
+
+
+def _shifted(split: str, used: set[int], listed: set[int], shift: int, certain: bool) -> Finding:
     return Finding(
         kind="ids_off_by_one",
         severity="error",
