@@ -39,7 +39,7 @@ def check(
 ) -> None:
     """Find what is wrong with a data set: broken files, wrong masks, leaks, odd classes.
 
-    Exit code 1 where errors stand. The source is never touched.
+    Exit code 1 where errors stand, with --fix in the copy. The source is never touched.
     """
     from delineate.jobs import check as job
 
@@ -55,7 +55,7 @@ def check(
         say=say,
     )
     show(checked.to_json(), as_json, job.text(checked))
-    if not checked.stands(strict=strict):
+    if not checked.passes(strict=strict):
         raise typer.Exit(1)
 
 

@@ -37,26 +37,31 @@ class Checked:
         splits: The data that were looked at.
         findings: Worst first.
         repaired: What was repaired; None: nothing was to be.
+        left: What is found in the repaired copy, worst first.
     """
 
     splits: Mapping[str, Dataset]
     findings: Sequence[Finding]
     repaired: Repair | None = None
+    left: Sequence[Finding] = ()
 
-    def stands(self, *, strict: bool) -> bool:
-        """Tell whether the data pass: no error, and with `strict` no warning either."""
+    def passes(self, *, strict: bool) -> bool:
+        """Tell whether there is no error, and with `strict` no warning either.
+
+        Where the data were repaired it is the copy that counts.
+        """
         refused = SEVERITIES[: 1 + strict]
-        return not any(finding.severity in refused for finding in self.findings)
+        standing = self.findings if self.repaired is None else self.left
+        return not any(finding.severity in refused for finding in standing)
 
     def to_json(self) -> dict[str, Any]:
         """Return what JSON can hold."""
-        counts = Counter(finding.severity for finding in self.findings)
         result: dict[str, Any] = {
             "splits": {
                 split: {"images": len(dataset), "left_out": len(dataset.problems)}
                 for split, dataset in self.splits.items()
             },
-            "counts": {severity: counts[severity] for severity in SEVERITIES},
+            "counts": _counts(self.findings),
             "findings": [finding.to_json() for finding in self.findings],
         }
         if self.repaired is not None:
@@ -64,6 +69,8 @@ class Checked:
                 "out": str(self.repaired.out),
                 "images": dict(self.repaired.images),
                 "changes": len(self.repaired.changes),
+                "counts": _counts(self.left),
+                "findings": [finding.to_json() for finding in self.left],
             }
         return result
 
@@ -101,11 +108,14 @@ def check(
     splits = open_splits(data, images=images, format=format, on_error="skip")
     if fault := check_changes(data if data.is_dir() else data.parent):
         say(fault)
-    findings = examine(splits, quick=quick, only=only, ignore=ignore, counted=counted)
-    repaired = None
-    if fix is not None:
-        repaired = repair(data, fix, images=images, format=format, version=__version__)
-    return Checked(splits=splits, findings=findings, repaired=repaired)
+    wanted: dict[str, Any] = {"quick": quick, "only": only, "ignore": ignore, "counted": counted}
+    findings = examine(splits, **wanted)
+    if fix is None:
+        return Checked(splits=splits, findings=findings)
+    repaired = repair(data, fix, images=images, format=format, version=__version__)
+    copy = open_splits(repaired.out, format="coco", on_error="skip")
+    left = examine(copy, **wanted)
+    return Checked(splits=splits, findings=findings, repaired=repaired, left=left)
 
 
 def text(checked: Checked) -> str:
@@ -115,6 +125,9 @@ def text(checked: Checked) -> str:
     if (repaired := checked.repaired) is not None:
         changes = plural(len(repaired.changes), "change")
         lines.append(f"wrote {repaired.out}: {changes}, listed in {NAME}")
+        kinds = Counter(finding.kind for finding in checked.left if finding.severity != "note")
+        left = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.items())
+        lines.append(f"left in it: {total(checked.left)}{f': {left}' if left else ''}")
     return "\n".join(lines)
 
 
@@ -141,6 +154,11 @@ def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -
         say(f"{finding.severity}: {finding}")
     if told:
         say(f"{total(told)} in the data: `delineate data check {data}` tells more")
+
+
+def _counts(findings: Sequence[Finding]) -> dict[str, int]:
+    counts = Counter(finding.severity for finding in findings)
+    return {severity: counts[severity] for severity in SEVERITIES}
 
 
 def _stops(finding: Finding) -> bool:

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, nearest
 from delineate.quality import agreement, mask_shape, outlines, twins
-from delineate.quality.balance import class_shift, picture_sizes, sizes_and_places
 from delineate.quality.census import Counts, census, joined
 from delineate.quality.class_balance import (
     class_counts,
@@ -22,6 +21,7 @@ from delineate.quality.class_balance import (
 )
 from delineate.quality.class_names import odd_names, similar_names, unused_classes
 from delineate.quality.conventions import area_convention, conventions
+from delineate.quality.distributions import class_shift, picture_sizes, sizes_and_places
 from delineate.quality.findings import Finding, worst_first
 from delineate.quality.judging import unexplained, weighed
 from delineate.quality.leaks import shared_pictures

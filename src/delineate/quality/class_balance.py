@@ -73,8 +73,8 @@ def classes_missing(counted: Counts) -> Iterator[Finding]:
                 kind="class_missing_in_train",
                 severity="error",
                 place=Place(split=split),
-                why=f"{listed(unlearnt)} occur here ({share:.1%} of the objects) and not in "
-                "'train': they cannot be learnt, and count as AP 0",
+                why=f"{share:.1%} of its objects are of {listed(unlearnt)}, of which 'train' has "
+                "none: they cannot be learnt, and count as AP 0",
                 fix="put pictures of them into 'train', or leave the classes out",
                 score=share,
             )
@@ -84,8 +84,8 @@ def classes_missing(counted: Counts) -> Iterator[Finding]:
                 kind="class_missing_in_val",
                 severity="warning",
                 place=Place(split=split),
-                why=f"{listed(missing)} have {MEASURABLE} objects and more in 'train' and none "
-                "here: what the model makes of them is not measured",
+                why=f"it has no object of {listed(missing)}, of which 'train' has {MEASURABLE} "
+                "and more: what a model makes of them is not measured",
                 fix="split the data anew, so that every split has all classes",
                 score=len(missing) / len(learnt),
             )

@@ -14,7 +14,7 @@ RARER = 10
 they differ by a letter: ``horse`` and ``house`` are two words."""
 
 LETTERS, MANY_LETTERS = 6, 10
-"""Length of a name from which one letter, and from which two letters, may be a misspelling."""
+"""Length of the longer name from which one letter, or two letters, may be a misspelling."""
 
 EXAMPLES = 3
 """Objects that are shown of the rarer name."""
@@ -127,8 +127,8 @@ def _difference(first: str, second: str) -> str | None:
 
 def _misspelling(first: str, second: str) -> str | None:
     a, b = _plain(first), _plain(second)
-    shorter = min(len(a), len(b))
-    allowed = 2 if shorter >= MANY_LETTERS else 1 if shorter >= LETTERS else 0
+    longer = max(len(a), len(b))
+    allowed = 2 if longer >= MANY_LETTERS else 1 if longer >= LETTERS else 0
     if abs(len(a) - len(b)) > allowed or re.sub(r"\D", "", a) != re.sub(r"\D", "", b):
         return None
     wrong = distance(a, b)

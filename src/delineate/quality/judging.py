@@ -34,8 +34,12 @@ EXPLAINS: Mapping[str, Sequence[str]] = MappingProxyType(
 )
 """What a fault of a whole split brings about in it: not worth a line of its own beside the fault.
 
-What is said of several splits together is explained by a fault of any of them.
+What is said of several splits together, or in comparison with the training (`COMPARED`), is
+explained by a fault of any of them.
 """
+
+COMPARED = ("class_missing_in_train", "class_missing_in_val", "class_shift", "size_shift")
+"""Kinds that compare a split with the training."""
 
 HABIT, FEWEST = 0.05, 5
 """Share of the objects of a class, and number, from which what looks odd is how the class is: a
@@ -51,10 +55,14 @@ def unexplained(findings: Iterable[Finding]) -> list[Finding]:
     explained: dict[str, set[str]] = defaultdict(set)
     for finding in findings:
         explained[finding.place.split].update(EXPLAINS.get(finding.kind, ()))
+    by_any = set().union(*explained.values())
     return [
         finding
         for finding in findings
-        if not any(finding.kind in explained[split] for split in finding.place.split.split(", "))
+        if not any(
+            finding.kind in (by_any if finding.kind in COMPARED else explained[split])
+            for split in finding.place.split.split(", ")
+        )
     ]
 
 

@@ -54,9 +54,9 @@ def _group(group: Sequence[Finding]) -> list[str]:
     lines += textwrap.wrap(
         str(first), _WIDTH, initial_indent="        ", subsequent_indent="        "
     )
-    others = group[1 : 1 + _PLACES]
-    lines += [textwrap.shorten(f"also {f.place}", _WIDTH - 8, placeholder=" ...") for f in others]
-    lines[-len(others) :] = [f"        {line}" for line in lines[-len(others) :]] if others else []
-    if (more := len(group) - 1 - len(others)) > 0:
+    for other in group[1 : 1 + _PLACES]:
+        place = textwrap.shorten(f"also {other.place}", _WIDTH - 8, placeholder=" ...")
+        lines.append(f"        {place}")
+    if (more := len(group) - 1 - _PLACES) > 0:
         lines.append(f"        and {more:,} more")
     return lines

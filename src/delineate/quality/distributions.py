@@ -98,6 +98,8 @@ def class_shift(counted: Counts) -> Iterator[Finding]:
             there, here = known.get(name, 0) / pictures[0], shown / pictures[1]
             share = (known.get(name, 0) + shown) / sum(pictures)
             error = np.sqrt(share * (1 - share) * (1 / pictures[0] + 1 / pictures[1]))
+            if not known.get(name) or not shown:  # told by `classes_missing`
+                continue
             if abs(there - here) > MIX_ERRORS * error and max(there, here) > MIX * min(there, here):
                 shifted.append(f"{name!r} in {here:.0%} of the pictures, in 'train' in {there:.0%}")
         if shifted:
