@@ -162,7 +162,7 @@ def without_objects(counted: Counts) -> Iterator[Finding]:
             kind="empty_images",
             severity="warning" if share > MOSTLY else "note",
             place=Place(split=split),
-            why=f"{len(empty):,} of {len(one.counts):,} pictures ({share:.0%}) have no object: "
+            why=f"{len(empty):,} of {len(one.counts):,} pictures ({share:.1%}) have no object: "
             "right if nothing is in them, and harmful if nobody has looked",
             fix="look at some of them",
             others=tuple(_picture(split, one, i) for i in empty[:_SHOWN]),

@@ -1,9 +1,10 @@
 """Names of classes that are one class written in two ways, or no class at all."""
 
-import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from delineate.quality.census import Census, Counts, joined, whole
 from delineate.quality.findings import Finding, Place
@@ -13,21 +14,23 @@ RARER = 10
 """How many times rarer the one of two names must be to count as a misspelling of the other, where
 they differ by a letter: ``horse`` and ``house`` are two words."""
 
-LETTERS, MANY_LETTERS = 6, 10
-"""Length of the longer name from which one letter, or two letters, may be a misspelling."""
+LETTERS, MANY_LETTERS = 6, 12
+"""Length of the longer word from which one letter, or two letters, may be a misspelling."""
 
 EXAMPLES = 3
 """Objects that are shown of the rarer name."""
 
 _BACKGROUND = re.compile("_*(background|bg|void|ignored?|unlabell?ed|none|no ?label)_*")
 _LOOK_ALIKES = str.maketrans("аеорсухіјѕԁһοανρτικ", "aeopcyxijsdhoavptik")
+_MOST_WRONG = 2  # letters
+_BINS = 64  # of letters that are counted
 _INVISIBLE = {"Cf", "Zl", "Zp"}  # categories of Unicode
 
 
 def similar_names(counted: Counts) -> Iterator[Finding]:
     """Find names that seem to mean the same class; the rarer one is probably the wrong one."""
     counts = joined(counted)
-    for first, second in itertools.combinations(counts, 2):
+    for first, second in _near(list(counts)):
         rare, common = sorted((first, second), key=lambda name: counts[name])
         difference = _difference(first, second)
         if difference is None and counts[rare] * RARER <= counts[common]:
@@ -110,6 +113,21 @@ def distance(first: str, second: str) -> int:
     return rows[-1][-1]
 
 
+def _near(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of names of about the same letters: all that may be one name are among them.
+
+    A letter that is wrong changes two counts by one, so two of them, or ``y`` that becomes ``ies``,
+    change the counts by four.
+    """
+    letters = np.zeros((len(names), _BINS), dtype=np.int64)
+    for row, name in zip(letters, names, strict=True):
+        np.add.at(row, [ord(letter) % _BINS for letter in _plain(name)], 1)
+    for i, name in enumerate(names):
+        apart = np.abs(letters[i + 1 :] - letters[i]).sum(axis=1)
+        for j in np.flatnonzero(apart <= 2 * _MOST_WRONG).tolist():
+            yield name, names[i + 1 + j]
+
+
 def _difference(first: str, second: str) -> str | None:
     """Say in what two spellings of one name differ; None: they are two names."""
     if first.casefold() == second.casefold():
@@ -126,9 +144,18 @@ def _difference(first: str, second: str) -> str | None:
 
 
 def _misspelling(first: str, second: str) -> str | None:
+    """Say by how much two names differ, if it is so little that one may be a slip."""
+    words = [re.split(r"[\s_\-./]+", name.strip()) for name in (first, second)]
+    if len(words[0]) == len(words[1]):  # of two words one is misspelt, not a bit of each
+        differing = [
+            pair for pair in zip(*words, strict=True) if _plain(pair[0]) != _plain(pair[1])
+        ]
+        if len(differing) != 1:
+            return None
+        ((first, second),) = differing
     a, b = _plain(first), _plain(second)
     longer = max(len(a), len(b))
-    allowed = 2 if longer >= MANY_LETTERS else 1 if longer >= LETTERS else 0
+    allowed = _MOST_WRONG if longer >= MANY_LETTERS else 1 if longer >= LETTERS else 0
     if abs(len(a) - len(b)) > allowed or re.sub(r"\D", "", a) != re.sub(r"\D", "", b):
         return None
     wrong = distance(a, b)
@@ -155,7 +182,7 @@ def _hidden(name: str) -> str | None:
         return "a letter that cannot be seen"
     scripts = {unicodedata.name(letter, "?").split()[0] for letter in name if letter.isalpha()}
     if "LATIN" in scripts and scripts & {"CYRILLIC", "GREEK"}:
-        return f"letters of two scripts ({' and '.join(sorted(scripts)).title()})"
+        return f"letters of two scripts ({' and '.join(sorted(map(str.title, scripts)))})"
     return None
 
 

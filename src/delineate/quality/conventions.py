@@ -149,7 +149,7 @@ def extents(dataset: Dataset, *, measured: bool = False) -> Extents:
     columns = [rows]
     for index in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist():
         said, (height, width) = stated(index), dataset.records[index].size
-        polygons = np.array([outlines is not None for outlines in said.outlines], dtype=bool)
+        polygons = np.array([bool(outlines) for outlines in said.outlines], dtype=bool)
         drawn = np.full(len(polygons), np.nan)
         bounds = np.zeros((len(polygons), 4))
         if measured or not polygons.all():

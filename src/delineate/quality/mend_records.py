@@ -15,7 +15,7 @@ from delineate.core import rle
 from delineate.core.boxes import Size, xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import orientation, read_image
-from delineate.data.annotated import AnnotatedDataset
+from delineate.data.annotated import AnnotatedDataset, settle
 from delineate.data.coco import coco_dataset
 from delineate.data.coco_checks import check_annotations, check_images
 from delineate.data.pictures import lies_at
@@ -147,21 +147,30 @@ def renumber(work: Work) -> None:
 
 
 def leave_out(work: Work) -> None:
-    """Leave out what is broken: images with their annotations, and annotations."""
+    """Leave out what is broken: images with their annotations, and annotations.
+
+    Raises:
+        DataError: No image is left.
+    """
     images: list[Record] = []
     kept: dict[int, ImageRecord] = {}
+    problems: list[Problem] = []
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         problem = _decoded(seen) if isinstance(seen, ImageRecord) else seen
         if problem is None and isinstance(seen, ImageRecord):
             images.append(image)
             kept[seen.image_id] = seen
         elif problem is not None:
-            work.done(
-                problem.kind,
-                f"left out with its annotations: {problem.why}",
-                image_id=problem.image_id,
-                before=image,
-            )
+            problems.append(problem)
+            what = f"left out with its annotations: {problem.why}"
+            work.done(problem.kind, what, image_id=problem.image_id, before=image)
+    settle(work.path, len(work.content["images"]), len(kept), problems, "skip")
+    _leave_out_annotations(work, kept)
+    work.content["images"] = images
+
+
+def _leave_out_annotations(work: Work, kept: Mapping[int, ImageRecord]) -> None:
+    """Leave out annotations that are broken, and those of images that are."""
     gone = {image.get("id") for image in work.content["images"] if _is_whole(image.get("id"))}
     gone -= set(kept)
     listed = [a for a in work.content["annotations"] if not _is_of(a, gone)]
@@ -181,7 +190,7 @@ def leave_out(work: Work) -> None:
             annotation_ids=() if checked.annotation_id is None else (checked.annotation_id,),
             before=told_of(annotation),
         )
-    work.content["images"], work.content["annotations"] = images, annotations
+    work.content["annotations"] = annotations
 
 
 def told_of(annotation: Mapping[str, Any]) -> Record:
