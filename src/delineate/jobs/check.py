@@ -18,10 +18,10 @@ from delineate.quality.repair import Repair, repair
 from delineate.quality.report_text import report, total
 
 STOPS_TRAINING = (
-    *("all_crowd", "no_objects", "transposed_masks", "normalised_coordinates"),
-    *("percent_coordinates", "ids_off_by_one", "class_names_differ", "class_missing_in_train"),
+    *("all_crowd", "transposed_masks", "normalised_coordinates", "percent_coordinates"),
+    *("ids_off_by_one", "class_names_differ", "class_missing_in_train"),
 )
-"""Errors with which a training would be a waste of time."""
+"""Errors with which a training would be a waste of time; a split without objects stops it anyway."""
 
 MOSTLY = 0.5
 """Share of the validation's objects that cannot be learnt from which training is meaningless."""
