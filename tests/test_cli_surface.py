@@ -63,6 +63,7 @@ SURFACE = {
         "sources",
     ],
     "train": [
+        "--augment",
         "--device",
         "--format",
         "--images",

@@ -134,12 +134,7 @@ def test_clean_data_are_trained_without_a_word(clean):
 @pytest.mark.parametrize(
     "fault",
     [
-        *(
-            "everything a crowd",
-            "outlines y before x",
-            "outlines as shares",
-            "split without objects",
-        ),
+        *("everything a crowd", "outlines y before x", "outlines as shares"),
         *("other names in one split", "categories counted from 0", "outlines in percent"),
     ],
 )

@@ -21,7 +21,7 @@ STOPS_TRAINING = (
     *("all_crowd", "transposed_masks", "normalised_coordinates", "percent_coordinates"),
     *("ids_off_by_one", "class_names_differ", "class_missing_in_train"),
 )
-"""Errors with which a training would be a waste of time; a split without objects stops it anyway."""
+"""Errors with which a training would be a waste of time. Without objects it stops by itself."""
 
 MOSTLY = 0.5
 """Share of the validation's objects that cannot be learnt from which training is meaningless."""
