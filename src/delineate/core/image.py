@@ -128,6 +128,23 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> ImageArr
         return _pixels(_open(stream, name), max_pixels, name)
 
 
+@contextlib.contextmanager
+def opened(
+    source: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS
+) -> Iterator[Image.Image]:
+    """Give a picture as Pillow holds it, its header read, its pixels not yet.
+
+    What goes wrong with it while it is open becomes an `ImageError`.
+
+    Raises:
+        ImageError: The file is missing, empty, no image or too large.
+    """
+    with _stream(source) as (stream, name), _decoding(name):
+        image = _open(stream, name)
+        _check_pixels(_upright_size(image), max_pixels, name)
+        yield image
+
+
 def image_size(path: str | os.PathLike[str]) -> Size:
     """Return the size `read_image` would give, from the header alone.
 
@@ -138,25 +155,17 @@ def image_size(path: str | os.PathLike[str]) -> Size:
         return _upright_size(_open(stream, name))
 
 
-@contextlib.contextmanager
-def opened(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
-    """Give a picture of which only the header is read; for what `read_image` does not give.
-
-    Raises:
-        ImageError: It is missing, empty or no image; or whatever goes wrong in the block.
-    """
-    with _stream(source) as (stream, name), _decoding(name):
-        yield _open(stream, name)
-
-
-def stored_size(path: str | os.PathLike[str]) -> Size:
+def stored_size(path: str | os.PathLike[str] | bytes) -> Size:
     """Return the size in which the pixels are stored, before any orientation, by the header alone.
+
+    Args:
+        path: A file, or what it holds.
 
     Raises:
         ImageError: The file is missing, empty or no image.
     """
-    with opened(path) as image:
-        width, height = image.size
+    with _stream(path) as (stream, name), _decoding(name):
+        width, height = _open(stream, name).size
         return height, width
 
 
@@ -186,12 +195,16 @@ def stored_bits(path: str | os.PathLike[str]) -> int:
         return 1 if image.mode == "1" else 8
 
 
-def check_file(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Size:
+def check_file(path: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS) -> Size:
     """Return the size of a picture after making sure, cheaply, that the file is whole.
 
     Reads the header and, for JPEG and PNG, looks for the end marker in the last kilobyte. Only a
     file without the marker there (cut off, or with something appended) is decoded to find out, and
     TIFF and BMP, which have none. Damage in the middle of other files is not looked for.
+
+    Args:
+        path: A file, or what it holds.
+        max_pixels: Largest height x width accepted.
 
     Raises:
         ImageError: The file is missing, empty, no image, truncated or too large.

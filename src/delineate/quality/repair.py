@@ -16,7 +16,8 @@ from delineate._files import output_error, write_whole
 from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_write import write_coco_splits
 from delineate.data.conversion import check_free
-from delineate.data.formats import Format, find_sources, open_source
+from delineate.data.format_table import Format
+from delineate.data.formats import find_sources, open_source
 from delineate.data.layouts import Sources
 from delineate.data.naming import uniquely_named
 from delineate.data.pictures import lies_at
