@@ -60,6 +60,18 @@ SURFACE = {
         "data",
         "model",
     ],
+    "data check": [
+        "--fix",
+        "--format",
+        "--ignore",
+        "--images",
+        "--json",
+        "--only",
+        "--out",
+        "--quick",
+        "--strict",
+        "data",
+    ],
     "data convert": [
         "--format",
         "--images",
