@@ -168,7 +168,8 @@ class Instances:
         whole = np.minimum(whole, np.finfo(np.float64).max)  # what reaches the horizon is endless
         needed = min_visible * whole * (1 - 1e-9)  # for rounding
         seen = (after > 0) & ((after >= needed) | (False if self.crowd is None else self.crowd))
-        return replace(self, image_size=geometry.target, boxes=boxes, masks=masks)[seen]
+        moved = replace(self, image_size=geometry.target, boxes=boxes, masks=masks)
+        return moved if seen.all() else moved[seen]
 
 
 class _Column(NamedTuple):
