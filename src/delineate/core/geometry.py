@@ -177,6 +177,14 @@ class Geometry:
         x, y = np.arange(crop_w) + (x0 + 0.5), np.arange(crop_h) + (y0 + 0.5)
         return float(maps.area_change(self.matrix, x, y[:, None])[crop].sum())
 
+    @property
+    def shift(self) -> tuple[int, int] | None:
+        """Pixels to the right and down, where it moves by whole pixels and does nothing else."""
+        if not self.is_affine:
+            return None
+        right, down = np.rint(self.matrix[:, 2]).astype(int).tolist()
+        return (right, down) if maps.near(self.matrix, scaling(1, 1, right, down)) else None
+
     # -- what it moves -----------------------------------------------------------------------
 
     def points(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:

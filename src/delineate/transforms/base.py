@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -86,3 +87,24 @@ def check_option(good: bool, option: str, expected: str, got: object) -> None:
     """
     if not good:
         raise ConfigError(f"{option} should be {expected}, but is {got}: change it.")
+
+
+def check_share(option: str, got: float) -> None:
+    """Check a probability, or a part of a whole.
+
+    Raises:
+        ConfigError: It is not from 0 to 1.
+    """
+    check_option(0 <= got <= 1, option, "a number from 0 to 1", got)
+
+
+def check_range(option: str, got: tuple[float, float], least: float, most: float = inf) -> None:
+    """Check what a transform draws a number from: `least` <= smallest <= largest <= `most`.
+
+    Raises:
+        ConfigError: It is no such pair.
+    """
+    low, high = got
+    expected = f"(smallest, largest), from {least:g}"
+    expected += "" if most == inf else f" to {most:g}"
+    check_option(least <= low <= high <= most, option, expected, got)
