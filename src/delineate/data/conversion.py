@@ -9,7 +9,8 @@ from typing import Any
 
 from delineate._files import output_error
 from delineate.data.comparison import Difference, differences
-from delineate.data.formats import FORMATS, Format, find_sources, open_source
+from delineate.data.format_table import FORMATS, Format
+from delineate.data.formats import find_sources, open_source
 from delineate.data.naming import uniquely_named
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, OutputError, nearest

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from delineate.data.formats import Format, find_sources
+from delineate.data.format_table import Format
+from delineate.data.formats import find_sources
 from delineate.data.layouts import Source
 from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
