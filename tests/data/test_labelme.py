@@ -408,6 +408,7 @@ FAULTS = {
     "its group should be a whole number": shape("a", TRIANGLE, group_id=[1]),
     "it has no class": shape(" ", TRIANGLE),
     "it has no class): mend": shape(7, TRIANGLE),
+    "a class needs a name without line breaks": shape("a\nb", TRIANGLE),
     "no pixel in the picture": shape("a", [[100, 2], [200, 2], [100, 9]]),
     "its mask has no pixel": shape("a", BOX, "mask", mask=png(np.zeros((9, 11), np.uint8))),
     "PNG in base64, and is nothing": shape("a", BOX, "mask"),
