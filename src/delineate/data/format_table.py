@@ -202,8 +202,8 @@ _ALL = (
     ),
     Format(
         name="cvat",
-        title="CVAT for images or video 1.1",
-        layout="annotations.xml, its pictures in images/ beside it",
+        title="CVAT 1.1",
+        layout="annotations.xml (of images or a video), its pictures in images/ beside it",
         find=find_cvat,
         read=read_cvat,
         write=write_cvat,
