@@ -9,8 +9,8 @@ one book and fields of one slide agree in the large and differ in every cell. (3
 differ are laid on one another (Evangelidis and Psarakis, ECC, 2008), for one may be cut or turned
 a little, and compared again.
 
-Step 1 takes the time of the square of n, in blocks of matrix products: 20 ns a pair on one core, 4 s
-for 20,000 pictures and 100 s for 100,000, which take longer to read. Step 3 takes up to 6 ms a
+Step 1 takes the time of the square of n, in blocks of matrix products: 20 ns a pair on one core,
+4 s for 20,000 pictures and 100 s for 100,000, which take longer to read. Step 3 takes up to 6 ms a
 picture, where many agree in the large.
 """
 
