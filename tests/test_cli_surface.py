@@ -22,6 +22,18 @@ SURFACE = {
         "data",
         "model",
     ],
+    "data check": [
+        "--fix",
+        "--format",
+        "--ignore",
+        "--images",
+        "--json",
+        "--only",
+        "--out",
+        "--quick",
+        "--strict",
+        "data",
+    ],
     "data convert": [
         "--format",
         "--images",
@@ -51,6 +63,7 @@ SURFACE = {
         "sources",
     ],
     "train": [
+        "--augment",
         "--device",
         "--format",
         "--images",

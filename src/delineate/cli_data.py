@@ -12,6 +12,53 @@ data_app = typer.Typer(
 )
 
 
+@data_app.command("check", epilog="Example: delineate data check my-data --fix mended")
+def check(
+    data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
+    fix: Annotated[
+        Path | None, typer.Option(help="Write a repaired copy, and the list of its changes, here.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="For report.html: every finding on its picture.")
+    ] = None,
+    images: Images = None,
+    format: Format = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at no pixels and no masks: a second or two.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Tell findings of this kind alone; may be repeated."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Tell none of this kind; may be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find what is wrong with a data set: broken files, wrong masks, leaks, odd classes.
+
+    Exit code 1 where errors stand, with --fix in the copy. The source is never touched.
+    """
+    from delineate.jobs import check as job
+
+    checked = job.check(
+        data,
+        fix=fix,
+        out=out,
+        images=images,
+        format=format,
+        quick=quick,
+        only=only or (),
+        ignore=ignore or (),
+        say=say,
+    )
+    show(checked.to_json(), as_json, job.text(checked))
+    if not checked.passes(strict=strict):
+        raise typer.Exit(1)
+
+
 @data_app.command("convert", epilog="Example: delineate data convert my-labels out --to yolo")
 def convert(
     source: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],

@@ -82,6 +82,9 @@ _UPRIGHT = {
 }
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
+_PNG_DEPTH = 24  # where the header states the bits of a channel
+_BITS_PER_SAMPLE = 258  # tag of a TIFF
+
 _ENCODERS: dict[str, tuple[str, dict[str, int]]] = {
     ".png": ("PNG", {"compress_level": 3}),
     ".jpg": ("JPEG", {"quality": 92, "subsampling": 0}),
@@ -139,15 +142,52 @@ def image_size(path: str | os.PathLike[str]) -> Size:
         return _upright_size(_open(stream, name))
 
 
+@contextlib.contextmanager
+def opened(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
+    """Give a picture of which only the header is read; for what `read_image` does not give.
+
+    Raises:
+        ImageError: It is missing, empty or no image; or whatever goes wrong in the block.
+    """
+    with _stream(source) as (stream, name), _decoding(name):
+        yield _open(stream, name)
+
+
 def stored_size(path: str | os.PathLike[str]) -> Size:
     """Return the size in which the pixels are stored, before any orientation, by the header alone.
 
     Raises:
         ImageError: The file is missing, empty or no image.
     """
-    with _stream(path) as (stream, name), _decoding(name):
-        width, height = _open(stream, name).size
+    with opened(path) as image:
+        width, height = image.size
         return height, width
+
+
+def orientation(path: str | os.PathLike[str]) -> int:
+    """Return the EXIF orientation, 1 (upright) to 8, by the header alone.
+
+    Raises:
+        ImageError: The file is missing, empty or no image.
+    """
+    with _stream(path) as (stream, name), _decoding(name):
+        return _orientation(_open(stream, name))
+
+
+def stored_bits(path: str | os.PathLike[str]) -> int:
+    """Return how many bits a channel has in the file, by the header alone: 1, 8, 16 or 32.
+
+    Raises:
+        ImageError: The file is missing, empty or no image.
+    """
+    with _stream(path) as (stream, name), _decoding(name):
+        image = _open(stream, name)
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            return int(max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
+        if image.format == "PNG":
+            stream.seek(_PNG_DEPTH)
+            return stream.read(1)[0]
+        return 1 if image.mode == "1" else 8
 
 
 def check_file(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Size:

@@ -5,12 +5,14 @@ where `iscrowd` is 1.
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from delineate.core.classes import ClassMap
 from delineate.core.json_file import kind, read_json
 from delineate.core.json_keys import first_mark, has_keys
+from delineate.core.json_stream import read_lists
 from delineate.data.annotated import (
     AnnotatedDataset,
     Annotation,
@@ -18,7 +20,7 @@ from delineate.data.annotated import (
     check_on_error,
     settle,
 )
-from delineate.data.coco_checks import check_annotations, check_images
+from delineate.data.coco_checks import check_annotations, check_images, compact_outlines
 from delineate.data.layouts import Sources, files
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError
@@ -60,13 +62,31 @@ def read_coco(
     """
     check_on_error(on_error)
     path = Path(path)
-    content = read_content(path)
+    content = checked_content(path, read_lists(path, {"annotations": compact_outlines}))
+    return coco_dataset(content, path, picture_folders(path, images), on_error)
+
+
+def coco_dataset(
+    content: Mapping[str, list[Any]],
+    path: Path,
+    folders: Sequence[Path] | None,
+    on_error: OnError,
+) -> AnnotatedDataset:
+    """Make a data set of the content of a COCO file.
+
+    Args:
+        content: What `read_content` returns.
+        path: The file, for messages.
+        folders: Where the pictures are looked for; None: they are not needed.
+        on_error: As for `read_coco`.
+
+    Raises:
+        DataError: As for `read_coco`.
+    """
     try:
         classes = ClassMap.from_coco(content["categories"])
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    folders = picture_folders(path, images)
-
     looked_at = check_images(content["images"], folders)
     records = [record for record in looked_at if isinstance(record, ImageRecord)]
     kept = {record.image_id: record for record in records}
@@ -87,7 +107,11 @@ def read_coco(
 
 def read_content(path: Path) -> dict[str, list[Any]]:
     """Read the file and check its outermost structure."""
-    content = read_json(path)
+    return checked_content(path, read_json(path))
+
+
+def checked_content(path: Path, content: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - JSON
+    """Check the outermost structure of what a file holds, and return it."""
     if not isinstance(content, dict):
         first = content[0] if isinstance(content, list) and content else None
         of_results = isinstance(first, dict) and "score" in first

@@ -17,16 +17,17 @@ from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
 
 
-def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) -> None:
+def write_coco(
+    path: Path | str, dataset: Dataset, *, copy_images: bool = True, keep_ids: bool = True
+) -> None:
     """Write a data set that `read_coco` gives back exactly.
-
-    Annotation ids are kept if the data set has them, else annotations are numbered from 1.
 
     Args:
         path: The JSON file. It appears last, whole, and replaces an older one.
         dataset: What to write. Nothing but the pictures it makes itself is decoded.
         copy_images: Put the pictures into `images/` beside the file. False: write the JSON alone,
             whose file names are then relative to the folder that the data set was read from.
+        keep_ids: Keep the ids of annotations if the data set has them. False: number them from 1.
 
     Raises:
         DataError: An image has no masks, or two images share a name, or two annotations an id.
@@ -39,15 +40,21 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
         for index in range(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
-            for line in _lines(dataset):
+            for line in _lines(dataset, keep_ids):
                 file.write(line.encode())
         undo.pop_all()
 
 
 def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
-    """Write a file for each split, all pictures in one folder; see `formats.Writer`."""
+    """Write a file for each split, all pictures in one folder; see `formats.Writer`.
+
+    Annotations keep their ids unless two of a split have the same, as in formats of maps.
+    """
     for split, dataset in splits.items():
-        write_coco(folder / f"{split}.json", dataset)
+        found = [dataset.instances(i).ids for i in range(len(dataset))]
+        ids = [i for of_one in found if of_one is not None for i in of_one.tolist()]
+        unique = len(set(ids)) == len(ids)
+        write_coco(folder / f"{split}.json", dataset, keep_ids=unique)
     return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
 
 
@@ -63,9 +70,31 @@ def check_names(dataset: Dataset) -> None:
         names.add(record.name)
 
 
+def put_picture(dataset: Dataset, index: int, target: Path) -> None:
+    """Copy or make one picture, whose folder is there.
+
+    Raises:
+        OutputError: It cannot be written.
+        DataError: It cannot be read.
+    """
+    source = dataset.records[index].path
+    if source is None:
+        write_image(target, dataset[index].image)
+        return
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        if error.filename == str(source):
+            raise DataError(
+                f"{source}: expected a picture, but it cannot be read ({error.strerror}): put it "
+                "back, or leave it out."
+            ) from error
+        raise output_error(target, error) from error
+
+
 def put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitStack) -> None:
     """Copy or make one picture; `undo` learns how to remove it and its folders."""
-    source, target = dataset.records[index].path, folder / dataset.records[index].name
+    target = folder / dataset.records[index].name
     try:
         if target.exists():
             _check_same(dataset, index, target)
@@ -74,10 +103,7 @@ def put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitS
             missing.mkdir()
             undo.callback(quietly, missing.rmdir)
         undo.callback(quietly, target.unlink)
-        if source is None:
-            write_image(target, dataset[index].image)
-        else:
-            shutil.copyfile(source, target)
+        put_picture(dataset, index, target)
     except OSError as error:
         raise output_error(target, error) from error
 
@@ -102,7 +128,7 @@ def quietly(remove: Callable[[], None]) -> None:
         remove()
 
 
-def _lines(dataset: Dataset) -> Iterator[str]:
+def _lines(dataset: Dataset, keep_ids: bool) -> Iterator[str]:
     """Yield the JSON text, one record a line, so that no more than an image's is in memory."""
     classes = dataset.classes
     images = (
@@ -113,7 +139,8 @@ def _lines(dataset: Dataset) -> Iterator[str]:
         {"id": source_id, "name": name}
         for source_id, name in zip(classes.source_ids, classes.names, strict=True)
     )
-    lists = {"images": images, "categories": categories, "annotations": _annotations(dataset)}
+    annotations = _annotations(dataset, keep_ids)
+    lists = {"images": images, "categories": categories, "annotations": annotations}
     before = "{"
     for name, records in lists.items():
         yield f'{before}"{name}": ['
@@ -126,7 +153,7 @@ def _lines(dataset: Dataset) -> Iterator[str]:
     yield "}\n"
 
 
-def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
+def _annotations(dataset: Dataset, keep_ids: bool) -> Iterator[dict[str, Any]]:
     seen: set[int] = set()
     for index, record in enumerate(dataset.records):
         instances = dataset.instances(index)
@@ -135,7 +162,7 @@ def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
                 f"{dataset.name}: expected masks, but image {record.name!r} has boxes only: "
                 "COCO needs the masks of every image."
             )
-        ids = _ids(instances, start=len(seen) + 1)
+        ids = _ids(instances if keep_ids else instances.replace(ids=None), start=len(seen) + 1)
         columns = (
             ids,
             instances.labels.tolist(),
