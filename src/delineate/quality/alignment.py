@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from delineate.core.boxes import area
 from delineate.core.image import ImageArray
 from delineate.core.instances import Instances
 from delineate.data.sample import Dataset, Sample
 from delineate.errors import ImageError
 from delineate.quality.findings import Finding, Place, place_of
-from delineate.quality.signatures import Counted, silently
+from delineate.quality.view import Counted, silently
 
 KINDS = ("shifted_outlines", "loose_outlines", "mirrored_labels")
 """Kinds of findings."""
@@ -85,7 +86,7 @@ def misaligned(splits: Mapping[str, Dataset], *, counted: Counted = silently) ->
             continue  # these outlines are not drawn along edges: single images tell nothing
         typical = float(np.median([edges.on for edges in known.values()]))
         for index, edges in known.items():
-            place = place_of(split, dataset.records[index])
+            place = place_of(split, dataset.records[index], box=_middling(dataset.instances(index)))
             own, _ = _offset(edges.profile, _CLEAR_ALONE)
             if (how := _mirrored(edges, typical)) is not None:
                 yield _posed(place, how, edges)
@@ -218,6 +219,13 @@ def _offset(profile: Profile, clear: float) -> tuple[tuple[int, int], int]:
     inward = np.array([left, -right, upper, -lower])
     wide = int(np.median(inward)) if np.ptp(inward) <= 2 * _SAME and clear_ones.all() else 0
     return (shift[0], shift[1]), wide
+
+
+def _middling(instances: Instances) -> list[float]:
+    """Return the box of the object of middling size, on which a shift is to be seen."""
+    sizes = area(instances.boxes)
+    box: list[float] = instances.boxes[np.argsort(sizes)[len(sizes) // 2]].tolist()
+    return box
 
 
 def _mirrored(edges: Edges, typical: float) -> str | None:

@@ -19,14 +19,8 @@ from delineate.data.sample import Dataset
 from delineate.quality.copies import labels_disagree
 from delineate.quality.findings import Finding, Place, Severity, place_of
 from delineate.quality.likeness import Pairs, alike
-from delineate.quality.signatures import (
-    Counted,
-    Known,
-    Signatures,
-    signatures,
-    signatures_of,
-    silently,
-)
+from delineate.quality.signatures import Known, Signatures, signatures, signatures_of
+from delineate.quality.view import Counted, silently
 
 KINDS = ("leakage", "leaked_image", "near_duplicate", "exact_copy", "labels_disagree")
 """Kinds of findings."""

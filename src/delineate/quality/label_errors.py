@@ -116,10 +116,10 @@ def _findings(images: Sequence[Judged], classes: ClassMap) -> Iterator[Finding]:
         why = (
             f"it is annotated as {is_a!r}, and the model says "
             f"{classes.name(int(labels.other_label[row]))!r} ({labels.other[row]:.2f}), right with "
-            f"a chance of {chance:.0%}",
+            f"a chance of {_percent(chance)}",
             f"the outline of this {is_a!r} overlaps what the model sees by "
             f"{labels.overlap[row]:.2f}, where {usual[row]:.2f} is usual for objects like it",
-            f"the model sees nothing of this {is_a!r}, though it notices {chance:.1%} of the "
+            f"the model sees nothing of this {is_a!r}, though it notices {_percent(chance)} of the "
             "objects of its class and size",
         )[kind]
         yield Finding(
@@ -157,10 +157,14 @@ def _missing(
             place=place_of(image.split, image.record, box=said.boxes[row].tolist()),
             why=f"the model sees a {classes.name(int(said.labels[row]))!r} "
             f"({said.scores[row]:.2f}) where nothing is annotated, and of what it is so sure of, "
-            f"{chance:.0%} are right",
+            f"{_percent(chance)} are right",
             fix="add its label, if it is there",
             score=chance,
         )
+
+
+def _percent(chance: float) -> str:
+    return "over 99%" if chance > 0.99 else f"{chance:.0%}"
 
 
 def _below_usual(labels: Labelled) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from delineate.core.rle import Bitmap
 from delineate.data.sample import Dataset, StatedDataset
 from delineate.quality.findings import Finding, Place, place_of
-from delineate.quality.signatures import Counted, silently
+from delineate.quality.view import Counted, silently
 
 KINDS = ("coarse_steps", "ragged_edge", "crumbs")
 """Kinds of findings."""

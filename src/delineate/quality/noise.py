@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from delineate.data.sample import Dataset
 from delineate.quality import alignment, mask_edges, vertices
 from delineate.quality.findings import Finding
-from delineate.quality.signatures import Counted, silently
+from delineate.quality.view import Counted, silently
 
 KINDS = (*vertices.KINDS, *mask_edges.KINDS, *alignment.KINDS)
 """Kinds of findings."""

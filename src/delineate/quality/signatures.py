@@ -6,7 +6,7 @@ at reduced size where their format can (JPEG: about four times as fast) and by s
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from delineate.core.image import ImageArray, read_image
 from delineate.data.sample import Dataset
 from delineate.errors import ImageError
+from delineate.quality.view import Counted, silently
 
 SIDE = 64
 """Height and width of the grey pictures."""
@@ -28,9 +29,6 @@ _LOOK = 128  # side of the picture whose colours and texture are measured
 _LIGHTNESS = (0.05, 0.25, 0.5, 0.75, 0.95)  # quantiles
 _SCALES = 3
 _THREADS = 2
-
-Counted = Callable[[int, str], Iterable[int]]
-"""Gives 0 .. count-1 and may show how far it is; the text says what is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +67,6 @@ class _Signature(NamedTuple):
     digest: bytes
     thumbnail: npt.NDArray[np.uint8]
     look: npt.NDArray[np.float32]
-
-
-def silently(count: int, verb: str) -> Iterable[int]:
-    """Count without showing it."""
-    return range(count)
 
 
 def signatures(dataset: Dataset, *, counted: Counted = silently) -> Signatures:

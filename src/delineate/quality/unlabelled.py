@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from delineate.data.sample import Dataset
 from delineate.quality.findings import Finding, place_of
-from delineate.quality.signatures import Counted, Known, Signatures, signatures_of, silently
+from delineate.quality.signatures import Known, Signatures, signatures_of
+from delineate.quality.view import Counted, silently
 
 KINDS = ("unlabelled",)
 """Kinds of findings."""
