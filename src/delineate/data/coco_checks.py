@@ -255,24 +255,6 @@ def _annotation_problem(
     )
 
 
-def _annotation_problem(
-    annotation: JsonObject, position: int, kept: Mapping[int, ImageRecord], broken: Broken
-) -> Problem:
-    annotation_id, owner = annotation.get("id"), annotation.get("image_id")
-    record = kept.get(owner) if isinstance(owner, int) else None
-    return Problem(
-        where=_annotation_place(annotation, position, kept),
-        why=broken.why,
-        fix=broken.fix,
-        action="the annotation left out",
-        kind=broken.kind,
-        image_id=None if record is None else record.image_id,
-        name="" if record is None else record.name,
-        annotation_id=annotation_id if isinstance(annotation_id, int) else None,
-        got=broken.got,
-    )
-
-
 def _annotation_place(
     annotation: JsonObject, position: int, kept: Mapping[int, ImageRecord]
 ) -> str:

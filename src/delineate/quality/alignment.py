@@ -36,7 +36,7 @@ _AROUND = 41  # side of the window whose mean step is 1
 _FLAT = 0.5  # grey values added to it: flat regions have no edges
 
 _CLEAR, _CLEAR_ALONE = 1.3, 1.5  # height of a peak over the median, of a split and of one image
-_SAME = 1  # pixels by which the peaks of opposite sides may differ
+_SAME = 1.5  # pixels by which the peaks of opposite sides may differ
 _OFF, _OFF_ALONE = 2, 4  # pixels from which it is said, of a split and of one image
 _FEWEST = 5  # images from which something is said of a split
 _TRUSTED = 0.75  # share of images whose outlines must fit better than mirrored ones
@@ -138,8 +138,10 @@ def _looked_at(split: str, dataset: Dataset, counted: Counted) -> dict[int, Edge
 
 
 def _read(dataset: Dataset, index: int) -> Sample | None:
+    if dataset.records[index].path is None or not len(dataset.instances(index)):
+        return None
     try:
-        return dataset[index] if len(dataset.instances(index)) else None
+        return dataset[index]
     except ImageError:  # for other checks to say
         return None
 
@@ -206,19 +208,28 @@ def _offset(profile: Profile, clear: float) -> tuple[tuple[int, int], int]:
 
     Zeros where the peaks are unclear or do not agree.
     """
-    peaks = profile.argmax(axis=1) - REACH
+    left, right, upper, lower = (_peak(line) for line in profile)
     clear_ones = profile.max(axis=1) >= clear * np.median(profile, axis=1)
-    left, right, upper, lower = peaks.tolist()
     shift = [0, 0]
     for axis, (a, b) in enumerate(((left, right), (upper, lower))):
         both = clear_ones[2 * axis : 2 * axis + 2].all()
         higher = profile[2 * axis : 2 * axis + 2].max(axis=1)
         beside = (profile[2 * axis : 2 * axis + 2, REACH] <= _AS_GOOD * higher).all()
-        if both and beside and abs(a - b) <= _SAME and abs(a) < REACH:
+        if both and beside and abs(a - b) <= _SAME:
             shift[axis] = -round((a + b) / 2)
     inward = np.array([left, -right, upper, -lower])
-    wide = int(np.median(inward)) if np.ptp(inward) <= 2 * _SAME and clear_ones.all() else 0
+    agree = clear_ones.all() and np.ptp(inward) <= 2 * _SAME
+    wide = round(float(np.median(inward))) if agree else 0
     return (shift[0], shift[1]), wide
+
+
+def _peak(line: npt.NDArray[np.float64]) -> float:
+    """Return at what distance from the outline a line of a profile is highest, by a parabola."""
+    top = int(np.argmax(line))
+    if not 0 < top < len(line) - 1:
+        return float(top - REACH)
+    before, at, after = line[top - 1 : top + 2].tolist()
+    return top - REACH + (before - after) / (2 * (before - 2 * at + after) or 1)
 
 
 def _middling(instances: Instances) -> list[float]:

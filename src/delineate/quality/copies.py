@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from delineate.core.boxes import Size
 from delineate.core.geometry import Geometry
-from delineate.core.image import ImageArray, read_image
+from delineate.core.image import ImageArray
 from delineate.core.instances import Instances
 from delineate.data.sample import Dataset
 from delineate.errors import ImageError
@@ -59,12 +59,8 @@ def labels_disagree(
     landed = of_one.replace(ids=np.arange(len(of_one))).warp(moved)
     alone, alone_there = _unmatched(landed, one.dataset, of_other, other.dataset)
     if not identical:
-        shown = [p.dataset.records[p.at].path for p in (one, other)]
         try:
-            pictures = [
-                p.dataset[p.at].image if path is None else read_image(path)
-                for p, path in zip((one, other), shown, strict=True)
-            ]
+            pictures = [copy.dataset[copy.at].image for copy in (one, other)]
         except ImageError:
             return
         pictures[0] = moved.image(pictures[0])

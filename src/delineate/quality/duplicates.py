@@ -8,6 +8,7 @@ brighter, a little cropped; not a similar picture. What the labels of copies say
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,8 @@ def near_duplicates(
         counted: Shows how far the reading is.
     """
     known = signatures_of(splits, counted=counted) if known is None else known
-    pairs = alike(Signatures.cat(known.values()))
+    files = [str(record.path) for dataset in splits.values() for record in dataset.records]
+    pairs = _of_two_files(alike(Signatures.cat(known.values())), files)
     sizes = [len(dataset) for dataset in splits.values()]
     split_of = np.repeat(np.arange(len(splits)), sizes)
     place_in = np.concatenate([np.arange(size) for size in sizes])
@@ -91,6 +93,13 @@ def near_duplicates(
             pose=int(pairs.pose[k]),
             identical=bool(pairs.identical[k]),
         )
+
+
+def _of_two_files(pairs: Pairs, files: Sequence[str]) -> Pairs:
+    """Leave out what is one file: that it is listed twice is for other checks to say."""
+    ends = zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)
+    kept = np.array([files[i] != files[j] for i, j in ends], dtype=bool)
+    return Pairs(*(getattr(pairs, field.name)[kept] for field in fields(Pairs)))
 
 
 def _of_group(group: _Group, place: Place, others: Sequence[Place]) -> Finding:

@@ -142,7 +142,8 @@ def _candidates(
     vectors: npt.NDArray[np.float32],
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Yield first, second and pose of pairs that agree in the large, the likest first."""
-    turned = [_turned(vectors, pose).reshape(len(vectors), -1) for pose in range(POSES)]
+    count = _COEFFICIENTS**2
+    turned = [_turned(vectors, pose).reshape(-1, count) for pose in range(POSES)]
     columns = turned[0].T
     for start in range(0, max(len(vectors), 1), _BLOCK):
         rows = slice(start, start + _BLOCK)

@@ -27,7 +27,7 @@ _REGULAR = 0.5  # and share of these that must be of the shortest kind: lines of
 _RAGGED = 0.15  # share by which an edge is longer than it is when smoothed: by hand up to 0.1, and
 # 0.2 where it jumps by 2 pixels
 _SMOOTH, _SMOOTHEST = 15, 3.0  # what it is smoothed by: side / 15, at most 3 pixels
-_CRUMB, _CRUMB_SHARE, _CRUMBS = 16, 0.01, 3  # pixels of a piece or hole, of the mask; their number
+_CRUMB, _CRUMB_SHARE, _CRUMBS = 16, 0.01, 5  # pixels of a piece or hole, of the mask; their number
 _HABIT, _OFTEN = 0.2, 5  # share of the objects of a class, and number, that are one finding
 _NAMED = 20  # of these
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from delineate._files import output_error, write_whole
+from delineate._files import check_free, output_error, write_whole
 from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_write import write_coco_splits
-from delineate.data.conversion import check_free
 from delineate.data.formats import Format, find_sources, open_source
 from delineate.data.layouts import Sources
 from delineate.data.naming import uniquely_named

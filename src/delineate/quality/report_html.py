@@ -14,14 +14,14 @@ from delineate.core.page import page, template
 from delineate.data.sample import Dataset
 from delineate.quality.findings import SEVERITIES, Finding, Severity, worst_first
 from delineate.quality.report_text import total
-from delineate.quality.shots import Photographer, Predicted, Shot, shot_html
+from delineate.quality.shots import Photographer, Predicted, shot_html
 from delineate.quality.view import Counted, silently
 
 PICTURES = 40
 """Findings of a kind that are shown on pictures, the surest first; with many kinds, fewer."""
 
 _ALL_PICTURES = 600
-_BYTES = 17_000_000  # of pictures; a third is added where they become text
+_ROOM = 22_000_000  # characters of pictures and outlines
 _LINES = 300  # findings of a kind that are told without a picture
 _BESIDE = 3  # further places of a finding that are shown
 _MEANING: Mapping[Severity, str] = {
@@ -29,6 +29,9 @@ _MEANING: Mapping[Severity, str] = {
     "warning": "Training or measuring probably suffers.",
     "note": "Only a person can tell.",
 }
+
+Albums = Mapping[int, Sequence[str]]
+"""The pictures of findings as HTML, by the identity of the finding."""
 
 
 def write_doctor_report(
@@ -75,10 +78,10 @@ def doctor_report(
     ordered = worst_first(findings)
     groups = [list(group) for _, group in groupby(ordered, lambda f: (f.severity, f.kind))]
     pictured = max(min(PICTURES, _ALL_PICTURES // max(len(groups), 1)), 2)
-    shots = _shots(groups, pictured, Photographer(splits, predicted), counted)
+    albums = _albums(groups, pictured, Photographer(splits, predicted), counted)
     classes = {split: f"s{number}" for number, split in enumerate(splits)}
     sections = "\n".join(
-        _section(group, number, shots, classes, pictured) for number, group in enumerate(groups)
+        _section(group, number, albums, classes, pictured) for number, group in enumerate(groups)
     )
     return page(
         title=title,
@@ -90,21 +93,21 @@ def doctor_report(
     )
 
 
-def _shots(
+def _albums(
     groups: Sequence[Sequence[Finding]], pictured: int, camera: Photographer, counted: Counted
-) -> dict[int, list[Shot]]:
-    """Take the pictures, by the identity of their findings, as long as there is room."""
+) -> Albums:
+    """Take the pictures as long as there is room."""
     shown = [finding for group in groups for finding in group[:pictured]]
-    shots: dict[int, list[Shot]] = {}
-    room = _BYTES
+    albums: dict[int, list[str]] = {}
+    room = _ROOM
     for k in counted(len(shown), "pictures"):
         if room <= 0:
             continue
         places = shown[k].place, *shown[k].others[:_BESIDE]
         taken = [shot for shot in map(camera.shot, places) if shot is not None]
-        room -= sum(map(len, taken))
-        shots[id(shown[k])] = taken
-    return shots
+        albums[id(shown[k])] = [shot_html(shot, tagged=len(taken) > 1) for shot in taken]
+        room -= sum(map(len, albums[id(shown[k])]))
+    return albums
 
 
 # -- the page ----------------------------------------------------------------------------------
@@ -161,14 +164,14 @@ def _switch(name: str, words: str, look: str) -> str:
 def _section(
     group: Sequence[Finding],
     number: int,
-    shots: Mapping[int, Sequence[Shot]],
+    albums: Albums,
     classes: Mapping[str, str],
     pictured: int,
 ) -> str:
     first = group[0]
-    shown = [f for f in group[:pictured] if shots.get(id(f)) or f.place.image_id is None]
+    shown = [f for f in group[:pictured] if albums.get(id(f)) or f.place.image_id is None]
     told = [finding for finding in group if all(finding is not f for f in shown)]
-    cards = "\n".join(_card(finding, shots.get(id(finding), ()), classes) for finding in shown)
+    cards = "\n".join(_card(finding, albums.get(id(finding), ()), classes) for finding in shown)
     return (
         f'<section class="kind k-{escape(first.kind)} is-{first.severity}" id="kind{number}">\n'
         f'<details open><summary><h2><span class="badge">{first.severity}</span> '
@@ -178,10 +181,9 @@ def _section(
     )
 
 
-def _card(finding: Finding, shots: Sequence[Shot], classes: Mapping[str, str]) -> str:
-    pictures = "".join(map(shot_html, shots))
-    album = f'<div class="album of{min(len(shots), 4)}">{pictures}</div>' if shots else ""
-    sure = f" · score {finding.score:.2f}" if finding.score < 1 else ""
+def _card(finding: Finding, shots: Sequence[str], classes: Mapping[str, str]) -> str:
+    album = f'<div class="album of{min(len(shots), 4)}">{"".join(shots)}</div>' if shots else ""
+    sure = f" · score {finding.score:.2f}" if finding.score < 0.995 else ""
     more = len(finding.others) - _BESIDE
     others = f" · and {more:,} more places" if shots and more > 0 else ""
     return (

@@ -39,7 +39,8 @@ class Shot:
         box: (x1, y1, x2, y2) to look at, in pixels of the picture.
         whole: The whole image, small, as a JPEG file; empty where it is shown already.
         frame: Which part of the whole the picture shows, in shares of it: (x1, y1, x2, y2).
-        title: Which image it is.
+        split: In which split it is.
+        name: Which image it is.
     """
 
     jpeg: bytes
@@ -50,10 +51,8 @@ class Shot:
     box: tuple[float, float, float, float] | None
     whole: bytes
     frame: tuple[float, float, float, float]
-    title: str
-
-    def __len__(self) -> int:
-        return len(self.jpeg) + len(self.whole)
+    split: str
+    name: str
 
 
 class Photographer:
@@ -135,12 +134,13 @@ def _taken(
         box=None if box is None else (box[0], box[1], box[2], box[3]),
         whole=b"" if window is None else jpeg(small.image(image)),
         frame=(x0 / width, y0 / height, x1 / width, y1 / height),
-        title=f"{place.split}: {place.name}",
+        split=place.split,
+        name=place.name,
     )
 
 
-def shot_html(shot: Shot) -> str:
-    """Return a picture as HTML."""
+def shot_html(shot: Shot, *, tagged: bool = False) -> str:
+    """Return a picture as HTML; `tagged`: with the name of its split on it."""
     height, width = shot.size
     layers = (("others", shot.others), ("predicted", shot.predicted), ("about", shot.concerned))
     drawn = "".join(
@@ -154,11 +154,12 @@ def shot_html(shot: Shot) -> str:
             f'<g class="outline box"><rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" '
             f'height="{y2 - y1:.1f}"/></g>'
         )
-    title = escape(shot.title)
+    title = escape(f"{shot.split}: {shot.name}")
+    tag = f'<span class="tag">{escape(shot.split)}</span>' if tagged else ""
     return (
         f'<div class="shot" title="{title}"><svg viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{title}"><image width="{width}" height="{height}" '
-        f'href="{data_uri(shot.jpeg, "image/jpeg")}"/>{drawn}</svg>{_whole(shot)}</div>'
+        f'href="{data_uri(shot.jpeg, "image/jpeg")}"/>{drawn}</svg>{tag}{_whole(shot)}</div>'
     )
 
 

@@ -72,10 +72,11 @@ class _Signature(NamedTuple):
 def signatures(dataset: Dataset, *, counted: Counted = silently) -> Signatures:
     """Read every picture of a data set once.
 
-    A picture that cannot be read resembles none: that it is broken is for other checks to say.
+    A picture that has no file resembles none, nor does one that cannot be read: that it is broken
+    is for other checks to say.
 
     Args:
-        dataset: Its pictures are read from their files where it has files.
+        dataset: Its pictures are read from their files.
         counted: Shows how far it is.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -96,16 +97,12 @@ def signatures_of(splits: Mapping[str, Dataset], *, counted: Counted = silently)
 def _signature(dataset: Dataset, index: int) -> _Signature:
     path = dataset.records[index].path
     try:
-        if path is None:
-            image = dataset[index].image
-            digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
-        else:
-            content = path.read_bytes()
-            image = read_image(content, at_least=_READ)
-            digest = hashlib.blake2b(content, digest_size=16).digest()
+        content = b"" if path is None else path.read_bytes()
+        image = read_image(content, at_least=_READ)
     except (ImageError, OSError):
         nothing = np.zeros((_READ, _READ, 3), np.uint8)
         return _Signature(b"", _thumbnail(nothing), _look(nothing))
+    digest = hashlib.blake2b(content, digest_size=16).digest()
     return _Signature(digest, _thumbnail(image), _look(image))
 
 
