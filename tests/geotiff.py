@@ -16,6 +16,7 @@ def write_tiff(
     *,
     planes: bool = False,
     doubles: Mapping[int, list[float]] | None = None,
+    shorts: Mapping[int, list[int]] | None = None,
     orientation: int = 1,
 ) -> None:
     """Write an uncompressed TIFF in one strip, or in one for each channel.
@@ -25,12 +26,13 @@ def write_tiff(
         pixels: ``(h, w)`` or ``(h, w, channels)``.
         planes: Whether each channel has a plane of its own.
         doubles: Further tags, of 64-bit floats.
+        shorts: Further tags, of 16-bit numbers.
         orientation: How it is turned.
     """
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     height, width, channels = pixels.shape
     strips = [pixels[:, :, c].tobytes() for c in range(channels)] if planes else [pixels.tobytes()]
-    shorts = {
+    tags = {
         256: [width],
         257: [height],
         258: [8 * pixels.itemsize] * channels,
@@ -42,8 +44,9 @@ def write_tiff(
         284: [2 if planes else 1],
         338: [0] * (channels - (3 if channels >= 3 else 1)),
         339: [_KINDS[pixels.dtype.kind]] * channels,
+        **(shorts or {}),
     }
-    entries = {tag: (3, struct.pack(f"<{len(v)}H", *v)) for tag, v in shorts.items() if v}
+    entries = {tag: (3, struct.pack(f"<{len(v)}H", *v)) for tag, v in tags.items() if v}
     entries |= {tag: (12, struct.pack(f"<{len(v)}d", *v)) for tag, v in (doubles or {}).items()}
     sizes = [len(strip) for strip in strips]
     offsets = [8 + sum(sizes[:i]) for i in range(len(strips))]

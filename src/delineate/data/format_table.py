@@ -16,6 +16,7 @@ from delineate.data.coco_write import write_coco_splits
 from delineate.data.cvat import find_cvat, read_cvat
 from delineate.data.cvat_write import write_cvat
 from delineate.data.datumaro import find_datumaro, read_datumaro
+from delineate.data.geojson import find_geojson, read_geojson
 from delineate.data.label_studio import find_label_studio, read_label_studio
 from delineate.data.label_studio_write import write_label_studio
 from delineate.data.labelme import find_labelme, read_labelme
@@ -149,6 +150,14 @@ _ALL = (
         layout="images/ and instances/ with maps of 16 bits; perhaps instances/labels.txt",
         find=find_mots,
         read=read_mots,
+    ),
+    Format(
+        name="geojson",
+        title="GeoJSON",
+        layout="a GeoJSON file for each GeoTIFF, beside it or in a folder beside that of the "
+        "pictures",
+        find=find_geojson,
+        read=read_geojson,
     ),
     Format(
         name="lvis",
