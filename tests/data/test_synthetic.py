@@ -86,7 +86,8 @@ def test_the_later_thing_is_in_front_and_at_least_a_quarter_of_each_shows():
             expected[silhouette(one, size)] = number
         np.testing.assert_array_equal(stack.owner, expected)
         for number, one in enumerate(things):
-            whole, shown = np.count_nonzero(one.outline < 0), np.count_nonzero(stack.owner == number)
+            whole = np.count_nonzero(one.outline < 0)
+            shown = np.count_nonzero(stack.owner == number)
             assert shown >= max(20, 0.25 * whole)
             hidden_somewhere |= shown < 0.5 * whole
     assert hidden_somewhere

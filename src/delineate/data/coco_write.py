@@ -4,7 +4,7 @@ import contextlib
 import filecmp
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,18 @@ from delineate.core.instances import Instances
 from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
 
+More = Callable[[int], Iterable[Mapping[str, Any]]]
+"""What the annotations of image `i` say beside COCO's own keys: one mapping for each instance."""
 
-def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) -> None:
+
+def write_coco(
+    path: Path | str,
+    dataset: Dataset,
+    *,
+    copy_images: bool = True,
+    info: Mapping[str, Any] | None = None,
+    more: More | None = None,
+) -> None:
     """Write a data set that `read_coco` gives back exactly.
 
     Annotation ids are kept if the data set has them, else annotations are numbered from 1.
@@ -27,6 +37,8 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
         dataset: What to write. Nothing but the pictures it makes itself is decoded.
         copy_images: Put the pictures into `images/` beside the file. False: write the JSON alone,
             whose file names are then relative to the folder that the data set was read from.
+        info: What the file says of itself, as COCO's `info`.
+        more: Keys that the annotations of image `i` get beside COCO's own.
 
     Raises:
         DataError: An image has no masks, or two images share a name, or two annotations an id.
@@ -39,7 +51,7 @@ def write_coco(path: Path | str, dataset: Dataset, *, copy_images: bool = True) 
         for index in range(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
-            for line in _lines(dataset):
+            for line in _lines(dataset, info, more):
                 file.write(line.encode())
         undo.pop_all()
 
@@ -95,7 +107,7 @@ def quietly(remove: Callable[[], None]) -> None:
         remove()
 
 
-def _lines(dataset: Dataset) -> Iterator[str]:
+def _lines(dataset: Dataset, info: Mapping[str, Any] | None, more: More | None) -> Iterator[str]:
     """Yield the JSON text, one record a line, so that no more than an image's is in memory."""
     classes = dataset.classes
     images = (
@@ -106,8 +118,8 @@ def _lines(dataset: Dataset) -> Iterator[str]:
         {"id": source_id, "name": name}
         for source_id, name in zip(classes.source_ids, classes.names, strict=True)
     )
-    lists = {"images": images, "categories": categories, "annotations": _annotations(dataset)}
-    before = "{"
+    lists = {"images": images, "categories": categories, "annotations": _annotations(dataset, more)}
+    before = "{" if info is None else f'{{"info": {json.dumps(info)},\n'
     for name, records in lists.items():
         yield f'{before}"{name}": ['
         separator = "\n"
@@ -119,7 +131,7 @@ def _lines(dataset: Dataset) -> Iterator[str]:
     yield "}\n"
 
 
-def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
+def _annotations(dataset: Dataset, more: More | None) -> Iterator[dict[str, Any]]:
     seen: set[int] = set()
     for index, record in enumerate(dataset.records):
         instances = dataset.instances(index)
@@ -136,8 +148,9 @@ def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
             dataset.areas(index).tolist(),
             dataset.stated_boxes(index).tolist(),
             np.zeros(len(ids), bool) if instances.crowd is None else instances.crowd,
+            [{}] * len(ids) if more is None else more(index),
         )
-        for id_, label, mask, area, box, crowd in zip(*columns, strict=True):
+        for id_, label, mask, area, box, crowd, known in zip(*columns, strict=True):
             if id_ in seen:
                 raise DataError(
                     f"{dataset.name}: expected ids that are used once, but annotation {id_} of "
@@ -152,6 +165,7 @@ def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
                 "area": area,
                 "bbox": box,
                 "iscrowd": int(crowd),
+                **known,
             }
 
 

@@ -151,7 +151,7 @@ def _paintwork(thing: Thing, grain: Field, rng: np.random.Generator) -> Field:
     tint = rng.uniform(0.85, 1.15) * rng.uniform(0.93, 1.07, 3)
     base = np.array(thing.shape.palette[thing.base] * tint, np.float32)
     change = np.array(thing.shape.second, np.float32) - 1
-    side = len(thing.outline)
-    x, y = rng.integers(len(grain) - side, size=2)
-    share = thing.shape.surface(thing.u, thing.v, grain[y : y + side, x : x + side], thing.traits)
+    height, width = thing.outline.shape
+    x, y = rng.integers(len(grain) - max(height, width), size=2)
+    share = thing.shape.surface(thing.u, thing.v, grain[y : y + height, x : x + width], thing.traits)
     return base * (1 + np.clip(share, 0, 1)[..., None] * change)

@@ -6,11 +6,13 @@ the base colour gives way to a second one. `traits` in [0, 1) tell things of one
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 
+from delineate.core.boxes import Size
 from delineate.data.layers import Field, Piece, Provenance, Window, overlap
 
 Traits = tuple[float, ...]
@@ -32,6 +34,7 @@ class Shape:
         second: What the base colour is multiplied with to give the second one, by channel.
         rim: Width of the rounded edge, in radii.
         gloss: Strength of the highlight, 0 to 1.
+        name: What it is called where several shapes are one class.
     """
 
     outline: Outline
@@ -40,6 +43,7 @@ class Shape:
     second: tuple[float, float, float]
     rim: float
     gloss: float
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,23 @@ class Thing:
     def windows(self, size: tuple[int, int]) -> tuple[Window, Window]:
         """Where picture and patch overlap: as slices of a picture of `size`, and of the patch."""
         return overlap(self.origin, self.outline.shape, size)
+
+    def trimmed(self, size: Size, room: int = 2) -> "Thing":
+        """Return the thing on no more of its patch than it needs in a picture of `size`."""
+        _, in_patch = self.windows(size)
+        x, y, width, height = cv2.boundingRect((self.outline[in_patch] < 0).view(np.uint8))
+        top, left = max(in_patch[0].start + y - room, 0), max(in_patch[1].start + x - room, 0)
+        window = (
+            slice(top, in_patch[0].start + y + height + room),
+            slice(left, in_patch[1].start + x + width + room),
+        )
+        return replace(
+            self,
+            origin=(self.origin[0] + left, self.origin[1] + top),
+            u=self.u[window],
+            v=self.v[window],
+            outline=self.outline[window],
+        )
 
     def piece(self, label: int | None, provenance: Provenance) -> Piece:
         """Return the pixels at whose centres the thing is."""
