@@ -12,6 +12,7 @@ SURFACE = {
     "demo": ["--json", "--minutes", "--out", "--seed"],
     "evaluate": [
         "--device",
+        "--format",
         "--images",
         "--json",
         "--max-dets",
@@ -21,6 +22,17 @@ SURFACE = {
         "data",
         "model",
     ],
+    "data convert": [
+        "--format",
+        "--images",
+        "--json",
+        "--on-error",
+        "--strict",
+        "--to",
+        "out",
+        "source",
+    ],
+    "data formats": ["--json"],
     "models convert": ["--classes", "--json", "--out", "--to", "file"],
     "models list": ["--commercial-only", "--json"],
     "models show": ["--json", "name"],
@@ -40,6 +52,7 @@ SURFACE = {
     ],
     "train": [
         "--device",
+        "--format",
         "--images",
         "--json",
         "--on-error",

@@ -5,20 +5,17 @@ and warnings go to stderr; exit codes are 0 good, 1 a check failed, 2 the input 
 sentence), 130 interrupted (nothing lost).
 """
 
-import errno
-import json
-import os
 import re
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from delineate._files import output_error
+from delineate.cli_data import data_app
+from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
 from delineate.errors import ConfigError, DelineateError
 
 app = typer.Typer(
@@ -31,38 +28,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models there are.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
-
-
-class OnError(StrEnum):
-    """What broken records or pictures do."""
-
-    stop = "stop"
-    skip = "skip"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Images = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the pictures; default: images/ beside the annotations."),
-]
-Broken = Annotated[
-    OnError, typer.Option(help="Broken records: stop with a list, or skip (leave them out).")
-]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best.")]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
-    try:
-        print(json.dumps(result) if as_json else text, flush=True)
-    except OSError as error:
-        if error.errno == errno.EPIPE:  # `| head` has seen enough
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else exit fails again
-        raise output_error("the standard output", error) from error
+app.add_typer(data_app, name="data")
 
 
 @app.command(epilog="Example: delineate demo --out my-demo")
@@ -78,13 +44,13 @@ def demo(
     """
     from delineate.jobs import demo as demonstration
 
-    result = demonstration.run(out, minutes=minutes, seed=seed, say=_say)
-    _show(result, as_json, demonstration.what_next(result))
+    result = demonstration.run(out, minutes=minutes, seed=seed, say=say)
+    show(result, as_json, demonstration.what_next(result))
 
 
 @app.command(epilog="Example: delineate train my-data --out run --set optim.lr=1e-3")
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder with train.json, val.json; or a file.")],
+    data: Annotated[Path, typer.Argument(help="Data folder with splits, or a file; any format.")],
     recipe: Annotated[str, typer.Option(help="What to train.")] = "mask_rcnn_nano",
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/train"),
     settings: Annotated[
@@ -92,6 +58,7 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; may be repeated."),
     ] = None,
     images: Images = None,
+    format: Format = None,
     on_error: Broken = OnError.stop,
     device: Device = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
@@ -110,11 +77,12 @@ def train(
         settings=settings or [],
         images=images,
         device=device,
+        format=format,
         on_error=on_error.value,
         resume=resume,
-        say=_say,
+        say=say,
     )
-    _show(result, as_json, job.summary(result))
+    show(result, as_json, job.summary(result))
 
 
 @app.command(epilog="Example: delineate evaluate run my-data/val.json")
@@ -122,7 +90,7 @@ def evaluate(
     model: Annotated[
         str, typer.Argument(help="Run folder, checkpoint, name:tag, or predictions.json.")
     ],
-    data: Annotated[Path, typer.Argument(help="Annotations, or a folder with val.json.")],
+    data: Annotated[Path, typer.Argument(help="Annotations, or a data folder with a split val.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -130,6 +98,7 @@ def evaluate(
         ),
     ] = None,
     images: Images = None,
+    format: Format = None,
     device: Device = None,
     on_error: Broken = OnError.stop,
     max_dets: Annotated[
@@ -151,16 +120,16 @@ def evaluate(
             "one of the two out."
         )
     if Path(model).suffix.lower() == ".json":
-        _without_model(model, images=images, device=device, on_error=on_error)
+        _without_model(model, images=images, format=format, device=device, on_error=on_error)
         if panoptic:
             from delineate.jobs.evaluate_panoptic_results import evaluate_panoptic_results
 
-            result, table = evaluate_panoptic_results(Path(model), data, out=out, say=_say)
+            result, table = evaluate_panoptic_results(Path(model), data, out=out, say=say)
         else:
             from delineate.jobs.evaluate_results import evaluate_results
 
-            result, table = evaluate_results(Path(model), data, out=out, limit=max_dets, say=_say)
-        _show(result, as_json, table)
+            result, table = evaluate_results(Path(model), data, out=out, limit=max_dets, say=say)
+        show(result, as_json, table)
         return
     job: Callable[..., tuple[dict[str, Any], str]]
     if panoptic:
@@ -170,17 +139,25 @@ def evaluate(
 
         job = partial(measure, limit=max_dets)
     result, table = job(
-        model, data, out=out, images=images, device=device, on_error=on_error.value, say=_say
+        model,
+        data,
+        out=out,
+        images=images,
+        device=device,
+        format=format,
+        on_error=on_error.value,
+        say=say,
     )
-    _show(result, as_json, table)
+    show(result, as_json, table)
 
 
 def _without_model(
-    results: str, *, images: Path | None, device: str | None, on_error: OnError
+    results: str, *, images: Path | None, format: str | None, device: str | None, on_error: OnError
 ) -> None:
     """Refuse options that say how a model is run where there is none."""
     given = {
         "--images": images is not None,
+        "--format": format is not None,
         "--device": device is not None,
         "--on-error skip": on_error is OnError.skip,
     }
@@ -224,8 +201,8 @@ def predict(
         from delineate.jobs.pictures import summary
         from delineate.jobs.predict_panoptic import predict_panoptic
 
-        result = predict_panoptic(sources, model, out, **common, say=_say)
-        _show(result, as_json, summary(result, "segment"))
+        result = predict_panoptic(sources, model, out, **common, say=say)
+        show(result, as_json, summary(result, "segment"))
         return
     from delineate.jobs.pictures import summary
     from delineate.jobs.predict import predict as predict_objects
@@ -237,10 +214,10 @@ def predict(
         score=score,
         label_masks=label_masks,
         batch_size=batch_size,
-        say=_say,
+        say=say,
         **common,
     )
-    _show(result, as_json, summary(result, "object"))
+    show(result, as_json, summary(result, "object"))
 
 
 def _refuse_with_panoptic(context: typer.Context, *names: str) -> None:
@@ -267,11 +244,11 @@ def models_list(
     from delineate.jobs.models import model_rows, model_table
 
     rows = model_rows(commercial_only=commercial_only)
-    _show({"models": rows}, as_json, model_table(rows))
+    show({"models": rows}, as_json, model_table(rows))
 
 
 @models_app.command("show", epilog="Example: delineate models show maskrcnn_resnet50_fpn")
-def models_show(
+def modelsshow(
     name: Annotated[str, typer.Argument(help="A name from the list, or a checkpoint.")],
     as_json: Json = False,
 ) -> None:
@@ -279,7 +256,7 @@ def models_show(
     from delineate.jobs.models import model_text, show_model
 
     shown = show_model(name)
-    _show(shown, as_json, model_text(shown))
+    show(shown, as_json, model_text(shown))
 
 
 @models_app.command(
@@ -304,7 +281,7 @@ def models_convert(
     from delineate.jobs.convert import convert_file, summary
 
     result = convert_file(file, out, to=to, classes=classes)
-    _show(result, as_json, summary(result))
+    show(result, as_json, summary(result))
 
 
 _NO_VALUE = re.compile("--[a-z-]+=")
@@ -320,16 +297,16 @@ def main() -> None:
             )
         app(standalone_mode=True)
     except DelineateError as error:
-        _say(f"delineate: {error}")
+        say(f"delineate: {error}")
         sys.exit(2)
     except OSError as error:
         where = f" {error.filename}" if error.filename else " a file or folder"
-        _say(f"delineate: the system refuses{where}: {error.strerror}; check the path, then again.")
+        say(f"delineate: the system refuses{where}: {error.strerror}; check the path, then again.")
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():
             raise
-        _say("delineate: memory is full: lower the batch size or, in training, augment.crop.")
+        say("delineate: memory is full: lower the batch size or, in training, augment.crop.")
         sys.exit(2)
 
 

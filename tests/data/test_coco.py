@@ -15,7 +15,7 @@ from builders import edited, segmentation, tiny_coco, tiny_scenes
 from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import read_image
-from delineate.data import coco, segmentations
+from delineate.data import annotated, segmentations
 from delineate.data.coco import read_coco
 from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
@@ -413,7 +413,7 @@ def test_another_picture_in_the_way(tmp_path, drawn):
 def test_masks_stay_in_memory_up_to_a_limit(tmp_path, monkeypatch):
     path = tiny_coco(tmp_path, 2, objects=3)
     probe = read_coco(path)
-    monkeypatch.setattr(coco, "_HELD_BYTES", coco._bytes(probe.instances(0)))
+    monkeypatch.setattr(annotated, "_HELD_BYTES", annotated._bytes(probe.instances(0)))
     data = read_coco(path)
     assert len(data.instances(0)) == len(data.instances(1)) == 3
     assert data.instances(0) is data.instances(-2)

@@ -110,13 +110,6 @@ def test_the_table_of_formats_knows_it(tmp_path):
         read_coco(path)
 
 
-def test_it_is_told_by_a_key_deep_in_the_file(tmp_path, monkeypatch):
-    path = tiny_coco_panoptic(tmp_path)
-    for chunk in range(7, 40):
-        monkeypatch.setattr("delineate.data.coco_panoptic._CHUNK", chunk)
-        assert is_coco_panoptic(path)
-
-
 def test_stated_areas_are_kept_beside_counted_ones(tmp_path):
     path = tiny_coco_panoptic(tmp_path)
     with edited(path) as content:

@@ -10,8 +10,9 @@ import pytest
 from builders import tiny_coco
 from delineate.data.formats import FORMATS, open_dataset, open_splits
 from delineate.errors import ConfigError, DataError
+from panoptic_cases import tiny_coco_panoptic
 
-LAYOUT = "a data folder holds train.json, val.json"
+LAYOUT = "expected annotations in one of the formats coco, "
 
 
 def test_folder_with_splits(tmp_path):
@@ -57,17 +58,22 @@ def test_pictures_elsewhere(tmp_path):
 def test_format_by_name(tmp_path):
     path = tiny_coco(tmp_path).rename(tmp_path / "labels.txt")
     assert len(open_dataset(path, format="coco")) == 4
-    with pytest.raises(
-        DataError, match=r"one of the formats coco_panoptic, coco, got a \.txt file"
-    ):
-        open_dataset(path)
+    assert len(open_dataset(path)) == 4  # the content tells, not the name
+    with pytest.raises(DataError, match=r"expected COCO panoptic .* got a \.txt file"):
+        open_dataset(path, format="coco_panoptic")
     with pytest.raises(ConfigError, match="no data format is called 'cocoa': did you mean 'coco'"):
         open_dataset(path, format="cocoa")
 
 
 def test_every_format_stands_under_its_own_name():
     assert {key: value.name for key, value in FORMATS.items()} == {name: name for name in FORMATS}
-    assert list(FORMATS) == ["coco_panoptic", "coco"]
+
+
+def test_what_may_be_of_several_formats(tmp_path):
+    tiny_coco(tmp_path)
+    tiny_coco_panoptic(tmp_path)
+    with pytest.raises(DataError, match=r"may be coco or coco_panoptic: choose with --format"):
+        open_splits(tmp_path)
 
 
 def test_several_splits_where_one_data_set_is_wanted(tmp_path):
@@ -91,7 +97,7 @@ def test_empty_folder(tmp_path):
 def test_folder_of_several_unknown_files(tmp_path):
     for name in ("a", "b"):
         tiny_coco(tmp_path, name=name)
-    with pytest.raises(DataError, match=f"{LAYOUT}.* 2 JSON files .*name one of the files"):
+    with pytest.raises(DataError, match=r"named after their splits.* such as a\.json: name one"):
         open_splits(tmp_path)
 
 

@@ -8,49 +8,21 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from delineate.core.boxes import Size
 from delineate.core.classes import ID_LIMIT, ClassMap
-from delineate.core.image import check_file, stored_size
 from delineate.core.json_file import kind
+from delineate.data.annotated import Annotation
+from delineate.data.pictures import THREADS, Broken, check_inside, found
 from delineate.data.sample import ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact, reaches
 from delineate.errors import DataError
 
 JsonObject = Mapping[str, Any]
 
-_THREADS = 8  # looking at files is waiting, most of all on network disks
 _LARGEST = 1e15  # of the numbers that an annotation states
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """One sound annotation; area and box (xywh) are as the file states them, NaN if it does not."""
-
-    id: int
-    image_id: int
-    label: int
-    crowd: bool
-    area: float
-    box: tuple[float, ...]
-    segmentation: Compact
-
-
-class Broken(Exception):
-    """A record is broken: why, and what to do about it."""
-
-    def __init__(self, why: str, fix: str) -> None:
-        super().__init__(why)
-        self.why, self.fix = why, fix
-
-    @classmethod
-    def by(cls, error: DataError) -> "Broken":
-        """Divide a sentence of core, which ends with the remedy after a colon."""
-        why, _, fix = str(error).rpartition(": ")
-        return cls(why, fix.rstrip("."))
 
 
 # -- images ------------------------------------------------------------------------------------
@@ -93,11 +65,11 @@ def check_images(
         if isinstance(record, Problem) or folders is None:
             return record
         try:
-            return _found(record, folders)
+            return found(record, folders)
         except Broken as broken:
             return _image_problem(f"image {record.image_id} {record.name!r}", broken)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(on_disk, map(on_paper, range(len(listed)))))
 
 
@@ -114,40 +86,6 @@ def _image_record(image: JsonObject) -> ImageRecord:
             "state the picture's width and height",
         )
     return ImageRecord(image_id=image_id, name=name, path=None, size=(height, width))
-
-
-def _found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
-    """Find an image's file and compare it with what the JSON says of it."""
-    places = [folder / record.name for folder in folders]
-    path = next((place for place in places if os.path.lexists(place)), None)
-    if path is None and (shut := [f for f in folders if f.is_dir() and not os.access(f, os.X_OK)]):
-        raise Broken(f"this user may not look into {shut[0]}", "change its permissions")
-    if path is None:
-        raise Broken(
-            f"its file is missing in {' and in '.join(map(str, folders))}",
-            "put it there, or name the folder of the pictures with --images",
-        )
-    try:
-        size = check_file(path)
-        stored = size if size == record.size else stored_size(path)
-    except DataError as error:
-        raise Broken.by(type(error)(str(error).replace(str(path), "its file"))) from None
-    if size == record.size:
-        return replace(record, path=path)
-    if stored == record.size:
-        raise Broken(
-            f"the labels were drawn on the unrotated picture: it is stored with {_sides(stored)}, "
-            f"as the annotations say, but its EXIF orientation turns it to {_sides(size)}",
-            "remove the orientation from the picture, or turn the labels",
-        )
-    raise Broken(
-        f"the annotations say {_sides(record.size)} pixels, its file has {_sides(size)}",
-        "put back the picture that the labels were drawn on, or scale the labels to this one",
-    )
-
-
-def _sides(size: Size) -> str:
-    return f"{size[1]} x {size[0]}"
 
 
 def _image_place(image: JsonObject, position: int) -> str:
@@ -288,10 +226,7 @@ def file_name(record: JsonObject, folder: str) -> str:
     name = record.get("file_name")
     if not isinstance(name, str) or not name.strip():
         raise Broken(f"expected its file's name as 'file_name', got {kind(name)}", "name its file")
-    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-        raise Broken(
-            f"its file's name leads out of {folder}", "write the name relative to that folder"
-        )
+    check_inside(name, folder)
     return name
 
 

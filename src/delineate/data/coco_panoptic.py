@@ -18,17 +18,17 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import read_image
 from delineate.core.instances import Instances
 from delineate.core.json_file import kind, read_json
+from delineate.core.json_keys import first_mark, has_keys
 from delineate.core.panoptic import Panoptic, to_instances, to_stuff_truth
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.core.picture_names import matches
-from delineate.data.coco import OnError, listing, picture_folders, read_content
+from delineate.data.annotated import OnError, check_on_error, listing
+from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_checks import check_images
+from delineate.data.layouts import Sources, files
 from delineate.data.panoptic_maps import PanopticAnnotation, check_maps, read_panoptic
 from delineate.data.sample import ImageRecord, Problem, Sample
-from delineate.errors import ConfigError, DataError, nearest
-
-_MARK = b'"segments_info"'
-_CHUNK = 1 << 22
+from delineate.errors import DataError, nearest
 
 
 class CocoPanopticDataset:
@@ -108,21 +108,14 @@ class CocoPanopticDataset:
         return xyxy_to_xywh(self.instances(index).boxes)
 
 
+def find_coco_panoptic(path: Path) -> Sources | None:
+    """Find the splits of a data set in this format; see `delineate.data.formats.Format`."""
+    return files(path, ".json", is_coco_panoptic)
+
+
 def is_coco_panoptic(path: Path) -> bool:
-    """Tell whether a file holds panoptic annotations: JSON with the key of their segments."""
-    if path.suffix.lower() != ".json":
-        return False
-    tail = b""
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                seen = tail + chunk
-                if _MARK in seen:
-                    return True
-                tail = seen[-len(_MARK) :]
-    except OSError:  # who reads it says so
-        pass
-    return False
+    """Tell by its keys whether a file holds panoptic annotations."""
+    return first_mark(path) == "{" and has_keys(path, "images", "categories", "segments_info")
 
 
 def read_coco_panoptic(
@@ -147,8 +140,7 @@ def read_coco_panoptic(
         DataError: The file is no such data set, a record is broken and `on_error` is "stop", or no
             image is left.
     """
-    if on_error not in ("stop", "skip"):
-        raise ConfigError(f"on_error must be 'stop' or 'skip', got {on_error!r}: choose one.")
+    check_on_error(on_error)
     path = Path(path)
     content = read_content(path)
     try:

@@ -56,6 +56,13 @@ def write_coco(
         undo.pop_all()
 
 
+def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """Write a file for each split, all pictures in one folder; see `formats.Writer`."""
+    for split, dataset in splits.items():
+        write_coco(folder / f"{split}.json", dataset)
+    return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
+
+
 def check_names(dataset: Dataset) -> None:
     """Make sure that no two images share a name."""
     names: set[str] = set()

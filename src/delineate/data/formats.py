@@ -7,56 +7,76 @@ from types import MappingProxyType
 from typing import Protocol
 
 from delineate.core.image import IMAGE_SUFFIXES
-from delineate.data.coco import OnError, read_coco
-from delineate.data.coco_panoptic import is_coco_panoptic, read_coco_panoptic
+from delineate.data.annotated import OnError, check_on_error
+from delineate.data.coco import find_coco, read_coco
+from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
+from delineate.data.coco_write import write_coco_splits
+from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
 
-SPLITS = ("train", "val", "test")
-"""The splits of a data folder: `train.json`, `val.json`, `test.json`."""
-
-_LAYOUT = (
-    "a data folder holds train.json, val.json and perhaps test.json in COCO's format, "
-    "with the pictures in images/ beside them"
-)
-
 
 class Reader(Protocol):
-    """Opens a file of annotations."""
+    """Opens one split of a data set."""
 
-    def __call__(self, path: Path, *, images: Path | str | None, on_error: OnError) -> Dataset:
-        """Open `path`; see `open_dataset`."""
+    def __call__(self, source: Source, *, images: Path | str | None, on_error: OnError) -> Dataset:
+        """Open `source`; see `open_dataset`."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+Written = Mapping[str, Sequence[str]]
+"""Split -> what its pictures are called when they are read again, in the order of its records."""
+
+Writer = Callable[[Path, Mapping[str, Dataset]], Written]
+"""Writes splits into a folder, which exists and is empty. The names of their pictures are unique.
+
+It raises DataError where the format cannot hold the data at all; what is merely lost on the way is
+measured by `delineate.data.conversion`, which reads the result again.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """One way to write annotations.
 
     Attributes:
         name: What the user calls it.
-        sniff: Tells from a file's name and content whether it may be of this format.
-        read: Opens it.
+        title: Its name in prose.
+        layout: How its files lie, for people: what follows "expected".
+        find: Tells by the content of a file or folder where its splits are; None where it is not of
+            this format. It may raise DataError where it is, and something about it is unclear.
+        read: Opens a split.
+        write: Writes splits; None where the format is only read.
     """
 
     name: str
-    sniff: Callable[[Path], bool]
+    title: str
+    layout: str
+    find: Callable[[Path], Sources | None]
     read: Reader
+    write: Writer | None = None
 
 
-def _is_json(path: Path) -> bool:
-    return path.suffix.lower() == ".json"
-
-
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {
-        "coco_panoptic": Format(
-            name="coco_panoptic", sniff=is_coco_panoptic, read=read_coco_panoptic
-        ),
-        "coco": Format(name="coco", sniff=_is_json, read=read_coco),
-    }
+_ALL = (
+    Format(
+        name="coco",
+        title="COCO instances",
+        layout="train.json, val.json and perhaps test.json, their pictures in images/ beside them",
+        find=find_coco,
+        read=lambda source, **options: read_coco(source.path, **options),
+        write=write_coco_splits,
+    ),
+    Format(
+        name="coco_panoptic",
+        title="COCO panoptic",
+        layout="val.json, its maps in val/ and its pictures in images/ beside it",
+        find=find_coco_panoptic,
+        read=lambda source, **options: read_coco_panoptic(source.path, **options),
+    ),
 )
-"""Every format that can be read, tried in this order."""
+
+FORMATS: Mapping[str, Format] = MappingProxyType({format.name: format for format in _ALL})
+"""Every format there is, by name."""
 
 
 def open_dataset(
@@ -71,22 +91,24 @@ def open_dataset(
     Args:
         path: A file of annotations, or a data folder with a single split.
         images: Folder of the pictures; None: where the format expects it.
-        format: A name in `FORMATS`; None: found out from the file.
+        format: A name in `FORMATS`; None: found out from the content.
         on_error: What broken records do: "stop" raises, "skip" leaves exactly them out and lists
             them as `problems`.
 
     Raises:
-        DataError: There is no such file, it is of no known format, or its content is broken.
+        DataError: There is no such place, it is of no known format or may be of several, or its
+            content is broken.
         ConfigError: `format` or `on_error` is unknown.
     """
-    files = _split_files(Path(path))
-    if len(files) > 1:
+    chosen, sources = find_sources(Path(path), format)
+    if len(sources) > 1:
+        example = list(sources.values())[-1].path
         raise DataError(
-            f"{path}: expected one data set, found the splits {', '.join(files)}: name one of "
-            f"them, for example {next(reversed(files.values()))}."
+            f"{path}: expected one data set, found the splits {', '.join(sources)}: name one of "
+            f"them, for example {example}."
         )
-    (file,) = files.values()
-    return _reader(file, format)(file, images=images, on_error=on_error)
+    (source,) = sources.values()
+    return open_source(chosen, source, images=images, on_error=on_error)
 
 
 def open_splits(
@@ -100,12 +122,11 @@ def open_splits(
     """Open the splits of a data folder.
 
     Args:
-        path: A folder with `train.json`, `val.json` or `test.json`, or with one other JSON file,
-            which then is "train"; or a file, which is "train" too.
+        path: A folder, or a file, in any of `FORMATS`; what has no splits is "train".
         images: As for `open_dataset`.
         format: As for `open_dataset`.
         on_error: As for `open_dataset`.
-        only: Names in `SPLITS`; the others are left alone, unopened and unchecked. None: open all.
+        only: Names of splits; the others are left alone, unopened and unchecked. None: open all.
 
     Returns:
         Split name -> data set, in the order of `SPLITS`; what the folder lacks is not in it.
@@ -117,52 +138,100 @@ def open_splits(
     for name in only or ():
         if name not in SPLITS:
             raise ConfigError(f"no split is called {name!r}: {nearest(name, SPLITS)}")
+    chosen, sources = find_sources(Path(path), format)
     return {
-        split: _reader(file, format)(file, images=images, on_error=on_error)
-        for split, file in _split_files(Path(path)).items()
+        split: open_source(chosen, source, images=images, on_error=on_error)
+        for split, source in sources.items()
         if only is None or split in only
     }
 
 
-def _reader(path: Path, format: str | None) -> Reader:
+def open_source(
+    format: Format, source: Source, *, images: Path | str | None, on_error: OnError
+) -> Dataset:
+    """Open one split that `find_sources` found; the rest is as for `open_dataset`."""
+    check_on_error(on_error)
+    return format.read(source, images=images, on_error=on_error)
+
+
+def find_sources(path: Path, format: str | None = None) -> tuple[Format, Sources]:
+    """Find out of which format a data set is, and where its splits are.
+
+    Args:
+        path: A file or folder.
+        format: A name in `FORMATS`; None: all are asked.
+
+    Raises:
+        DataError: There is nothing, no format knows it, or several do.
+        ConfigError: `format` is unknown.
+    """
     if format is not None and format not in FORMATS:
         raise ConfigError(f"no data format is called {format!r}: {nearest(format, FORMATS)}")
-    for candidate in FORMATS.values():
-        if format == candidate.name or (format is None and candidate.sniff(path)):
-            return candidate.read
-    raise DataError(
-        f"{path}: expected annotations in one of the formats {', '.join(FORMATS)}, got a "
-        f"{path.suffix or 'nameless'} file: {_LAYOUT}."
-    )
-
-
-def _split_files(path: Path) -> dict[str, Path]:
-    """Return the annotation file of each split that `path` holds."""
+    asked = list(FORMATS.values()) if format is None else [FORMATS[format]]
+    found: list[tuple[Format, Sources]] = []
+    unclear: DataError | None = None
     try:
         if not path.exists():
             raise DataError(f"{path}: expected a data set, found nothing there: check the path.")
-        if not path.is_dir():
-            return {"train": path}
-        files = {split: path / f"{split}.json" for split in SPLITS}
-        found = {split: file for split, file in files.items() if file.is_file()}
-        if found:
-            return found
-        inside = sorted(file for file in path.iterdir() if file.is_file())
+        for candidate in asked:
+            try:
+                sources = candidate.find(path)
+            except DataError as error:
+                unclear = unclear or error
+                continue
+            if sources:
+                found.append((candidate, sources))
+        if len(found) == 1:
+            return found[0]
+        if not found and unclear is None:
+            if FORMATS["coco"] in asked and (sources := _files_for_coco(path)):
+                return FORMATS["coco"], sources
+            raise _unknown(path, asked)
     except OSError as error:
         raise DataError(
             f"{path}: expected a data set, but it cannot be read ({error.strerror or error}): "
             "check the path and its permissions."
         ) from error
-    others = [file for file in inside if _is_json(file)]
-    if len(others) == 1:
-        return {"train": others[0]}
-    pictures = sum(file.suffix.lower() in IMAGE_SUFFIXES for file in inside)
-    got = (
-        f"{len(others)} JSON files of other names"
-        if others
-        else f"{pictures} pictures without annotations"
-        if pictures
-        else "neither annotations nor pictures"
+    if unclear is not None and not found:
+        raise unclear
+    names = [candidate.name for candidate, _ in found]
+    raise DataError(
+        f"{path}: expected a data set of one format, and this may be {' or '.join(names)}: choose "
+        f"with --format, for example --format {names[0]}, or name a single file or folder of it."
     )
-    remedy = "name one of the files" if others else "name such a folder, or an annotation file"
-    raise DataError(f"{path}: {_LAYOUT}, and this one holds {got}: {remedy}.")
+
+
+def _files_for_coco(path: Path) -> Sources:
+    """Return files that bear the names of COCO data and are none: reading them says why."""
+    if path.is_file():
+        return {"train": Source(path)} if path.suffix.lower() == ".json" else {}
+    plain = {split: path / f"{split}.json" for split in SPLITS}
+    return {split: Source(file, split) for split, file in plain.items() if file.is_file()}
+
+
+def _unknown(path: Path, asked: Sequence[Format]) -> DataError:
+    """Say what was expected and what is there instead."""
+    if len(asked) == 1:
+        (format,) = asked
+        return DataError(
+            f"{path}: expected {format.title} ({format.layout}), got {_content(path)}: name such a "
+            "file or folder, or another --format."
+        )
+    return DataError(
+        f"{path}: expected annotations in one of the formats {', '.join(FORMATS)}, got "
+        f"{_content(path)}: name a file or folder of annotations (for COCO: "
+        f"{FORMATS['coco'].layout})."
+    )
+
+
+def _content(path: Path) -> str:
+    if not path.is_dir():
+        return f"a {path.suffix or 'nameless'} file that is none of them"
+    inside = [file for file in path.iterdir() if file.is_file()]
+    pictures = sum(file.suffix.lower() in IMAGE_SUFFIXES for file in inside)
+    if pictures:
+        return f"a folder of {pictures} pictures without annotations"
+    if inside:
+        names = ", ".join(sorted(file.name for file in inside)[:3])
+        return f"a folder with {names}{' and more' if len(inside) > 3 else ''}"
+    return "a folder with neither annotations nor pictures"

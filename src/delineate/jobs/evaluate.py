@@ -6,15 +6,15 @@ from typing import Any
 
 from delineate import __version__
 from delineate._files import make_folder, write_whole
-from delineate.data.coco import OnError
-from delineate.data.formats import open_dataset
+from delineate.data.annotated import OnError
+from delineate.data.formats import open_source
 from delineate.data.sample import Dataset, Relabelled
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_result import COCO_LIMIT, CocoResult, kinds, limits_up_to
 from delineate.evaluate.gallery import Gallery
 from delineate.evaluate.report import text_report
 from delineate.evaluate.report_html import write_report
-from delineate.jobs.opening import Say, annotation_file, counted, not_a_run, tell_problems
+from delineate.jobs.opening import Say, counted, evaluation_source, not_a_run, tell_problems
 from delineate.models.api import SegModel
 from delineate.predict.predictor import Predictor
 from delineate.weights.load import load
@@ -27,6 +27,7 @@ def evaluate(
     out: Path | None = None,
     images: Path | None = None,
     device: str | None = None,
+    format: str | None = None,
     on_error: OnError = "stop",
     limit: int = COCO_LIMIT,
     say: Say,
@@ -35,10 +36,11 @@ def evaluate(
 
     Args:
         model: Run folder, checkpoint, or ``name:tag``.
-        data: Annotations, or a folder whose val.json is taken.
+        data: Annotations, or a data folder whose val split is taken, else its test split.
         out: Where ``metrics.json`` and ``report.html`` go. A run folder gets them without it, in
-            ``evaluation-NAME`` for NAME.json; otherwise none are written without it.
+            ``evaluation-NAME`` for the split or NAME.json; otherwise none are written without it.
         images: Folder of the pictures, where it is not the usual one.
+        format: Name of the data's format; None: found out.
         device: Where to run; the best there is without it.
         on_error: What broken records do.
         limit: Predictions of a class in an image that count, best first.
@@ -47,12 +49,12 @@ def evaluate(
     Returns:
         COCO's measures, and a table of them to read.
     """
-    annotations = annotation_file(data)
+    name, known, source = evaluation_source(data, format)
     loaded = load(model)
-    dataset = open_dataset(annotations, images=images, on_error=on_error)
+    dataset = open_source(known, source, images=images, on_error=on_error)
     tell_problems(dataset, say)
     if out is None and Path(model).is_dir():
-        out = Path(model) / f"evaluation-{annotations.stem}"
+        out = Path(model) / f"evaluation-{name}"
     dataset = Relabelled(dataset, loaded.classes)
     if out is not None:
         make_folder(not_a_run(out))  # a place that cannot be written shows before the long work

@@ -9,12 +9,12 @@ from delineate._files import make_folder
 from delineate.core.classes import ClassMap
 from delineate.core.panoptic import relabelled
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.coco import OnError
-from delineate.data.formats import open_dataset
+from delineate.data.annotated import OnError
+from delineate.data.formats import open_source
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.errors import ClassMismatch
 from delineate.jobs.evaluate_panoptic_results import Pair, measure, told
-from delineate.jobs.opening import Say, annotation_file, counted, not_a_run, tell_problems
+from delineate.jobs.opening import Say, counted, evaluation_source, not_a_run, tell_problems
 from delineate.predict.predictor import Predictor
 from delineate.weights.load import load
 
@@ -26,6 +26,7 @@ def evaluate_panoptic(
     out: Path | None = None,
     images: Path | None = None,
     device: str | None = None,
+    format: str | None = None,
     on_error: OnError = "stop",
     say: Say,
 ) -> tuple[dict[str, Any], str]:
@@ -40,6 +41,7 @@ def evaluate_panoptic(
         out: Where ``metrics.json`` goes; by default, of a run folder, into ``panoptic-NAME``.
         images: Folder of the pictures, where it is not the usual one.
         device: Where to run; the best there is without it.
+        format: Name of the data's format; None: found out.
         on_error: What broken records do.
         say: Receives lines for the user.
 
@@ -51,16 +53,16 @@ def evaluate_panoptic(
         DataError: As `evaluate_panoptic_results`, or the data set is not panoptic.
         ModelError: The model has no masks.
     """
-    annotations = annotation_file(data)
+    name, known, source = evaluation_source(data, format)
     predictor = Predictor(load(model), device=device)
-    truth = as_panoptic(open_dataset(annotations, images=images, on_error=on_error))
+    truth = as_panoptic(open_source(known, source, images=images, on_error=on_error))
     tell_problems(truth, say)
     classes = _table(predictor.panoptic_classes, truth.panoptic_classes, model)
     truth = PanopticRelabelled(truth, classes)
     if len(classes.stuff) > len(predictor.panoptic_classes.stuff):
         say(f"{model} knows no stuff: what there is of it in {truth.name} counts as missed")
     if out is None and Path(model).is_dir():
-        out = Path(model) / f"panoptic-{annotations.stem}"
+        out = Path(model) / f"panoptic-{name}"
     if out is not None:
         make_folder(not_a_run(out))
     result = told(*measure(_pairs(predictor, truth), classes), out)

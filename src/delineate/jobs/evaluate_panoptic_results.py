@@ -12,7 +12,7 @@ from delineate.data.coco_panoptic import read_coco_panoptic, read_panoptic_resul
 from delineate.evaluate.panoptic import PanopticMetric, PanopticResult
 from delineate.evaluate.panoptic_report import panoptic_text
 from delineate.evaluate.semantic import SemanticMetric, SemanticResult
-from delineate.jobs.opening import Say, annotation_file, not_a_run
+from delineate.jobs.opening import Say, evaluation_file, not_a_run
 
 Pair = tuple[Panoptic, Panoptic, Sequence[float] | None]
 """Truth, prediction, and the areas that the truth's file states (None: pixels)."""
@@ -38,7 +38,7 @@ def evaluate_panoptic_results(
     """
     if out is not None:
         make_folder(not_a_run(out))  # a place that cannot be written shows before the long work
-    truth = read_coco_panoptic(annotation_file(data), with_pictures=False)
+    truth = read_coco_panoptic(evaluation_file(data, "coco_panoptic"), with_pictures=False)
     found, foreign = read_panoptic_results(results, truth)
     if foreign:
         say(f"{results}: left out predictions for {foreign} image(s) that {truth.name} lacks")

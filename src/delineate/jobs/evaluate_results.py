@@ -9,7 +9,7 @@ from delineate.evaluate.coco_files import evaluate_files
 from delineate.evaluate.coco_result import COCO_LIMIT
 from delineate.evaluate.report import text_report
 from delineate.evaluate.report_html import write_report
-from delineate.jobs.opening import Say, annotation_file, not_a_run
+from delineate.jobs.opening import Say, evaluation_file, not_a_run
 
 
 def evaluate_results(
@@ -27,7 +27,7 @@ def evaluate_results(
     Returns:
         COCO's measures, and a table of them to read.
     """
-    annotations = annotation_file(data)
+    annotations = evaluation_file(data, "coco")
     result = evaluate_files(annotations, results, limit=limit)
     facts = {"predictions": str(results), "data": str(annotations)}
     if result.foreign:

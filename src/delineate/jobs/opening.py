@@ -6,6 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from delineate.data.formats import Format, find_sources
+from delineate.data.layouts import Source
 from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
 
@@ -26,21 +28,44 @@ def tell_problems(dataset: Dataset, say: Say) -> None:
         say(f"  ... and {len(problems) - _SHOWN} more")
 
 
-def annotation_file(data: Path) -> Path:
-    """Return the file to evaluate on: `data` itself, or the val.json or test.json in it.
+def evaluation_source(data: Path, format: str | None) -> tuple[str, Format, Source]:
+    """Find what to evaluate on: `data` itself, or the val or the test split in it.
+
+    Args:
+        data: A file or folder in any format.
+        format: A name in `delineate.data.formats.FORMATS`; None: found out.
+
+    Returns:
+        A name for it, its format, and where it is.
 
     Raises:
-        DataError: The folder has neither.
+        DataError: It is of no known format, or has neither split.
+        ConfigError: `format` is unknown.
     """
-    if not data.is_dir():
-        return data
+    found, sources = find_sources(data, format)
+    if data.is_file() and len(sources) == 1:
+        (source,) = sources.values()
+        return data.stem, found, source
     for split in ("val", "test"):
-        if (data / f"{split}.json").is_file():
-            return data / f"{split}.json"
+        if split in sources:
+            return split, found, sources[split]
     raise DataError(
-        f"{data}: expected a folder with val.json or test.json to evaluate on, got neither: name "
-        "the file."
+        f"{data}: expected a split val or test to evaluate on, got {', '.join(sources)}: name the "
+        "file or folder to evaluate on."
     )
+
+
+def evaluation_file(data: Path, format: str) -> Path:
+    """Return the file to compare results with: `data` itself, or that of its val or test split.
+
+    Args:
+        data: A file, or a folder.
+        format: Of which format it must be.
+
+    Raises:
+        DataError: The folder holds no val or test split of this format.
+    """
+    return data if data.is_file() else evaluation_source(data, format)[2].path
 
 
 def not_a_run(out: Path) -> Path:

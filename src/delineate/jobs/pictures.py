@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from delineate.core.image import check_file
-from delineate.data.coco import OnError
+from delineate.data.annotated import OnError
 from delineate.errors import DataError, ImageError, OutputError
 from delineate.jobs.opening import not_a_run, plural
 from delineate.predict.sources import sources as find_images

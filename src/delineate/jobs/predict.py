@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from delineate._files import make_folder
-from delineate.data.coco import OnError
+from delineate.data.annotated import OnError
 from delineate.errors import ImageError, OutputError
 from delineate.jobs.opening import Say
 from delineate.jobs.pictures import (

@@ -9,7 +9,7 @@ from delineate._files import make_folder
 from delineate.core.draw import panoptic_overlay
 from delineate.core.image import read_image, write_image
 from delineate.core.panoptic import Panoptic
-from delineate.data.coco import OnError
+from delineate.data.annotated import OnError
 from delineate.data.coco_panoptic_write import write_panoptic_results
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError, ImageError, ModelError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from delineate.data.coco import OnError
+from delineate.data.annotated import OnError
 from delineate.data.formats import open_splits
 from delineate.errors import ConfigError, DataError
 from delineate.evaluate.report import KINDS
@@ -28,6 +28,7 @@ def train(
     settings: Sequence[str] = (),
     images: Path | None = None,
     device: str | None = None,
+    format: str | None = None,
     on_error: OnError = "stop",
     resume: bool = False,
     say: Say,
@@ -35,12 +36,13 @@ def train(
     """Train a recipe on a data set; report on the validation split.
 
     Args:
-        data: A folder with train.json (and val.json), or one file.
+        data: A folder with a split train (and val), or one file, in any format.
         out: The run folder.
         recipe: A name of `delineate.recipes.table.RECIPES`; a resumed run keeps its own.
         settings: ``key=value`` changes of the recipe, as given to ``--set``.
         images: Folder of the pictures, where it is not the usual one.
         device: Where to train; the best there is without it.
+        format: Name of the data's format; None: found out.
         on_error: "stop" refuses a data set with broken records, "skip" leaves them out.
         resume: Go on from ``out/last``, which must be there.
         say: Receives lines for the user.
@@ -54,11 +56,13 @@ def train(
             f"expected a folder of its own for the run, got that of the data, {out}: choose another"
             " with --out."
         )
-    splits = open_splits(data, images=images, on_error=on_error, only=("train", "val"))
+    splits = open_splits(
+        data, images=images, format=format, on_error=on_error, only=("train", "val")
+    )
     if "train" not in splits:
         raise DataError(
-            f"{data}: expected a split train.json to learn from, got {', '.join(splits)}: name the "
-            "file to train on."
+            f"{data}: expected a split train to learn from, got {', '.join(splits)}: name the file "
+            "or folder to train on."
         )
     for split in splits.values():
         tell_problems(split, say)

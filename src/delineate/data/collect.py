@@ -1,0 +1,202 @@
+"""Collector: gathers what a reader finds, and what is wrong with the rest.
+
+A reader knows its format and nothing else. Which pictures can be used, whether a mask can be read
+and has a pixel, how classes and annotations are numbered, and what becomes of broken records is
+decided here, once for all formats.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delineate.core import rle
+from delineate.core.boxes import Size
+from delineate.core.classes import ClassMap
+from delineate.data.annotated import AnnotatedDataset, Annotation, OnError, settle
+from delineate.data.pictures import THREADS, Broken, check_inside, checked_size, lies_at
+from delineate.data.sample import ImageRecord, Problem
+from delineate.data.segmentations import Compact, compact, reaches
+from delineate.errors import DataError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A picture that annotations name.
+
+    Attributes:
+        name: Unique in its data set.
+        places: Paths at which its file may lie, in order.
+        size: (height, width) as the annotations state it; None: they do not.
+    """
+
+    name: str
+    places: Sequence[Path]
+    size: Size | None = None
+
+
+class Collector:
+    """Gathers the pictures and objects of one data set.
+
+    Images are numbered from 1 in the order in which they are listed, annotations in the order in
+    which they come.
+
+    Args:
+        source: The file or folder that is read, for messages.
+        classes: The classes that the source lists; None: the names that its objects have, sorted.
+    """
+
+    def __init__(self, source: Path, *, classes: ClassMap | Sequence[str] | None = None) -> None:
+        self._source = source
+        if classes is not None and not isinstance(classes, ClassMap):
+            classes = ClassMap.from_names(classes)
+        self._classes = classes
+        self._records: list[ImageRecord] = []
+        self._objects: list[tuple[str, Annotation]] = []
+        self._problems: list[Problem] = []
+        self._names: set[str] = set()
+        self._listed = self._added = 0
+
+    def pictures(self, listed: Sequence[Listed]) -> dict[str, ImageRecord]:
+        """Look at the header and the end of each picture; return the sound ones by name."""
+        sound: dict[str, ImageRecord] = {}
+        with ThreadPoolExecutor(THREADS) as pool:
+            for picture, looked_at in zip(listed, pool.map(_look, listed), strict=True):
+                self._listed += 1
+                where, action = f"image {picture.name!r}", "the image and its objects left out"
+                if picture.name in self._names:
+                    twice = Broken("it is listed already", "join the two records")
+                    self._problem(where, twice, "the second record left out")
+                elif isinstance(looked_at, Broken):
+                    self._problem(where, looked_at, action)
+                else:
+                    path, size = looked_at
+                    record = ImageRecord(
+                        image_id=self._listed, name=picture.name, path=path, size=size
+                    )
+                    sound[picture.name] = record
+                    self._records.append(record)
+                self._names.add(picture.name)
+        return sound
+
+    @contextlib.contextmanager
+    def judging(self, where: str, action: str = "the object left out") -> Iterator[None]:
+        """Make a Problem of what goes wrong in a block: a `Broken` record or a `DataError`.
+
+        Args:
+            where: The record, such as ``image 'a.jpg', shape 3``.
+            action: What is missing from the data set then.
+        """
+        try:
+            yield
+        except Broken as broken:
+            self._problem(where, broken, action)
+        except DataError as error:
+            self._problem(where, Broken.by(error), action)
+
+    def add(
+        self,
+        record: ImageRecord,
+        name: str,
+        segmentation: Any,  # noqa: ANN401 - a stranger's numbers
+        *,
+        crowd: bool = False,
+    ) -> None:
+        """Take an object.
+
+        Args:
+            record: Its image, one that `pictures` returned.
+            name: Its class.
+            segmentation: COCO's polygons or RLE, of the image's size; or `delineate.core.rle.Runs`.
+            crowd: Whether it is a region to be ignored.
+
+        Raises:
+            Broken: It has no class that the source lists, or its mask no pixel in the picture.
+            DataError: The segmentation cannot be read.
+        """
+        self._added += 1
+        if not isinstance(name, str) or not name.strip():
+            raise Broken("it has no class", "name its class")
+        if self._classes is not None and name not in self._classes.names:
+            hint = nearest(name, self._classes.names).rstrip(".?")
+            raise Broken(f"its class {name!r} is none of those that the data set lists", hint)
+        held = _held(segmentation, record.size)
+        if not reaches(held, record.size):
+            raise Broken(
+                "its mask has no pixel in the picture", "draw it anew, or remove the object"
+            )
+        annotation = Annotation(
+            id=self._added,
+            image_id=record.image_id,
+            label=-1,
+            crowd=crowd,
+            area=math.nan,
+            box=(math.nan,) * 4,
+            segmentation=held,
+        )
+        self._objects.append((name, annotation))
+
+    def dataset(self, name: str, on_error: OnError) -> AnnotatedDataset:
+        """Return what was gathered.
+
+        Args:
+            name: A short name for reports.
+            on_error: What broken records do.
+
+        Raises:
+            DataError: No picture can be used, there is no class, or something is broken and
+                `on_error` is "stop".
+        """
+        settle(self._source, self._listed, len(self._records), self._problems, on_error)
+        classes = self._classes
+        if classes is None:
+            names = sorted({name for name, _ in self._objects})
+            if not names:
+                raise DataError(
+                    f"{self._source}: expected objects of at least one class, got none: name a "
+                    "data set with annotations."
+                )
+            classes = ClassMap.from_names(names)
+        label = {name: i for i, name in enumerate(classes.names)}
+        return AnnotatedDataset(
+            name=name,
+            classes=classes,
+            records=self._records,
+            annotations=[_labelled(a, label[name]) for name, a in self._objects],
+            problems=self._problems,
+        )
+
+    def _problem(self, where: str, broken: Broken, action: str) -> None:
+        self._problems.append(Problem(where=where, why=broken.why, fix=broken.fix, action=action))
+
+
+def _look(picture: Listed) -> tuple[Path, Size] | Broken:
+    try:
+        check_inside(picture.name)
+        path = lies_at(picture.places)
+        return path, checked_size(path, picture.size)
+    except Broken as broken:
+        return broken
+
+
+def _held(segmentation: Any, size: Size) -> Compact:  # noqa: ANN401 - a stranger's numbers
+    if isinstance(segmentation, np.ndarray):
+        return rle.to_string(segmentation, size)
+    return compact(segmentation, size)
+
+
+def _labelled(annotation: Annotation, label: int) -> Annotation:
+    return Annotation(
+        id=annotation.id,
+        image_id=annotation.image_id,
+        label=label,
+        crowd=annotation.crowd,
+        area=annotation.area,
+        box=annotation.box,
+        segmentation=annotation.segmentation,
+    )

@@ -1,0 +1,172 @@
+"""Write a data set in another format, and tell what that has cost by reading the result again."""
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delineate._files import output_error
+from delineate.data.comparison import Difference, differences
+from delineate.data.formats import FORMATS, Format, find_sources, open_source
+from delineate.data.naming import uniquely_named
+from delineate.data.sample import Dataset
+from delineate.errors import ConfigError, DataError, OutputError, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """What became of a data set.
+
+    Attributes:
+        format: Name of the format it was written in.
+        images: Images of each split.
+        objects: Objects of each split.
+        losses: What is not as it was, by split.
+        lost_classes: Classes of the source that the result does not know, for want of objects.
+    """
+
+    format: str
+    images: Mapping[str, int]
+    objects: Mapping[str, int]
+    losses: Mapping[str, tuple[Difference, ...]]
+    lost_classes: tuple[str, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether every object is as it was."""
+        return not any(self.losses.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {
+            "format": self.format,
+            "images": dict(self.images),
+            "objects": dict(self.objects),
+            "exact": self.exact,
+            "losses": {s: [loss.to_json() for loss in found] for s, found in self.losses.items()},
+            "lost_classes": list(self.lost_classes),
+        }
+
+
+def writable(name: str) -> Format:
+    """Return a format that can be written.
+
+    Raises:
+        ConfigError: There is none of this name, or it is only read.
+    """
+    able = [format.name for format in FORMATS.values() if format.write is not None]
+    if name not in FORMATS:
+        raise ConfigError(f"no data format is called {name!r}: {nearest(name, able)}")
+    if FORMATS[name].write is None:
+        raise ConfigError(
+            f"the format {name!r} can be read, but not written: choose one of {', '.join(able)}."
+        )
+    return FORMATS[name]
+
+
+def convert(
+    splits: Mapping[str, Dataset], name: str, out: Path, *, strict: bool = False
+) -> Conversion:
+    """Write splits in a format, read them again and compare every object.
+
+    Args:
+        splits: Split name -> data set.
+        name: A name in `FORMATS`.
+        out: A folder that does not exist yet, or is empty. It appears last, whole.
+        strict: Write nothing where an object would not come back exactly.
+
+    Raises:
+        ConfigError: There is no such format, or it cannot be written.
+        DataError: The data cannot be expressed at all, or `strict` and something would be lost.
+        OutputError: The place cannot be written, or is not empty.
+    """
+    format = writable(name)
+    assert format.write is not None
+    with_masks(splits)
+    check_free(out)
+    out = out.absolute()
+    half_done = out.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        half_done.mkdir(parents=True)
+        named = uniquely_named(splits)
+        names = format.write(half_done, named)
+        result = _compared(format, splits, half_done, names)
+        if strict and not result.exact:
+            raise DataError(_refusal(result))
+        if out.is_dir():
+            out.rmdir()
+        half_done.rename(out)
+    except OSError as error:
+        raise output_error(out, error) from error
+    finally:
+        shutil.rmtree(half_done, ignore_errors=True)
+    return result
+
+
+def check_free(out: Path) -> None:
+    """Make sure that a folder is not there yet, or is empty.
+
+    Raises:
+        OutputError: It is not.
+    """
+    if out.is_dir() and not any(out.iterdir()):
+        return
+    if out.exists():
+        raise OutputError(
+            f"{out}: expected a folder that is new or empty, got one that holds something: choose "
+            "another place."
+            if out.is_dir()
+            else f"{out}: expected a folder that is new or empty, got a file: choose another place."
+        )
+
+
+def with_masks(splits: Mapping[str, Dataset]) -> None:
+    """Make sure that all objects have masks.
+
+    Raises:
+        DataError: Those of an image have boxes only.
+    """
+    for dataset in splits.values():
+        for index, record in enumerate(dataset.records):
+            if dataset.instances(index).masks is None:
+                raise DataError(
+                    f"{dataset.name}: expected masks, but image {record.name!r} has boxes only: "
+                    "give its objects masks, or leave it out."
+                )
+
+
+def _compared(
+    format: Format,
+    splits: Mapping[str, Dataset],
+    folder: Path,
+    names: Mapping[str, Any],
+) -> Conversion:
+    _, sources = find_sources(folder, format.name)
+    losses: dict[str, tuple[Difference, ...]] = {}
+    known: set[str] = set()
+    for split, before in splits.items():
+        after = open_source(format, sources[split], images=None, on_error="skip")
+        known.update(after.classes.names)
+        losses[split] = tuple(differences(before, after, names[split]))
+    wanted = dict.fromkeys(name for dataset in splits.values() for name in dataset.classes.names)
+    return Conversion(
+        format=format.name,
+        images={split: len(dataset) for split, dataset in splits.items()},
+        objects={
+            split: sum(len(dataset.instances(i)) for i in range(len(dataset)))
+            for split, dataset in splits.items()
+        },
+        losses=losses,
+        lost_classes=tuple(name for name in wanted if name not in known),
+    )
+
+
+def _refusal(result: Conversion) -> str:
+    found = [loss for losses in result.losses.values() for loss in losses]
+    return (
+        f"expected a conversion without loss, but {len(found)} of "
+        f"{sum(result.objects.values())} objects would not come back from {result.format} as they "
+        f"are (the first: {found[0]}): choose another format, or leave out --strict."
+    )

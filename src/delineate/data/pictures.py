@@ -1,0 +1,105 @@
+"""Find the file of a picture, and compare it with what its annotations say."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
+
+from delineate.core.boxes import Size
+from delineate.core.image import check_file, stored_size
+from delineate.data.sample import ImageRecord
+from delineate.errors import DataError
+
+THREADS = 8
+"""Looking at files is waiting, most of all on network disks."""
+
+
+class Broken(Exception):
+    """A record is broken: why, and what to do about it."""
+
+    def __init__(self, why: str, fix: str) -> None:
+        super().__init__(why)
+        self.why, self.fix = why, fix
+
+    @classmethod
+    def by(cls, error: DataError) -> "Broken":
+        """Divide a sentence of core, which ends with the remedy after a colon."""
+        why, _, fix = str(error).rpartition(": ")
+        return cls(why, fix.rstrip("."))
+
+
+def found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
+    """Find an image's file and compare it with what the annotations say of it.
+
+    Args:
+        record: Its name, relative to one of the folders, and its stated size.
+        folders: Where it is looked for, in this order.
+
+    Raises:
+        Broken: It is missing, unreadable, truncated, or of another size.
+    """
+    path = lies_at([folder / record.name for folder in folders])
+    return replace(record, path=path, size=checked_size(path, record.size))
+
+
+def lies_at(places: Sequence[Path]) -> Path:
+    """Return the first of several places at which there is something.
+
+    Raises:
+        Broken: There is nothing at any.
+    """
+    path = next((place for place in places if os.path.lexists(place)), None)
+    if path is not None:
+        return path
+    folders = list(dict.fromkeys(place.parent for place in places))
+    if shut := [f for f in folders if f.is_dir() and not os.access(f, os.X_OK)]:
+        raise Broken(f"this user may not look into {shut[0]}", "change its permissions")
+    raise Broken(
+        f"its file is missing in {' and in '.join(map(str, folders))}",
+        "put it there, or name the folder of the pictures with --images",
+    )
+
+
+def check_inside(name: str, folder: str = "the folder of images") -> None:
+    """Make sure that the name of a file, relative to a folder, stays inside it.
+
+    Raises:
+        Broken: It does not.
+    """
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise Broken(
+            f"its file's name leads out of {folder}", "write the name relative to that folder"
+        )
+
+
+def checked_size(path: Path, stated: Size | None) -> Size:
+    """Return the (height, width) of a picture, of which the header and the end are read.
+
+    Args:
+        path: Its file.
+        stated: What the annotations say; None: they say nothing.
+
+    Raises:
+        Broken: It is unreadable, truncated, or of another size than stated.
+    """
+    try:
+        size = check_file(path)
+        stored = size if stated in (None, size) else stored_size(path)
+    except DataError as error:
+        raise Broken.by(type(error)(str(error).replace(str(path), "its file"))) from None
+    if stated in (None, size):
+        return size
+    if stored == stated:
+        raise Broken(
+            f"the labels were drawn on the unrotated picture: it is stored with {_sides(stored)}, "
+            f"as the annotations say, but its EXIF orientation turns it to {_sides(size)}",
+            "remove the orientation from the picture, or turn the labels",
+        )
+    raise Broken(
+        f"the annotations say {_sides(stated)} pixels, its file has {_sides(size)}",
+        "put back the picture that the labels were drawn on, or scale the labels to this one",
+    )
+
+
+def _sides(size: Size) -> str:
+    return f"{size[1]} x {size[0]}"

@@ -1,0 +1,109 @@
+"""`delineate data convert`: a data set in another format, and what that has cost."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from delineate.data.annotated import OnError
+from delineate.data.conversion import Conversion, check_free, convert, writable
+from delineate.data.formats import FORMATS, open_splits
+from delineate.jobs.opening import Say, plural, tell_problems
+
+_SHOWN = 30  # losses in the text; --json has all
+
+
+def convert_data(
+    source: Path,
+    out: Path,
+    *,
+    to: str,
+    images: Path | None = None,
+    format: str | None = None,
+    on_error: OnError = "stop",
+    strict: bool = False,
+    say: Say,
+) -> Conversion:
+    """Convert a data set.
+
+    Args:
+        source: A data folder or file.
+        out: A folder that is new or empty.
+        to: Name of the format to write.
+        images: Folder of the pictures, where it is not the usual one.
+        format: Name of the source's format; None: found out.
+        on_error: What broken records do.
+        strict: Write nothing where an object would not come back exactly.
+        say: Receives lines for the user.
+
+    Raises:
+        ConfigError: There is no such format, or it cannot be written.
+        DataError: The source cannot be read, or `strict` and something would be lost.
+        OutputError: The place cannot be written, or is not empty.
+    """
+    writable(to)
+    check_free(out)
+    splits = open_splits(source, images=images, format=format, on_error=on_error)
+    for dataset in splits.values():
+        tell_problems(dataset, say)
+    return convert(splits, to, out, strict=strict)
+
+
+def summary(result: Conversion, out: Path) -> str:
+    """Return what became of the objects, to read: each that was lost or changed, and a total."""
+    lines: list[str] = []
+    found = [(split, loss) for split, losses in result.losses.items() for loss in losses]
+    lines += [f"{split}: {loss}" for split, loss in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"... and {len(found) - _SHOWN} more: --json lists all")
+    if result.lost_classes:
+        lines.append(f"classes without objects, unknown now: {', '.join(result.lost_classes)}")
+    total = sum(result.objects.values())
+    objects = plural(total, "object")
+    if result.exact:
+        lines.append(f"{objects}: all come back exactly")
+    else:
+        counts = {kind: 0 for kind in ("missing", "mask", "class", "crowd", "extra")}
+        for _, loss in found:
+            counts[loss.kind] = counts.get(loss.kind, 0) + 1
+        words = {
+            "missing": "lost",
+            "mask": "with another outline",
+            "class": "of another class",
+            "crowd": "whose crowd mark is lost",
+            "extra": "too many",
+            "image": "images lost",
+        }
+        told = ", ".join(f"{count:,} {words[kind]}" for kind, count in counts.items() if count)
+        ious = [loss.iou for _, loss in found if loss.kind == "mask"]
+        worst = f"; smallest IoU {min(ious):.4f}" if ious else ""
+        lines.append(f"{objects}: {told}{worst}")
+    splits = ", ".join(f"{split} {count:,}" for split, count in result.images.items())
+    lines.append(f"wrote {out} ({FORMATS[result.format].title}; images: {splits})")
+    return "\n".join(lines)
+
+
+def format_rows() -> list[dict[str, Any]]:
+    """Return what there is to know of each format."""
+    return [
+        {
+            "name": format.name,
+            "title": format.title,
+            "layout": format.layout,
+            "writes": format.write is not None,
+        }
+        for format in FORMATS.values()
+    ]
+
+
+def format_table(rows: list[dict[str, Any]]) -> str:
+    """Return the formats to read."""
+    width = max(len(row["name"]) for row in rows)
+    lines: list[str] = []
+    for row in rows:
+        kind = "read, write" if row["writes"] else "read"
+        lines.append(f"{row['name']:{width}}  {row['title']} ({kind})")
+        indent = " " * (width + 2)
+        lines += textwrap.wrap(
+            row["layout"], 98, initial_indent=indent, subsequent_indent=indent
+        )
+    return "\n".join(lines)
