@@ -153,5 +153,6 @@ def _paintwork(thing: Thing, grain: Field, rng: np.random.Generator) -> Field:
     change = np.array(thing.shape.second, np.float32) - 1
     height, width = thing.outline.shape
     x, y = rng.integers(len(grain) - max(height, width), size=2)
-    share = thing.shape.surface(thing.u, thing.v, grain[y : y + height, x : x + width], thing.traits)
+    cut = grain[y : y + height, x : x + width]
+    share = thing.shape.surface(thing.u, thing.v, cut, thing.traits)
     return base * (1 + np.clip(share, 0, 1)[..., None] * change)

@@ -63,7 +63,7 @@ def lay_out(
     for label in wanted:
         shapes = strangers if label is None else world.shapes[names[label]]
         for _ in range(_TRIES):
-            shape = shapes[rng.integers(len(shapes))]
+            shape = shapes[int(rng.integers(len(shapes)))]
             if slots is not None and label is not None:
                 place = next(slots, None)
             else:

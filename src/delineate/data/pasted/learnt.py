@@ -1,0 +1,185 @@
+"""What is learnt from labelled data: which objects there are, how large, where, how close together.
+
+Nothing is fitted to a formula: a made picture repeats what was counted. Number, classes and sizes
+of its objects are those of a real picture, a little changed; places are those of real objects of
+the class, moved by the width of a kernel (D. W. Scott, "Multivariate Density Estimation", 1992).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from delineate.core.instances import Instances
+from delineate.core.rle import Bitmap
+from delineate.data.sample import Dataset
+from delineate.errors import DataError
+
+LOOKED_AT = 1000
+"""Most images that are learnt from, spread evenly over the data."""
+
+LEAST_AREA = 16  # pixels of an object that is worth cutting out
+_LEAST_SIDE = 3
+_CONTACT = 0.15  # share of the rim that others touch beyond which an object may be half hidden
+_ELONGATED = 1.25  # length over width from which on an object has a direction
+_KNOWN = 12  # objects with a direction that tell whether directions matter
+_ALIGNED = 0.35  # length of the mean direction (0: all ways, 1: one way) beyond which they do
+_CAREFUL = 15.0  # degrees of turn where directions matter, or may
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learnt:
+    """The objects of a labelled data set: a row for each, crowds left out, and what they tell.
+
+    Attributes:
+        images: (m,) indices of the images looked at.
+        image: (n,) index of the image each object is in.
+        row: (n,) its place in the instances of that image.
+        label: (n,) its class.
+        id: (n,) its annotation's id, -1 where there is none.
+        size: (n,) root of its area, as a share of the image's short side.
+        centre: (n, 2) x and y of its box's centre, as shares of width and height.
+        touches: (n,) whether it touches another.
+        usable: (n,) whether it can be cut out: not cut off by the border, not hidden by others as
+            far as can be told, and not tiny. Of a class without such, those of the second choice.
+        turn: Degrees by which objects may be turned, either way: 180 where they lie in all
+            directions, as cells or tools on a bench do, 15 where they have an up.
+    """
+
+    images: Indices
+    image: Indices
+    row: Indices
+    label: Indices
+    id: Indices
+    size: npt.NDArray[np.float64]
+    centre: npt.NDArray[np.float64]
+    touches: npt.NDArray[np.bool_]
+    usable: npt.NDArray[np.bool_]
+    turn: float
+
+    def within(self, image: int) -> Indices:
+        """Return the objects of an image."""
+        return np.flatnonzero(self.image == image)
+
+    def place_like(self, object_: int, rng: np.random.Generator) -> tuple[float, float]:
+        """Return where an object of the class of `object_` may lie, as shares of width and height.
+
+        Args:
+            object_: A row.
+            rng: The only source of chance.
+        """
+        alike = self.centre[self.label == self.label[object_]]
+        wide = alike.std(axis=0) * len(alike) ** (-1 / 6) if len(alike) > 1 else np.full(2, 0.2)
+        x, y = alike[rng.integers(len(alike))] + wide * rng.standard_normal(2)
+        return float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1))
+
+
+def learn(dataset: Dataset) -> Learnt:
+    """Look at the objects of a data set; no pixels are read.
+
+    Raises:
+        DataError: It has no object that could be cut out.
+    """
+    spread = np.linspace(0, max(len(dataset) - 1, 0), min(len(dataset), LOOKED_AT))
+    images = np.unique(spread.astype(np.int64))
+    rows = [row for image in images.tolist() for row in _rows(image, dataset.instances(image))]
+    if not any(row.choice for row in rows):
+        raise DataError(
+            f"{dataset.name}: expected objects with masks that can be cut out, got none among the "
+            f"{len(rows)} of {len(images)} images (crowds and objects of less than {LEAST_AREA} "
+            "pixels do not count): label some, or draw scenes without --from."
+        )
+    image, row, label, ids, size, x, y, touches, choice, ways = map(
+        np.array, zip(*rows, strict=True)
+    )
+    best = np.array([choice[label == one].max(initial=0) for one in range(label.max() + 1)])[label]
+    return Learnt(
+        images=images,
+        image=image,
+        row=row,
+        label=label,
+        id=ids,
+        size=size,
+        centre=np.stack([x, y], axis=1),
+        touches=touches,
+        usable=(choice == best) & (choice > 0),
+        turn=_turn(ways, label),
+    )
+
+
+class _Row(NamedTuple):
+    image: int
+    row: int
+    label: int
+    id: int
+    size: float
+    x: float
+    y: float
+    touches: bool
+    choice: int  # 2: can be cut out; 1: perhaps half hidden; 0: no
+    way: complex  # twice its direction as a unit number; 0 where it has none
+
+
+def _rows(image: int, instances: Instances) -> list[_Row]:
+    masks = instances.masks
+    if masks is None:
+        return []
+    height, width = instances.image_size
+    order = np.argsort(-masks.areas, kind="stable")  # what is small lies before what is large
+    front = np.pad(masks.label_map(order.tolist()), 1)
+    rows = []
+    for i in range(len(masks)):
+        crop, (x0, y0) = masks.crop(i)
+        if not crop.size or (instances.crowd is not None and instances.crowd[i]):
+            continue
+        h, w = crop.shape
+        rim = cv2.dilate(np.pad(crop, 1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        rim[1:-1, 1:-1] &= ~crop
+        around = front[y0 : y0 + h + 2, x0 : x0 + w + 2][rim]
+        contact = float(np.mean((around != 0) & (around != i + 1)))
+        area = int(np.count_nonzero(crop))
+        is_cut = x0 == 0 or y0 == 0 or x0 + w == width or y0 + h == height
+        is_tiny = area < LEAST_AREA or min(h, w) < _LEAST_SIDE
+        rows.append(
+            _Row(
+                image=image,
+                row=i,
+                label=int(instances.labels[i]),
+                id=-1 if instances.ids is None else int(instances.ids[i]),
+                size=math.sqrt(area) / min(height, width),
+                x=(x0 + w / 2) / width,
+                y=(y0 + h / 2) / height,
+                touches=contact > 0,
+                choice=0 if is_tiny or is_cut else 1 if contact > _CONTACT else 2,
+                way=_way(crop),
+            )
+        )
+    return rows
+
+
+def _way(crop: Bitmap) -> complex:
+    """Return twice the direction of a mask's longer axis, as a number of length 1, or 0."""
+    moments = cv2.moments(np.ascontiguousarray(crop).view(np.uint8), binaryImage=True)
+    across, along = moments["mu20"] - moments["mu02"], 2 * moments["mu11"]
+    spread = moments["mu20"] + moments["mu02"]
+    apart = math.hypot(across, along)
+    if spread + apart <= _ELONGATED**2 * (spread - apart) or apart == 0:
+        return 0j
+    return complex(across, along) / apart
+
+
+def _turn(ways: npt.NDArray[np.complex128], label: Indices) -> float:
+    """Return 180 if the objects of each class lie in all directions, rather than up or across."""
+    alignments, counts = [], []
+    for one in np.unique(label[ways != 0]):
+        own = ways[(label == one) & (ways != 0)]
+        alignments.append(max(abs(own.mean()), abs(np.square(own).mean())))
+        counts.append(len(own))
+    if sum(counts) < _KNOWN or np.average(alignments, weights=counts) > _ALIGNED:
+        return _CAREFUL
+    return 180.0

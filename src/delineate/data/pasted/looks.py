@@ -1,0 +1,104 @@
+"""What images and their objects look like, so that what is pasted suits the place.
+
+Colours are CIE L*a*b*, in which equal distances look about equally large (10 is a clear one).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from delineate.core.image import ImageArray
+from delineate.core.masks import Masks
+from delineate.data.layers import Field
+from delineate.data.pasted.learnt import Learnt
+from delineate.data.sample import Dataset
+
+_ALIKE = 12.0  # distance up to which two grounds are of one kind
+_NEXT = 1.5  # of the distance to the nearest ground, where none is so near
+_FEW = 6  # images from which nothing can be told
+_TELLS = 0.5  # share of the objects' differences that remains between images of like ground
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Looks:
+    """The colours of the images and objects of a `Learnt`.
+
+    Attributes:
+        ground: (m, 3) mean colour around the objects of each image.
+        mean: (n, 3) mean colour of each object.
+        contrast: (n,) standard deviation of its lightness.
+        coupled: Whether like objects lie on like grounds, as under different stains and
+            microscopes: then objects are only pasted where the ground looks like their own.
+    """
+
+    ground: Field
+    mean: Field
+    contrast: Field
+    coupled: bool
+
+
+def look_at(dataset: Dataset, learnt: Learnt) -> Looks:
+    """Read the images of a data set and measure their colours."""
+    grounds = []
+    mean, contrast = np.zeros((len(learnt.row), 3)), np.zeros(len(learnt.row))
+    for image in learnt.images.tolist():
+        sample = dataset[image]
+        masks = sample.instances.masks
+        lab = to_lab(sample.image)
+        grounds.append(_ground(lab, masks))
+        for object_ in learnt.within(image).tolist():
+            assert masks is not None
+            crop, (x, y) = masks.crop(int(learnt.row[object_]))
+            pixels = lab[y : y + crop.shape[0], x : x + crop.shape[1]][crop]
+            mean[object_], contrast[object_] = pixels.mean(axis=0), pixels[:, 0].std()
+    ground = np.array(grounds)
+    return Looks(
+        ground=ground,
+        mean=mean,
+        contrast=contrast,
+        coupled=_coupled(ground, mean, learnt),
+    )
+
+
+def suitable(looks: Looks, ground: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return (m,) from which images objects may be pasted on a ground of the given colour."""
+    apart = np.linalg.norm(looks.ground - ground, axis=1)
+    if not looks.coupled:
+        return np.ones(len(apart), bool)
+    near: npt.NDArray[np.bool_] = apart <= max(_ALIKE, _NEXT * float(apart.min()))
+    return near
+
+
+def to_lab(image: ImageArray) -> Field:
+    """Return (h, w, 3) float32 L*a*b*."""
+    return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab))
+
+
+def to_rgb(lab: Field) -> Field:
+    """Return (h, w, 3) float32 RGB tones from 0 to 255."""
+    return np.asarray(255 * cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
+
+
+def _ground(lab: Field, masks: Masks | None) -> npt.NDArray[np.float64]:
+    """Return the mean colour of what no object covers, or of all where they cover everything."""
+    free = np.ones(lab.shape[:2], bool) if masks is None else masks.label_map() == 0
+    pixels = lab[free] if free.any() else lab.reshape(-1, 3)
+    return np.asarray(pixels.mean(axis=0), np.float64)
+
+
+def _coupled(ground: Field, mean: Field, learnt: Learnt) -> bool:
+    """Ask whether images of like ground have objects of like colour, more than any two have."""
+    own = np.array([np.bincount(learnt.label, m) for m in mean.T]).T
+    own = mean - (own / np.maximum(np.bincount(learnt.label), 1)[:, None])[learnt.label]
+    places = [np.flatnonzero(learnt.image == image) for image in learnt.images]
+    full = [i for i, rows in enumerate(places) if len(rows)]
+    if len(full) < _FEW:
+        return True
+    objects = np.array([own[places[i]].mean(axis=0) for i in full])
+    apart = np.linalg.norm(ground[full][:, None] - ground[full][None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    nearest = objects[apart.argmin(axis=1)]
+    between = np.square(objects - nearest).sum()
+    return bool(between < _TELLS * 2 * np.square(objects - objects.mean(axis=0)).sum())
