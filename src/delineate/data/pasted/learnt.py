@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from delineate.core.boxes import Size
 from delineate.core.instances import Instances
 from delineate.core.rle import Bitmap
+from delineate.data.layers import overlap
 from delineate.data.sample import Dataset
 from delineate.errors import DataError
 
@@ -42,9 +44,13 @@ class Learnt:
         row: (n,) its place in the instances of that image.
         label: (n,) its class.
         id: (n,) its annotation's id, -1 where there is none.
-        size: (n,) root of its area, as a share of the image's short side.
+        side: (n,) root of its area, in pixels,
+        size: (n,) and as a share of the image's short side.
         centre: (n, 2) x and y of its box's centre, as shares of width and height.
+        edge: (n,) whether the border of the image cuts it off: how large it is, is not known.
         touches: (n,) whether it touches another.
+        alone: (n,) whether none lies so near that a piece of it would be cut out, too, if some of
+            what is around were taken along (see `surroundings`).
         usable: (n,) whether it can be cut out: not cut off by the border, not hidden by others as
             far as can be told, and not tiny. Of a class without such, those of the second choice.
         turn: Degrees by which objects may be turned, either way: 180 where they lie in all
@@ -56,9 +62,12 @@ class Learnt:
     row: Indices
     label: Indices
     id: Indices
+    side: npt.NDArray[np.float64]
     size: npt.NDArray[np.float64]
     centre: npt.NDArray[np.float64]
+    edge: npt.NDArray[np.bool_]
     touches: npt.NDArray[np.bool_]
+    alone: npt.NDArray[np.bool_]
     usable: npt.NDArray[np.bool_]
     turn: float
 
@@ -66,17 +75,18 @@ class Learnt:
         """Return the objects of an image."""
         return np.flatnonzero(self.image == image)
 
-    def place_like(self, object_: int, rng: np.random.Generator) -> tuple[float, float]:
-        """Return where an object of the class of `object_` may lie, as shares of width and height.
+    def place_like(self, object_: int, size: Size, rng: np.random.Generator) -> tuple[float, float]:
+        """Return x and y where an object of the class of `object_` may lie, in pixels.
 
         Args:
             object_: A row.
+            size: (height, width) of the picture.
             rng: The only source of chance.
         """
         alike = self.centre[self.label == self.label[object_]]
         wide = alike.std(axis=0) * len(alike) ** (-1 / 6) if len(alike) > 1 else np.full(2, 0.2)
         x, y = alike[rng.integers(len(alike))] + wide * rng.standard_normal(2)
-        return float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1))
+        return size[1] * float(np.clip(x, 0, 1)), size[0] * float(np.clip(y, 0, 1))
 
 
 def learn(dataset: Dataset) -> Learnt:
@@ -94,7 +104,7 @@ def learn(dataset: Dataset) -> Learnt:
             f"{len(rows)} of {len(images)} images (crowds and objects of less than {LEAST_AREA} "
             "pixels do not count): label some, or draw scenes without --from."
         )
-    image, row, label, ids, size, x, y, touches, choice, ways = map(
+    image, row, label, ids, side, size, x, y, edge, touches, alone, choice, ways = map(
         np.array, zip(*rows, strict=True)
     )
     best = np.array([choice[label == one].max(initial=0) for one in range(label.max() + 1)])[label]
@@ -104,9 +114,12 @@ def learn(dataset: Dataset) -> Learnt:
         row=row,
         label=label,
         id=ids,
+        side=side,
         size=size,
         centre=np.stack([x, y], axis=1),
+        edge=edge,
         touches=touches,
+        alone=alone,
         usable=(choice == best) & (choice > 0),
         turn=_turn(ways, label),
     )
@@ -117,10 +130,13 @@ class _Row(NamedTuple):
     row: int
     label: int
     id: int
+    side: float
     size: float
     x: float
     y: float
+    edge: bool
     touches: bool
+    alone: bool
     choice: int  # 2: can be cut out; 1: perhaps half hidden; 0: no
     way: complex  # twice its direction as a unit number; 0 where it has none
 
@@ -131,18 +147,16 @@ def _rows(image: int, instances: Instances) -> list[_Row]:
         return []
     height, width = instances.image_size
     order = np.argsort(-masks.areas, kind="stable")  # what is small lies before what is large
-    front = np.pad(masks.label_map(order.tolist()), 1)
+    front = masks.label_map(order.tolist())
     rows = []
     for i in range(len(masks)):
         crop, (x0, y0) = masks.crop(i)
         if not crop.size or (instances.crowd is not None and instances.crowd[i]):
             continue
         h, w = crop.shape
-        rim = cv2.dilate(np.pad(crop, 1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        rim[1:-1, 1:-1] &= ~crop
-        around = front[y0 : y0 + h + 2, x0 : x0 + w + 2][rim]
-        contact = float(np.mean((around != 0) & (around != i + 1)))
         area = int(np.count_nonzero(crop))
+        around = _others(front, i, crop, (x0, y0), 1)
+        contact = float(around.mean())
         is_cut = x0 == 0 or y0 == 0 or x0 + w == width or y0 + h == height
         is_tiny = area < LEAST_AREA or min(h, w) < _LEAST_SIDE
         rows.append(
@@ -151,15 +165,35 @@ def _rows(image: int, instances: Instances) -> list[_Row]:
                 row=i,
                 label=int(instances.labels[i]),
                 id=-1 if instances.ids is None else int(instances.ids[i]),
+                side=math.sqrt(area),
                 size=math.sqrt(area) / min(height, width),
                 x=(x0 + w / 2) / width,
                 y=(y0 + h / 2) / height,
+                edge=is_cut,
                 touches=contact > 0,
+                alone=not _others(front, i, crop, (x0, y0), surroundings(math.sqrt(area))).any(),
                 choice=0 if is_tiny or is_cut else 1 if contact > _CONTACT else 2,
                 way=_way(crop),
             )
         )
     return rows
+
+
+def surroundings(side: float) -> int:
+    """Return how many pixels around an object of a root area of `side` may be taken along."""
+    return max(2, round(0.15 * side))
+
+
+def _others(
+    front: npt.NDArray[np.int32], i: int, crop: Bitmap, origin: tuple[int, int], reach: int
+) -> npt.NDArray[np.bool_]:
+    """Tell of each pixel of the picture within `reach` of object `i` whether it is another's."""
+    wide = np.pad(crop, reach).astype(np.uint8)
+    rim = cv2.dilate(wide, np.ones((2 * reach + 1,) * 2, np.uint8)) > wide
+    in_picture, in_rim = overlap((origin[0] - reach, origin[1] - reach), wide.shape, front.shape)
+    there = front[in_picture][rim[in_rim]]
+    others: npt.NDArray[np.bool_] = (there != 0) & (there != i + 1)
+    return others if others.size else np.zeros(1, np.bool_)
 
 
 def _way(crop: Bitmap) -> complex:

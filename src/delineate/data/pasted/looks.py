@@ -27,6 +27,7 @@ class Looks:
 
     Attributes:
         ground: (m, 3) mean colour around the objects of each image.
+        chroma: (m, 2) mean a* and b* of its objects, of the ground where there are none.
         mean: (n, 3) mean colour of each object.
         contrast: (n,) standard deviation of its lightness.
         coupled: Whether like objects lie on like grounds, as under different stains and
@@ -34,6 +35,7 @@ class Looks:
     """
 
     ground: Field
+    chroma: Field
     mean: Field
     contrast: Field
     coupled: bool
@@ -54,20 +56,34 @@ def look_at(dataset: Dataset, learnt: Learnt) -> Looks:
             pixels = lab[y : y + crop.shape[0], x : x + crop.shape[1]][crop]
             mean[object_], contrast[object_] = pixels.mean(axis=0), pixels[:, 0].std()
     ground = np.array(grounds)
+    rows = [learnt.within(image) for image in learnt.images.tolist()]
+    chroma = [mean[r, 1:].mean(axis=0) if len(r) else ground[i, 1:] for i, r in enumerate(rows)]
     return Looks(
         ground=ground,
+        chroma=np.array(chroma),
         mean=mean,
         contrast=contrast,
         coupled=_coupled(ground, mean, learnt),
     )
 
 
-def suitable(looks: Looks, ground: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Return (m,) from which images objects may be pasted on a ground of the given colour."""
+def suitable(
+    looks: Looks, ground: npt.NDArray[np.float64], image: int | None
+) -> npt.NDArray[np.bool_]:
+    """Return (m,) from which images objects may be pasted on a ground.
+
+    Args:
+        looks: Of all images.
+        ground: (3,) its mean colour.
+        image: The image it was made of, 0 .. m-1, whose objects tell of what colours they are on
+            such a ground; None: it was made of none.
+    """
     apart = np.linalg.norm(looks.ground - ground, axis=1)
     if not looks.coupled:
         return np.ones(len(apart), bool)
     near: npt.NDArray[np.bool_] = apart <= max(_ALIKE, _NEXT * float(apart.min()))
+    if image is not None:
+        near &= np.linalg.norm(looks.chroma - looks.chroma[image], axis=1) <= _ALIKE
     return near
 
 
