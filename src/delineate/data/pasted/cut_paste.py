@@ -15,7 +15,7 @@ from delineate.data.pasted.grounds import Grounds, OwnGrounds
 from delineate.data.pasted.layout import Spot, lay_out
 from delineate.data.pasted.learnt import learn
 from delineate.data.pasted.looks import look_at, suitable
-from delineate.data.pasted.pasting import Paste, Wear, cut, lay
+from delineate.data.pasted.pasting import TAKES_ALONG, Paste, Wear, cut, lay, shadow
 from delineate.data.pasted.shelf import Shelf
 from delineate.data.sample import Dataset
 from delineate.data.synth import Laid, SynthDataset
@@ -135,6 +135,8 @@ class CutPaste(SynthDataset):
             for paste in pastes:
                 image = self._sources(int(self.learnt.image[paste.object_]))
                 wear = self._wear(paste, own, rng)
+                if self.looks.shade and paste.blend not in TAKES_ALONG:  # else it is on what came
+                    blend(canvas, shadow(paste, self.looks.shade))
                 blend(canvas, lay(paste, cut(image, paste.window), canvas, wear))
             return np.asarray(np.clip(canvas + 0.5, 0, 255), np.uint8)
 

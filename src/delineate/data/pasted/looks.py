@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from delineate.core.image import ImageArray
 from delineate.core.masks import Masks
-from delineate.data.layers import Field
-from delineate.data.pasted.learnt import Learnt
+from delineate.core.rle import Bitmap
+from delineate.data.layers import Field, overlap
+from delineate.data.pasted.learnt import Learnt, surroundings
 from delineate.data.sample import Dataset
 
 _ALIKE = 12.0  # distance up to which two grounds are of one kind
@@ -30,6 +31,8 @@ class Looks:
         chroma: (m, 2) mean a* and b* of its objects, of the ground where there are none.
         mean: (n, 3) mean colour of each object.
         contrast: (n,) standard deviation of its lightness.
+        shade: Share of the light that is missing close around objects, as under things that lie on
+            something; 0 where they do not darken it.
         coupled: Whether like objects lie on like grounds, as under different stains and
             microscopes: then objects are only pasted where the ground looks like their own.
     """
@@ -38,12 +41,13 @@ class Looks:
     chroma: Field
     mean: Field
     contrast: Field
+    shade: float
     coupled: bool
 
 
 def look_at(dataset: Dataset, learnt: Learnt) -> Looks:
     """Read the images of a data set and measure their colours."""
-    grounds = []
+    grounds, rims = [], []
     mean, contrast = np.zeros((len(learnt.row), 3)), np.zeros(len(learnt.row))
     for image in learnt.images.tolist():
         sample = dataset[image]
@@ -55,6 +59,9 @@ def look_at(dataset: Dataset, learnt: Learnt) -> Looks:
             crop, (x, y) = masks.crop(int(learnt.row[object_]))
             pixels = lab[y : y + crop.shape[0], x : x + crop.shape[1]][crop]
             mean[object_], contrast[object_] = pixels.mean(axis=0), pixels[:, 0].std()
+            if learnt.alone[object_]:
+                dark = _rim(lab[..., 0], crop, (x, y), surroundings(float(learnt.side[object_])))
+                rims.append(dark / max(grounds[-1][0], 1.0))
     ground = np.array(grounds)
     rows = [learnt.within(image) for image in learnt.images.tolist()]
     chroma = [mean[r, 1:].mean(axis=0) if len(r) else ground[i, 1:] for i, r in enumerate(rows)]
@@ -63,6 +70,7 @@ def look_at(dataset: Dataset, learnt: Learnt) -> Looks:
         chroma=np.array(chroma),
         mean=mean,
         contrast=contrast,
+        shade=max(1 - float(np.median(rims)), 0.0) if rims else 0.0,
         coupled=_coupled(ground, mean, learnt),
     )
 
@@ -95,6 +103,17 @@ def to_lab(image: ImageArray) -> Field:
 def to_rgb(lab: Field) -> Field:
     """Return (h, w, 3) float32 RGB tones from 0 to 255."""
     return np.asarray(255 * cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
+
+
+def _rim(lightness: Field, crop: Bitmap, origin: tuple[int, int], reach: int) -> float:
+    """Return the mean lightness within `reach` of an object."""
+    wide = np.pad(crop, reach).astype(np.uint8)
+    rim = cv2.dilate(wide, np.ones((2 * reach + 1,) * 2, np.uint8)) > wide
+    in_picture, in_rim = overlap(
+        (origin[0] - reach, origin[1] - reach), wide.shape, lightness.shape
+    )
+    around = lightness[in_picture][rim[in_rim]]
+    return float(around.mean()) if around.size else float(lightness.mean())
 
 
 def _ground(lab: Field, masks: Masks | None) -> npt.NDArray[np.float64]:

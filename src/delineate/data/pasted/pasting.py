@@ -102,6 +102,21 @@ def lay(paste: Paste, part: ImageArray, canvas: Field, wear: Wear | None) -> Lay
     return Layer(tones=tones, cover=cover, origin=paste.origin)
 
 
+def shadow(paste: Paste, shade: float) -> Layer:
+    """Return the darkness close around an object that lies on something.
+
+    Args:
+        paste: Where the object goes.
+        shade: See `Looks`.
+    """
+    soft = 0.5 * surroundings(paste.side)
+    room = int(3 * soft) + 1
+    wide = np.pad(paste.mask, room).astype(np.float32)
+    cover = np.asarray(cv2.GaussianBlur(wide, (0, 0), soft)) * min(2 * shade, 0.9)
+    origin = paste.origin[0] - room, paste.origin[1] - room
+    return Layer(tones=np.zeros((*cover.shape, 3), np.float32), cover=cover, origin=origin)
+
+
 def _worn(patch: ImageArray, mask: Bitmap, wear: Wear) -> Field:
     """Move the mean and the contrast of an object's colours towards others."""
     lab = to_lab(patch)
