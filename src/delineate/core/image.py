@@ -135,14 +135,25 @@ def image_size(path: str | os.PathLike[str]) -> Size:
         return _upright_size(_open(stream, name))
 
 
+@contextlib.contextmanager
+def opened(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
+    """Give a picture of which only the header is read; for what `read_image` does not give.
+
+    Raises:
+        ImageError: It is missing, empty or no image; or whatever goes wrong in the block.
+    """
+    with _stream(source) as (stream, name), _decoding(name):
+        yield _open(stream, name)
+
+
 def stored_size(path: str | os.PathLike[str]) -> Size:
     """Return the size in which the pixels are stored, before any orientation, by the header alone.
 
     Raises:
         ImageError: The file is missing, empty or no image.
     """
-    with _stream(path) as (stream, name), _decoding(name):
-        width, height = _open(stream, name).size
+    with opened(path) as image:
+        width, height = image.size
         return height, width
 
 

@@ -6,9 +6,8 @@ truth. An outline that covers no pixel gives an empty mask and a box of no size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +29,7 @@ _HELD_BYTES = 100_000_000  # of masks that stay in memory
 _OBJECT_BYTES = 500  # what an object takes beside the runs of its mask, about
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(NamedTuple):
     """One sound annotation; area and box (xywh) are as the file states them, NaN if it does not."""
 
     id: int

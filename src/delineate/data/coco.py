@@ -11,6 +11,7 @@ from typing import Any
 from delineate.core.classes import ClassMap
 from delineate.core.json_file import kind, read_json
 from delineate.core.json_keys import first_mark, has_keys
+from delineate.core.json_stream import read_lists
 from delineate.data.annotated import (
     AnnotatedDataset,
     Annotation,
@@ -18,7 +19,7 @@ from delineate.data.annotated import (
     check_on_error,
     settle,
 )
-from delineate.data.coco_checks import check_annotations, check_images
+from delineate.data.coco_checks import check_annotations, check_images, compact_outlines
 from delineate.data.layouts import Sources, files
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError
@@ -60,7 +61,7 @@ def read_coco(
     """
     check_on_error(on_error)
     path = Path(path)
-    content = read_content(path)
+    content = checked_content(path, read_lists(path, {"annotations": compact_outlines}))
     try:
         classes = ClassMap.from_coco(content["categories"])
     except DataError as error:
@@ -87,7 +88,11 @@ def read_coco(
 
 def read_content(path: Path) -> dict[str, list[Any]]:
     """Read the file and check its outermost structure."""
-    content = read_json(path)
+    return checked_content(path, read_json(path))
+
+
+def checked_content(path: Path, content: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - JSON
+    """Check the outermost structure of what a file holds, and return it."""
     if not isinstance(content, dict):
         first = content[0] if isinstance(content, list) and content else None
         of_results = isinstance(first, dict) and "score" in first

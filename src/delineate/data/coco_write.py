@@ -75,9 +75,31 @@ def check_names(dataset: Dataset) -> None:
         names.add(record.name)
 
 
+def put_picture(dataset: Dataset, index: int, target: Path) -> None:
+    """Copy or make one picture, whose folder is there.
+
+    Raises:
+        OutputError: It cannot be written.
+        DataError: It cannot be read.
+    """
+    source = dataset.records[index].path
+    if source is None:
+        write_image(target, dataset[index].image)
+        return
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        if error.filename == str(source):
+            raise DataError(
+                f"{source}: expected a picture, but it cannot be read ({error.strerror}): put it "
+                "back, or leave it out."
+            ) from error
+        raise output_error(target, error) from error
+
+
 def put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitStack) -> None:
     """Copy or make one picture; `undo` learns how to remove it and its folders."""
-    source, target = dataset.records[index].path, folder / dataset.records[index].name
+    target = folder / dataset.records[index].name
     try:
         if target.exists():
             _check_same(dataset, index, target)
@@ -86,10 +108,7 @@ def put_image(dataset: Dataset, index: int, folder: Path, undo: contextlib.ExitS
             missing.mkdir()
             undo.callback(quietly, missing.rmdir)
         undo.callback(quietly, target.unlink)
-        if source is None:
-            write_image(target, dataset[index].image)
-        else:
-            shutil.copyfile(source, target)
+        put_picture(dataset, index, target)
     except OSError as error:
         raise output_error(target, error) from error
 

@@ -8,7 +8,6 @@ decided here, once for all formats.
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from delineate.core import rle
 from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
 from delineate.data.annotated import AnnotatedDataset, Annotation, OnError, settle
-from delineate.data.pictures import THREADS, Broken, check_inside, checked_size, lies_at
+from delineate.data.pictures import Broken, check_inside, checked_size, in_threads, lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact, reaches
 from delineate.errors import DataError, nearest
@@ -65,23 +64,20 @@ class Collector:
     def pictures(self, listed: Sequence[Listed]) -> dict[str, ImageRecord]:
         """Look at the header and the end of each picture; return the sound ones by name."""
         sound: dict[str, ImageRecord] = {}
-        with ThreadPoolExecutor(THREADS) as pool:
-            for picture, looked_at in zip(listed, pool.map(_look, listed), strict=True):
-                self._listed += 1
-                where, action = f"image {picture.name!r}", "the image and its objects left out"
-                if picture.name in self._names:
-                    twice = Broken("it is listed already", "join the two records")
-                    self._problem(where, twice, "the second record left out")
-                elif isinstance(looked_at, Broken):
-                    self._problem(where, looked_at, action)
-                else:
-                    path, size = looked_at
-                    record = ImageRecord(
-                        image_id=self._listed, name=picture.name, path=path, size=size
-                    )
-                    sound[picture.name] = record
-                    self._records.append(record)
-                self._names.add(picture.name)
+        for picture, looked_at in zip(listed, in_threads(_look, listed), strict=True):
+            self._listed += 1
+            where, action = f"image {picture.name!r}", "the image and its objects left out"
+            if picture.name in self._names:
+                twice = Broken("it is listed already", "join the two records")
+                self._problem(where, twice, "the second record left out")
+            elif isinstance(looked_at, Broken):
+                self._problem(where, looked_at, action)
+            else:
+                path, size = looked_at
+                record = ImageRecord(image_id=self._listed, name=picture.name, path=path, size=size)
+                sound[picture.name] = record
+                self._records.append(record)
+            self._names.add(picture.name)
         return sound
 
     @contextlib.contextmanager
@@ -167,7 +163,7 @@ class Collector:
             name=name,
             classes=classes,
             records=self._records,
-            annotations=[_labelled(a, label[name]) for name, a in self._objects],
+            annotations=[a._replace(label=label[name]) for name, a in self._objects],
             problems=self._problems,
         )
 
@@ -188,15 +184,3 @@ def _held(segmentation: Any, size: Size) -> Compact:  # noqa: ANN401 - a strange
     if isinstance(segmentation, np.ndarray):
         return rle.to_string(segmentation, size)
     return compact(segmentation, size)
-
-
-def _labelled(annotation: Annotation, label: int) -> Annotation:
-    return Annotation(
-        id=annotation.id,
-        image_id=annotation.image_id,
-        label=label,
-        crowd=annotation.crowd,
-        area=annotation.area,
-        box=annotation.box,
-        segmentation=annotation.segmentation,
-    )

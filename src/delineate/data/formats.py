@@ -8,11 +8,23 @@ from typing import Protocol
 
 from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.annotated import OnError, check_on_error
+from delineate.data.cityscapes import find_cityscapes, read_cityscapes, write_cityscapes
 from delineate.data.coco import find_coco, read_coco
 from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
+from delineate.data.coco_panoptic_write import write_coco_panoptic_splits
 from delineate.data.coco_write import write_coco_splits
 from delineate.data.layouts import SPLITS, Source, Sources
+from delineate.data.mapillary import find_mapillary, read_mapillary
+from delineate.data.mots import find_mots, read_mots
+from delineate.data.png_ids import find_png_ids, read_png_ids, write_png_ids
+from delineate.data.png_instances import (
+    find_png_instances,
+    read_png_instances,
+    write_png_instances,
+)
 from delineate.data.sample import Dataset
+from delineate.data.voc import find_voc, read_voc
+from delineate.data.voc_write import write_voc
 from delineate.errors import ConfigError, DataError, nearest
 
 
@@ -72,6 +84,55 @@ _ALL = (
         layout="val.json, its maps in val/ and its pictures in images/ beside it",
         find=find_coco_panoptic,
         read=lambda source, **options: read_coco_panoptic(source.path, **options),
+        write=write_coco_panoptic_splits,
+    ),
+    Format(
+        name="voc",
+        title="Pascal VOC segmentation",
+        layout="SegmentationObject/, SegmentationClass/, JPEGImages/ and ImageSets/Segmentation/",
+        find=find_voc,
+        read=read_voc,
+        write=write_voc,
+    ),
+    Format(
+        name="cityscapes",
+        title="Cityscapes",
+        layout="gtFine/SPLIT/CITY/*_gtFine_instanceIds.png and leftImg8bit/SPLIT/CITY/",
+        find=find_cityscapes,
+        read=read_cityscapes,
+        write=write_cityscapes,
+    ),
+    Format(
+        name="png_ids",
+        title="maps of object numbers",
+        layout="images/NAME.jpg and masks/NAME.png, in which object n has the value n; perhaps "
+        "classes.json; or a folder of these for each split",
+        find=find_png_ids,
+        read=read_png_ids,
+        write=write_png_ids,
+    ),
+    Format(
+        name="png_instances",
+        title="one PNG for each object",
+        layout="NAME/images/NAME.png and NAME/masks/*.png, or NAME/masks/CLASS/*.png; or a folder "
+        "of these for each split",
+        find=find_png_instances,
+        read=read_png_instances,
+        write=write_png_instances,
+    ),
+    Format(
+        name="mapillary",
+        title="Mapillary Vistas",
+        layout="config_v*.json, SPLIT/images/ and SPLIT/v*/instances/",
+        find=find_mapillary,
+        read=read_mapillary,
+    ),
+    Format(
+        name="mots",
+        title="MOTS",
+        layout="images/ and instances/ with maps of 16 bits; perhaps instances/labels.txt",
+        find=find_mots,
+        read=read_mots,
     ),
 )
 

@@ -1,17 +1,23 @@
 """Find the file of a picture, and compare it with what its annotations say."""
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from delineate.core.boxes import Size
 from delineate.core.image import check_file, stored_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
 
-THREADS = 8
-"""Looking at files is waiting, most of all on network disks."""
+_THREADS = 8  # looking at files is waiting, most of all on network disks
+_AT_ONCE = 64  # handing a task to a thread costs more than looking at a file that is in memory
+
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 
 class Broken(Exception):
@@ -26,6 +32,15 @@ class Broken(Exception):
         """Divide a sentence of core, which ends with the remedy after a colon."""
         why, _, fix = str(error).rpartition(": ")
         return cls(why, fix.rstrip("."))
+
+
+def in_threads(function: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
+    """Apply a function that waits for files to every item, in several threads; keep the order."""
+    waiting = iter(items)
+    parts = iter(lambda: list(itertools.islice(waiting, _AT_ONCE)), [])
+    with ThreadPoolExecutor(_THREADS) as pool:
+        done = pool.map(lambda part: [function(item) for item in part], parts)
+        return list(itertools.chain.from_iterable(done))
 
 
 def found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:

@@ -47,6 +47,14 @@ def compact(segmentation: Any, size: Size) -> Compact:  # noqa: ANN401 - a stran
     return tuple(np.asarray(part, dtype=np.float64) for part in parts)
 
 
+def outlines(segmentation: Any) -> tuple[npt.NDArray[np.float64], ...] | None:  # noqa: ANN401
+    """Return polygons in their compact form if they surely can be read, else None."""
+    match segmentation:
+        case [list(), *_] if _polygons_are_sound(segmentation):
+            return tuple(np.array(part, dtype=np.float64) for part in segmentation)
+    return None
+
+
 def reaches(held: Compact, size: Size) -> bool:
     """Tell whether a mask may have pixels: False for polygons outside the image and empty RLEs."""
     if isinstance(held, str):
@@ -58,7 +66,7 @@ def reaches(held: Compact, size: Size) -> bool:
 
 def _touches(polygon: npt.NDArray[np.float64], size: Size) -> bool:
     height, width = size
-    if 0 < polygon[0] < width and 0 < polygon[1] < height:  # most do, and the rest is slower
+    if 0 < polygon.item(0) < width and 0 < polygon.item(1) < height:  # most do; the rest is slower
         return True
     xs, ys = polygon[0::2], polygon[1::2]
     inside = xs.max() > 0 and xs.min() < width and ys.max() > 0 and ys.min() < height
