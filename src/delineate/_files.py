@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -59,6 +60,30 @@ def writing_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             raise
     except OSError as error:
         raise output_error(path, error) from error
+
+
+@contextlib.contextmanager
+def making_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a folder to fill, which gets the name `path` when the block ends well.
+
+    Args:
+        path: A folder that is not there yet, or is empty. On failure it stays as it is.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    place = Path(path).absolute()
+    half_done = place.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        half_done.mkdir(parents=True)
+        yield half_done
+        if place.is_dir():
+            place.rmdir()
+        half_done.rename(place)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        shutil.rmtree(half_done, ignore_errors=True)
 
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:

@@ -27,6 +27,7 @@ def write_coco(
     copy_images: bool = True,
     info: Mapping[str, Any] | None = None,
     more: More | None = None,
+    count: Callable[[int], Iterable[int]] = range,
 ) -> None:
     """Write a data set that `read_coco` gives back exactly.
 
@@ -39,6 +40,7 @@ def write_coco(
             whose file names are then relative to the folder that the data set was read from.
         info: What the file says of itself, as COCO's `info`.
         more: Keys that the annotations of image `i` get beside COCO's own.
+        count: Counts through the pictures, as `range` does; what shows progress does so here.
 
     Raises:
         DataError: An image has no masks, or two images share a name, or two annotations an id.
@@ -48,7 +50,7 @@ def write_coco(
     path = Path(path)
     check_names(dataset)
     with contextlib.ExitStack() as undo:
-        for index in range(len(dataset) if copy_images else 0):
+        for index in count(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
             for line in _lines(dataset, info, more):

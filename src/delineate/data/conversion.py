@@ -1,13 +1,11 @@
 """Write a data set in another format, and tell what that has cost by reading the result again."""
 
-import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delineate._files import output_error
+from delineate._files import making_folder
 from delineate.data.comparison import Difference, differences
 from delineate.data.formats import FORMATS, Format, find_sources, open_source
 from delineate.data.naming import uniquely_named
@@ -86,22 +84,11 @@ def convert(
     assert format.write is not None
     with_masks(splits)
     check_free(out)
-    out = out.absolute()
-    half_done = out.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        half_done.mkdir(parents=True)
-        named = uniquely_named(splits)
-        names = format.write(half_done, named)
+    with making_folder(out) as half_done:
+        names = format.write(half_done, uniquely_named(splits))
         result = _compared(format, splits, half_done, names)
         if strict and not result.exact:
             raise DataError(_refusal(result))
-        if out.is_dir():
-            out.rmdir()
-        half_done.rename(out)
-    except OSError as error:
-        raise output_error(out, error) from error
-    finally:
-        shutil.rmtree(half_done, ignore_errors=True)
     return result
 
 

@@ -5,7 +5,7 @@ million pictures costs nothing until they are asked for: training reads them wit
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -18,7 +18,7 @@ from delineate.core.image import ImageArray
 from delineate.core.instances import Instances
 from delineate.data.coco_write import write_coco
 from delineate.data.layers import Extras, Stack
-from delineate.data.sample import Dataset, ImageRecord, Problem, Sample
+from delineate.data.sample import ImageRecord, Problem, Sample
 from delineate.errors import DataError
 
 Laid = tuple[Stack, Callable[[], ImageArray]]
@@ -33,43 +33,48 @@ class SynthDataset(ABC):
         classes: What is labelled.
         count: Number of pictures.
         seed: Another seed, other pictures.
+        first: Number of the first picture: those from 100 on are others than those up to 99.
 
     Raises:
-        DataError: The count or the seed is negative.
+        DataError: A number is negative.
     """
 
-    def __init__(self, name: str, classes: ClassMap, count: int, seed: int) -> None:
-        if count < 0 or seed < 0:
+    def __init__(self, name: str, classes: ClassMap, count: int, seed: int, first: int) -> None:
+        if min(count, seed, first) < 0:
             raise DataError(
-                f"expected a count of pictures and a seed from 0 on, got {count} and {seed}: "
-                "change what is negative."
+                "expected a count of pictures, a seed and a first number from 0 on, got "
+                f"{count}, {seed} and {first}: change what is negative."
             )
         self.name = name
         self.classes = classes
         self.problems: tuple[Problem, ...] = ()
-        self._count = count
+        self._numbers = range(first, first + count)
         self._seed = seed
         self._last: tuple[int, Laid] | None = None
 
     @abstractmethod
-    def _size(self, index: int) -> Size:
-        """Return (height, width) of picture `index`, at no cost."""
+    def _size(self, number: int) -> Size:
+        """Return (height, width) of a picture, at little cost."""
 
     @abstractmethod
-    def _lay_out(self, index: int) -> Laid:
-        """Lay picture `index` out."""
+    def _lay_out(self, number: int) -> Laid:
+        """Lay a picture out, with chance from `_chance(number)`."""
+
+    def _chance(self, number: int, *purpose: int) -> np.random.Generator:
+        """Return the chance that a picture has for one purpose; others do not take from it."""
+        return np.random.default_rng([self._seed, number, *purpose])
 
     @property
     def records(self) -> Sequence[ImageRecord]:
         """One record a picture, made when it is looked at."""
-        return _Records(self._count, self._record)
+        return _Records(self._numbers, self._record)
 
-    def _record(self, index: int) -> ImageRecord:
-        name = f"synth_{self._seed}_{index:06d}.png"
-        return ImageRecord(image_id=index + 1, name=name, path=None, size=self._size(index))
+    def _record(self, number: int) -> ImageRecord:
+        name = f"synth_{self._seed}_{number:06d}.png"
+        return ImageRecord(image_id=number + 1, name=name, path=None, size=self._size(number))
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._numbers)
 
     def __getitem__(self, index: int) -> Sample:
         record = self.records[index]
@@ -101,9 +106,9 @@ class SynthDataset(ABC):
 
     def _laid(self, index: int) -> Laid:
         """Lay picture `index` out, unless that was done last."""
-        index = range(self._count)[index]
-        if self._last is None or self._last[0] != index:
-            self._last = index, self._lay_out(index)
+        number = self._numbers[index]
+        if self._last is None or self._last[0] != number:
+            self._last = number, self._lay_out(number)
         return self._last[1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -113,12 +118,12 @@ class SynthDataset(ABC):
 class _Records(Sequence[ImageRecord]):
     """Records that are made when they are looked at."""
 
-    def __init__(self, count: int, make: Callable[[int], ImageRecord]) -> None:
-        self._indices = range(count)
+    def __init__(self, numbers: range, make: Callable[[int], ImageRecord]) -> None:
+        self._numbers = numbers
         self._make = make
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self._numbers)
 
     @overload
     def __getitem__(self, index: int) -> ImageRecord: ...
@@ -126,13 +131,17 @@ class _Records(Sequence[ImageRecord]):
     def __getitem__(self, index: slice) -> tuple[ImageRecord, ...]: ...
     def __getitem__(self, index: int | slice) -> ImageRecord | tuple[ImageRecord, ...]:
         if isinstance(index, slice):
-            return tuple(map(self._make, self._indices[index]))
-        return self._make(self._indices[index])
+            return tuple(map(self._make, self._numbers[index]))
+        return self._make(self._numbers[index])
 
 
 def write_synth(
-    path: Path | str, dataset: Dataset, extras: Callable[[int], Extras], info: Mapping[str, Any]
-) -> None:
+    path: Path | str,
+    dataset: SynthDataset,
+    *,
+    info: Mapping[str, Any],
+    count: Callable[[int], Iterable[int]] = range,
+) -> int:
     """Write made pictures as COCO's JSON, with all that is known of their objects.
 
     Every annotation has, beside COCO's keys, `amodal` (the whole mask, an RLE), `occlusion` (share
@@ -141,17 +150,23 @@ def write_synth(
 
     Args:
         path: The JSON file; the pictures go to `images/` beside it. See `write_coco`.
-        dataset: What to write: a `SynthDataset`, or a part of one.
-        extras: `SynthDataset.extras` of image `i` of `dataset`.
+        dataset: What to write.
         info: What the file says of itself.
+        count: See `write_coco`.
+
+    Returns:
+        The number of objects.
 
     Raises:
         DataError: See `write_coco`.
         OutputError: See `write_coco`.
     """
+    objects = 0
 
     def columns(index: int) -> Iterator[Mapping[str, Any]]:
-        known = extras(index)
+        nonlocal objects
+        known = dataset.extras(index)
+        objects += len(known.depth)
         for amodal, occlusion, depth, provenance in zip(
             known.amodal.to_coco(),
             known.occlusion.tolist(),
@@ -166,4 +181,5 @@ def write_synth(
                 "provenance": provenance,
             }
 
-    write_coco(path, dataset, info=info, more=columns)
+    write_coco(path, dataset, info=info, more=columns, count=count)
+    return objects

@@ -35,6 +35,7 @@ class DrawnScenes(SynthDataset):
         objects: Fewest and most labelled things in a scene (a crowded one may hold fewer).
         clutter: Fewest and most things that are not labelled; microscopes show none.
         seed: Another seed, other scenes.
+        first: Number of the first scene.
         camera: Ranges of what befalls the picture; None: those of each world.
 
     Raises:
@@ -46,14 +47,15 @@ class DrawnScenes(SynthDataset):
         count: int,
         *,
         classes: Sequence[str] | None = None,
-        size: Size = (256, 256),
+        size: Size = (512, 512),
         objects: tuple[int, int] = (5, 20),
         clutter: tuple[int, int] = (0, 6),
         seed: int = 0,
+        first: int = 0,
         camera: Camera | None = None,
     ) -> None:
         names = _checked(FAMILIES if classes is None else classes)
-        super().__init__("drawn", ClassMap.from_names(names), count, seed)
+        super().__init__("drawn", ClassMap.from_names(names), count, seed, first)
         for what, (fewest, most) in (("objects", objects), ("clutter", clutter)):
             if not 0 <= fewest <= most:
                 raise DataError(
@@ -74,14 +76,14 @@ class DrawnScenes(SynthDataset):
         )
         self._strangers = {name: _strangers(SETTINGS[name], names) for name in self._worlds}
 
-    def _size(self, index: int) -> Size:
+    def _size(self, number: int) -> Size:
         return self._of_size
 
-    def _lay_out(self, index: int) -> Laid:
-        rng = np.random.default_rng([self._seed, index])
+    def _lay_out(self, number: int) -> Laid:
+        rng = self._chance(number)
         name = self._worlds[rng.integers(len(self._worlds))]
         counts = [int(rng.integers(low, high + 1)) for low, high in (self._objects, self._clutter)]
-        origin = {"method": "drawn", "seed": self._seed, "scene": index, "world": name}
+        origin = {"method": "drawn", "seed": self._seed, "image": number, "world": name}
         stack, things = lay_out(
             SETTINGS[name],
             self.classes.names,
@@ -93,9 +95,7 @@ class DrawnScenes(SynthDataset):
         )
 
         def paint() -> ImageArray:
-            return self._painted(
-                SETTINGS[name], things, np.random.default_rng([self._seed, index, 1])
-            )
+            return self._painted(SETTINGS[name], things, self._chance(number, 1))
 
         return stack, paint
 

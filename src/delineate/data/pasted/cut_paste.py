@@ -5,9 +5,12 @@ close together. Each is another object of the class, of about that size, turned,
 where such objects lie, on a ground that suits it, in colours that suit that.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from delineate.core.boxes import Size
+from delineate.core.classes import ClassMap
 from delineate.core.geometry import Geometry
 from delineate.core.image import ImageArray
 from delineate.data.layers import blend
@@ -19,12 +22,9 @@ from delineate.data.pasted.pasting import TAKES_ALONG, Paste, Wear, cut, lay, sh
 from delineate.data.pasted.shelf import Shelf
 from delineate.data.sample import Dataset
 from delineate.data.synth import Laid, SynthDataset
-from delineate.errors import DataError
+from delineate.errors import DataError, nearest
 
 LEAST_SIDE = 32
-LONGEST = 1600
-"""Pixels of the longer side of a ground; larger pictures are shrunk to it."""
-
 _OWN = 0.5  # share of pictures that take after the very image that is their ground
 _COUNT = (0.75, 1.25)  # least and most objects, in shares of those of the real image
 _WORN = {True: (0.6, 1.0), False: (0.0, 0.6)}  # how far colours are matched, by `Looks.coupled`
@@ -42,11 +42,14 @@ class CutPaste(SynthDataset):
         grounds: What the objects are pasted on; None: the images of `dataset`, objects taken out.
         size: (height, width) of each; None: that of its ground. A ground of another size is scaled
             until it covers the picture, and cut.
+        classes: Names of those classes that are pasted; None: all. Objects of others are taken
+            out of the grounds, too.
         objects: Fewest and most objects; None: about as many as real images have.
         seed: Another seed, other pictures.
+        first: Number of the first picture.
 
     Raises:
-        DataError: There is nothing to cut out, or a number makes no sense.
+        DataError: There is nothing to cut out, a class is unknown, or a number makes no sense.
     """
 
     def __init__(
@@ -56,10 +59,17 @@ class CutPaste(SynthDataset):
         *,
         grounds: Grounds | None = None,
         size: Size | None = None,
+        classes: Sequence[str] | None = None,
         objects: tuple[int, int] | None = None,
         seed: int = 0,
+        first: int = 0,
     ) -> None:
-        super().__init__(f"{dataset.name} cut and pasted", dataset.classes, count, seed)
+        labels = _labels(dataset.classes, classes)
+        table = ClassMap(
+            tuple(dataset.classes.names[label] for label in labels),
+            tuple(dataset.classes.source_ids[label] for label in labels),
+        )
+        super().__init__(f"{dataset.name} cut and pasted", table, count, seed, first)
         if size is not None and min(size) < LEAST_SIDE:
             raise DataError(
                 f"expected pictures of at least {LEAST_SIDE} x {LEAST_SIDE} pixels to paste on, "
@@ -70,10 +80,10 @@ class CutPaste(SynthDataset):
                 f"expected 0 <= fewest <= most objects, got {objects[0]} and {objects[1]}: swap or "
                 "raise them."
             )
-        self.learnt = learn(dataset)
+        self.learnt = learn(dataset, labels)
         self.looks = look_at(dataset, self.learnt)
         self._dataset = dataset
-        self._grounds = grounds or OwnGrounds(dataset, self.learnt, self.looks, LONGEST)
+        self._grounds = grounds or OwnGrounds(dataset, self.learnt, self.looks)
         self._of_size = size
         self._objects = objects
         self._sources = Shelf(self._source)
@@ -82,18 +92,18 @@ class CutPaste(SynthDataset):
     def _source(self, image: int) -> ImageArray:
         return self._dataset[image].image
 
-    def _size(self, index: int) -> Size:
-        return self._of_size or self._grounds.size(self._ground(index)[0])
+    def _size(self, number: int) -> Size:
+        return self._of_size or self._grounds.size(self._ground(number)[0])
 
-    def _ground(self, index: int) -> tuple[int, tuple[float, float]]:
+    def _ground(self, number: int) -> tuple[int, tuple[float, float]]:
         """Return the number of a picture's ground, and which part of it is taken."""
-        rng = np.random.default_rng([self._seed, index, 2])
+        rng = self._chance(number, 2)
         return int(rng.integers(len(self._grounds))), (rng.random(), rng.random())
 
-    def _fit(self, index: int) -> Geometry:
+    def _fit(self, number: int) -> Geometry:
         """Return the map from a picture's ground to the picture."""
-        number, part = self._ground(index)
-        own = self._grounds.size(number)
+        ground, part = self._ground(number)
+        own = self._grounds.size(ground)
         if self._of_size is None:
             return Geometry.identity(own)
         height, width = self._of_size
@@ -104,10 +114,9 @@ class CutPaste(SynthDataset):
         window = left, top, left + width, top + height
         return Geometry.resize(own, whole).then(Geometry.crop(whole, window))
 
-    def _lay_out(self, index: int) -> Laid:
-        rng = np.random.default_rng([self._seed, index])
-        number, fit = self._ground(index)[0], self._fit(index)
-        own, colour = self._grounds.image(number), self._grounds.colour(number)
+    def _lay_out(self, number: int) -> Laid:
+        rng, fit, ground = self._chance(number), self._fit(number), self._ground(number)[0]
+        own, colour = self._grounds.image(ground), self._grounds.colour(ground)
         lenders = self.learnt.images
         if colour is not None:
             lenders = lenders[suitable(self.looks, colour, own)]
@@ -123,15 +132,15 @@ class CutPaste(SynthDataset):
             origin={
                 "method": "cut_paste",
                 "seed": self._seed,
-                "index": index,
-                "background": self._grounds.name(number),
+                "image": number,
+                "background": self._grounds.name(ground),
             },
         )
         stack, pastes = lay_out(self._dataset, self.learnt, spot, rng)
 
         def paint() -> ImageArray:
-            rng = np.random.default_rng([self._seed, index, 1])
-            canvas = fit.image(self._cleared(number)).astype(np.float32)
+            rng = self._chance(number, 1)
+            canvas = fit.image(self._cleared(ground)).astype(np.float32)
             for paste in pastes:
                 image = self._sources(int(self.learnt.image[paste.object_]))
                 wear = self._wear(paste, own, rng)
@@ -164,3 +173,13 @@ class CutPaste(SynthDataset):
             share=rng.uniform(*_WORN[self.looks.coupled]),
             grounds=(lightness[0], lightness[1]) if self.looks.coupled else None,
         )
+
+
+def _labels(known: ClassMap, names: Sequence[str] | None) -> list[int]:
+    """Return the labels of classes by name, in the order of the table."""
+    for name in names or ():
+        if name not in known.names:
+            raise DataError(
+                f"no class of the objects is called {name!r}: {nearest(name, known.names)}"
+            )
+    return [label for label, name in enumerate(known.names) if names is None or name in names]

@@ -22,6 +22,9 @@ from delineate.data.pasted.looks import Looks, to_lab
 from delineate.data.sample import Dataset
 from delineate.errors import DataError
 
+LONGEST = 1600
+"""Pixels of the longer side of a ground; larger pictures are shrunk to it."""
+
 _DRAWN = 100_000  # as many as anybody needs
 
 
@@ -61,7 +64,9 @@ class OwnGrounds:
         longest: Images whose longer side has more pixels are shrunk to it.
     """
 
-    def __init__(self, dataset: Dataset, learnt: Learnt, looks: Looks, longest: int) -> None:
+    def __init__(
+        self, dataset: Dataset, learnt: Learnt, looks: Looks, longest: int = LONGEST
+    ) -> None:
         self._dataset = dataset
         self._images = learnt.images
         self._looks = looks
@@ -107,7 +112,7 @@ class FolderGrounds:
         ImageError: A picture cannot be read.
     """
 
-    def __init__(self, folder: Path, longest: int) -> None:
+    def __init__(self, folder: Path, longest: int = LONGEST) -> None:
         if not folder.is_dir():
             raise DataError(
                 f"{folder}: expected a folder with pictures to paste on, found none there: check "

@@ -6,6 +6,7 @@ the class, moved by the width of a kernel (D. W. Scott, "Multivariate Density Es
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,15 +90,26 @@ class Learnt:
         return size[1] * float(np.clip(x, 0, 1)), size[0] * float(np.clip(y, 0, 1))
 
 
-def learn(dataset: Dataset) -> Learnt:
+def learn(dataset: Dataset, labels: Sequence[int] | None = None) -> Learnt:
     """Look at the objects of a data set; no pixels are read.
+
+    Args:
+        dataset: The data set.
+        labels: Those that count; they are numbered anew, 0, 1, ... in this order. None: all.
 
     Raises:
         DataError: It has no object that could be cut out.
     """
     spread = np.linspace(0, max(len(dataset) - 1, 0), min(len(dataset), LOOKED_AT))
     images = np.unique(spread.astype(np.int64))
-    rows = [row for image in images.tolist() for row in _rows(image, dataset.instances(image))]
+    counted = range(len(dataset.classes)) if labels is None else labels
+    numbers = {label: i for i, label in enumerate(counted)}
+    rows = [
+        row._replace(label=numbers[row.label])
+        for image in images.tolist()
+        for row in _rows(image, dataset.instances(image))
+        if row.label in numbers
+    ]
     if not any(row.choice for row in rows):
         raise DataError(
             f"{dataset.name}: expected objects with masks that can be cut out, got none among the "
