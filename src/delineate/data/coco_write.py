@@ -25,19 +25,19 @@ def write_coco(
     dataset: Dataset,
     *,
     copy_images: bool = True,
+    keep_ids: bool = True,
     info: Mapping[str, Any] | None = None,
     more: More | None = None,
     count: Callable[[int], Iterable[int]] = range,
 ) -> None:
     """Write a data set that `read_coco` gives back exactly.
 
-    Annotation ids are kept if the data set has them, else annotations are numbered from 1.
-
     Args:
         path: The JSON file. It appears last, whole, and replaces an older one.
         dataset: What to write. Nothing but the pictures it makes itself is decoded.
         copy_images: Put the pictures into `images/` beside the file. False: write the JSON alone,
             whose file names are then relative to the folder that the data set was read from.
+        keep_ids: Keep the ids of annotations if the data set has them. False: number them from 1.
         info: What the file says of itself, as COCO's `info`.
         more: Keys that the annotations of image `i` get beside COCO's own.
         count: Counts through the pictures, as `range` does; what shows progress does so here.
@@ -53,15 +53,21 @@ def write_coco(
         for index in count(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
-            for line in _lines(dataset, info, more):
+            for line in _lines(dataset, keep_ids, info, more):
                 file.write(line.encode())
         undo.pop_all()
 
 
 def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
-    """Write a file for each split, all pictures in one folder; see `formats.Writer`."""
+    """Write a file for each split, all pictures in one folder; see `formats.Writer`.
+
+    Annotations keep their ids unless two of a split have the same, as in formats of maps.
+    """
     for split, dataset in splits.items():
-        write_coco(folder / f"{split}.json", dataset)
+        found = [dataset.instances(i).ids for i in range(len(dataset))]
+        ids = np.concatenate([i for i in found if i is not None] or [np.zeros(0)])
+        unique = len(np.unique(ids)) == len(ids)
+        write_coco(folder / f"{split}.json", dataset, keep_ids=unique)
     return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
 
 
@@ -135,7 +141,9 @@ def quietly(remove: Callable[[], None]) -> None:
         remove()
 
 
-def _lines(dataset: Dataset, info: Mapping[str, Any] | None, more: More | None) -> Iterator[str]:
+def _lines(
+    dataset: Dataset, keep_ids: bool, info: Mapping[str, Any] | None, more: More | None
+) -> Iterator[str]:
     """Yield the JSON text, one record a line, so that no more than an image's is in memory."""
     classes = dataset.classes
     images = (
@@ -146,7 +154,8 @@ def _lines(dataset: Dataset, info: Mapping[str, Any] | None, more: More | None) 
         {"id": source_id, "name": name}
         for source_id, name in zip(classes.source_ids, classes.names, strict=True)
     )
-    lists = {"images": images, "categories": categories, "annotations": _annotations(dataset, more)}
+    annotations = _annotations(dataset, keep_ids, more)
+    lists = {"images": images, "categories": categories, "annotations": annotations}
     before = "{" if info is None else f'{{"info": {json.dumps(info)},\n'
     for name, records in lists.items():
         yield f'{before}"{name}": ['
@@ -159,7 +168,7 @@ def _lines(dataset: Dataset, info: Mapping[str, Any] | None, more: More | None) 
     yield "}\n"
 
 
-def _annotations(dataset: Dataset, more: More | None) -> Iterator[dict[str, Any]]:
+def _annotations(dataset: Dataset, keep_ids: bool, more: More | None) -> Iterator[dict[str, Any]]:
     seen: set[int] = set()
     for index, record in enumerate(dataset.records):
         instances = dataset.instances(index)
@@ -168,7 +177,7 @@ def _annotations(dataset: Dataset, more: More | None) -> Iterator[dict[str, Any]
                 f"{dataset.name}: expected masks, but image {record.name!r} has boxes only: "
                 "COCO needs the masks of every image."
             )
-        ids = _ids(instances, start=len(seen) + 1)
+        ids = _ids(instances if keep_ids else instances.replace(ids=None), start=len(seen) + 1)
         columns = (
             ids,
             instances.labels.tolist(),

@@ -35,11 +35,17 @@ def _is_one(path: Path) -> bool:
     for folder in path.iterdir():
         if folder.is_dir():
             looked_at += 1
-            if _picture(folder) is not None and (folder / "masks").is_dir():
+            if _is_image(folder):
                 return True
             if looked_at == _LOOKED_AT:
                 return False
     return False
+
+
+def _is_image(folder: Path) -> bool:
+    """Tell whether a folder is that of an image; a map of all objects has its picture's name."""
+    picture, masks = _picture(folder), folder / "masks"
+    return picture is not None and masks.is_dir() and not (masks / f"{picture.stem}.png").exists()
 
 
 def read_png_instances(

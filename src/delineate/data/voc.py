@@ -113,7 +113,9 @@ def _classes(root: Path) -> tuple[dict[int, str], dict[int, int]]:
 def _stems(root: Path, split: str) -> list[str]:
     for file in sorted((root / SETS).glob("*.txt")) if (root / SETS).is_dir() else ():
         if split_named(file.stem) == split:
-            return list(dict.fromkeys(line.split()[0] for line in read_lines(file)))
+            whole = {line: (root / OBJECTS / f"{line}.png").exists() for line in read_lines(file)}
+            # Some lists have a 1 or -1 behind the name.
+            return list(dict.fromkeys(k if whole[k] else k.split()[0] for k in whole))
     return sorted(file.stem for file in (root / OBJECTS).glob("*.png"))
 
 
