@@ -112,25 +112,54 @@ def _best_step(
     canvas: Field, todo: Bitmap, around: Window, inside: Bitmap, rim: Bitmap
 ) -> tuple[int, int] | None:
     """Return how many rows and columns away the best piece lies, None if there is no whole one."""
-    height, width = rim.shape
-    far = max(int(_SEARCH * max(height, width)), _LEAST_SEARCH)
-    top, left = around[0].start, around[1].start
-    area = _window(top - far, top + height + far, left - far, left + width + far, todo.shape)
-    cell = -(-max(height, width) // _COARSE)
-    here, place, edge = (_coarse(part, cell) for part in (canvas[around], inside, rim))
+    side = max(rim.shape)
+    cell = -(-side // _COARSE)
+    home = around[0].start, around[1].start
+    wanted = canvas[around], inside, rim
+    far = max(int(_SEARCH * side), _LEAST_SEARCH)
+    place = _best_place(canvas, todo, wanted, home, far, cell)
+    if place is not None and cell > 1:
+        place = _best_place(canvas, todo, wanted, place, cell, 1) or place
+    return None if place is None else (place[0] - home[0], place[1] - home[1])
+
+
+def _best_place(
+    canvas: Field,
+    todo: Bitmap,
+    wanted: tuple[Field, Bitmap, Bitmap],
+    near: tuple[int, int],
+    far: int,
+    cell: int,
+) -> tuple[int, int] | None:
+    """Return the row and the column of the best piece at most `far` pixels from a place.
+
+    Args:
+        canvas: The picture.
+        todo: Where it is not known.
+        wanted: The pixels around the place to be filled; which of them are to be filled; and which
+            are compared.
+        near: Row and column where the search is centred.
+        far: In pixels.
+        cell: Side of the square cells that are compared instead of pixels.
+    """
+    height, width = wanted[1].shape
+    (top, left), size = near, todo.shape
+    area = _window(top - far, top + height + far, left - far, left + width + far, size)
+    here, place, edge = (_coarse(part, cell) for part in wanted)
     there, full = _coarse(canvas[area], cell), _coarse(todo[area], cell)
     if any(a < b for a, b in zip(full.shape, place.shape, strict=True)) or not (edge > 0.5).any():
         return None
     clash = cv2.matchTemplate((full > 0).astype(np.float32), place, cv2.TM_CCORR)
     weight = np.repeat((edge > 0.5).astype(np.float32)[..., None], 3, axis=2)
     cost = np.asarray(cv2.matchTemplate(there, here, cv2.TM_SQDIFF, mask=weight))
-    cost = np.where(np.asarray(clash) < 0.01, cost, np.inf)
+    cost = np.where(np.asarray(clash) < 0.5, cost, np.inf)
     row, column = np.unravel_index(int(cost.argmin()), cost.shape)
     if not np.isfinite(cost[row, column]):
         return None
-    row = min(area[0].start + int(row) * cell, todo.shape[0] - height)
-    column = min(area[1].start + int(column) * cell, todo.shape[1] - width)
-    return row - top, column - left
+    return (
+        min(area[0].start + int(row) * cell, size[0] - height),
+        min(area[1].start + int(column) * cell, size[1] - width),
+    )
 
 
 def _copy(

@@ -15,7 +15,8 @@ from delineate.data.sample import Dataset
 from delineate.data.shapes import TAU
 
 LEAST_SHARE = 0.5  # of a pasted object that must show
-_TRIES = 8  # places tried for each object before a crowded picture makes do with fewer
+_TRIES = 12  # places tried for each object before a crowded picture makes do with fewer
+_FARTHER = 0.3  # by so much each is farther from where such objects lie
 _LENDERS = 6  # images that lend objects to one picture: each has to be read
 _NEAREST = 6  # objects nearest in size of which one is taken
 _SIZE_JITTER = 0.1  # standard deviation of the logarithm of the size
@@ -72,12 +73,13 @@ def lay_out(
         paste = _cut_out(dataset, learnt, chosen, side, spot.alike, rng)
         name = dataset.records[int(learnt.image[chosen])].name
         known = spot.origin | {"source": name, "annotation": int(learnt.id[chosen])}
-        for _ in range(_TRIES):
+        for number in range(_TRIES):
             beside = len(stack) > 0 and rng.random() < together
             if beside:
                 centre = _beside(stack, paste.side, rng)
             else:
-                centre = learnt.place_like(model, spot.size, rng)
+                blur = 1 + _FARTHER * number
+                centre = learnt.place_like(model, spot.size, rng, blur=blur)
             placed, piece = _placed(paste, centre, stack, int(learnt.label[model]), known)
             if (beside or not stack.touches(piece)) and stack.offer(piece):
                 pastes.append(placed)

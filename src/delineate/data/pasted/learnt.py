@@ -26,6 +26,7 @@ LOOKED_AT = 1000
 
 LEAST_AREA = 16  # pixels of an object that is worth cutting out
 _LEAST_SIDE = 3
+_NARROWEST = 0.03  # kernel of places, in shares of the picture
 _CONTACT = 0.15  # share of the rim that others touch beyond which an object may be half hidden
 _ELONGATED = 1.25  # length over width from which on an object has a direction
 _KNOWN = 12  # objects with a direction that tell whether directions matter
@@ -76,17 +77,20 @@ class Learnt:
         """Return the objects of an image."""
         return np.flatnonzero(self.image == image)
 
-    def place_like(self, object_: int, size: Size, rng: np.random.Generator) -> tuple[float, float]:
+    def place_like(
+        self, object_: int, size: Size, rng: np.random.Generator, *, blur: float = 1.0
+    ) -> tuple[float, float]:
         """Return x and y where an object of the class of `object_` may lie, in pixels.
 
         Args:
             object_: A row.
             size: (height, width) of the picture.
             rng: The only source of chance.
+            blur: Widens the kernel.
         """
         alike = self.centre[self.label == self.label[object_]]
-        wide = alike.std(axis=0) * len(alike) ** (-1 / 6) if len(alike) > 1 else np.full(2, 0.2)
-        x, y = alike[rng.integers(len(alike))] + wide * rng.standard_normal(2)
+        wide = np.maximum(alike.std(axis=0) * len(alike) ** (-1 / 6), _NARROWEST)
+        x, y = alike[rng.integers(len(alike))] + blur * wide * rng.standard_normal(2)
         return size[1] * float(np.clip(x, 0, 1)), size[0] * float(np.clip(y, 0, 1))
 
 

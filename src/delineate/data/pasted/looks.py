@@ -19,6 +19,7 @@ from delineate.data.sample import Dataset
 _ALIKE = 12.0  # distance up to which two grounds are of one kind
 _NEXT = 1.5  # of the distance to the nearest ground, where none is so near
 _FEW = 6  # images from which nothing can be told
+_LEAST_SHADE = 0.03  # share of the light; less is chance
 _TELLS = 0.5  # share of the objects' differences that remains between images of like ground
 
 
@@ -65,12 +66,13 @@ def look_at(dataset: Dataset, learnt: Learnt) -> Looks:
     ground = np.array(grounds)
     rows = [learnt.within(image) for image in learnt.images.tolist()]
     chroma = [mean[r, 1:].mean(axis=0) if len(r) else ground[i, 1:] for i, r in enumerate(rows)]
+    shade = 1 - float(np.median(rims)) if rims else 0.0
     return Looks(
         ground=ground,
         chroma=np.array(chroma),
         mean=mean,
         contrast=contrast,
-        shade=max(1 - float(np.median(rims)), 0.0) if rims else 0.0,
+        shade=shade if shade >= _LEAST_SHADE else 0.0,
         coupled=_coupled(ground, mean, learnt),
     )
 
