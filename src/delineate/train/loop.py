@@ -452,7 +452,8 @@ def _crops_of(run: Run) -> str:
     made = f", {share:.0%} of them made" if share else ""
     if not run.config.augment.crops_by_area and not made:
         return ""
-    return f" in {run.loader.samples_per_epoch} crops an epoch{made}"
+    what = "crops" if run.config.augment.crops_by_area else "samples"
+    return f" in {run.loader.samples_per_epoch} {what} an epoch{made}"
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:
