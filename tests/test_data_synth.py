@@ -10,6 +10,7 @@ from builders import tiny_coco
 from command_line import call, files_in, refused
 from delineate import open_dataset
 from delineate.core.image import read_image, write_image
+from delineate.data.drawn.settings import CLASSES
 
 
 def synth(out, *words, monkeypatch, capfd):
@@ -159,3 +160,9 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         job.synth(Path(tmp_path / "out"), images=2, size=(64, 64), say=lambda line: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_names_every_class_that_is_drawn(monkeypatch, capfd):
+    assert call(["data", "synth", "--help"], monkeypatch) == 0
+    words = set(capfd.readouterr().out.replace(",", " ").replace(";", " ").split())
+    assert set(CLASSES) <= words

@@ -11,6 +11,7 @@ from delineate.core.geometry import Geometry
 from delineate.core.image import write_image
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
+from delineate.data.formats import open_dataset
 from delineate.data.pasted import cut_paste
 from delineate.data.pasted.clearing import cleared, spread
 from delineate.data.pasted.cut_paste import CutPaste
@@ -628,3 +629,23 @@ def test_large_data_are_looked_at_in_part(monkeypatch):
         "p9.png",
     }
     assert cut_paste.LEAST_SIDE == 32
+
+
+# -- real pictures -------------------------------------------------------------------------------
+
+
+def test_nuclei_keep_to_their_modality_and_fruits_mix(shared_data):
+    for folder, file, coupled, turn in (
+        ("nuclei_dsb2018", "mini_train", True, 180),
+        ("fruits_nuts", "train", False, 180),
+        ("potholes", "train", True, 15),
+    ):
+        real = open_dataset(shared_data / folder / f"{file}.json")
+        made = CutPaste(real, 4, seed=1)
+        assert made.looks.coupled == coupled, folder
+        assert made.learnt.turn == turn, folder
+        assert (made.looks.shade > 0.05) == (folder == "fruits_nuts")  # they lie on a table
+        sample = made[0]
+        assert sample.image.shape[:2] == made.records[0].size
+        levels = [real[i].image.mean() for i in range(len(real))]
+        assert min(levels) - 10 <= sample.image.mean() <= max(levels) + 10

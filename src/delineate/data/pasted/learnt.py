@@ -49,6 +49,7 @@ class Learnt:
         side: (n,) root of its area, in pixels,
         size: (n,) and as a share of the image's short side.
         centre: (n, 2) x and y of its box's centre, as shares of width and height.
+        kernel: (n, 2) how far objects of its class may be moved from where others of it lie.
         edge: (n,) whether the border of the image cuts it off: how large it is, is not known.
         touches: (n,) whether it touches another.
         alone: (n,) whether none lies so near that a piece of it would be cut out, too, if some of
@@ -67,6 +68,7 @@ class Learnt:
     side: npt.NDArray[np.float64]
     size: npt.NDArray[np.float64]
     centre: npt.NDArray[np.float64]
+    kernel: npt.NDArray[np.float64]
     edge: npt.NDArray[np.bool_]
     touches: npt.NDArray[np.bool_]
     alone: npt.NDArray[np.bool_]
@@ -88,9 +90,9 @@ class Learnt:
             rng: The only source of chance.
             blur: Widens the kernel.
         """
-        alike = self.centre[self.label == self.label[object_]]
-        wide = np.maximum(alike.std(axis=0) * len(alike) ** (-1 / 6), _NARROWEST)
-        x, y = alike[rng.integers(len(alike))] + blur * wide * rng.standard_normal(2)
+        alike = np.flatnonzero(self.label == self.label[object_])
+        moved = blur * self.kernel[object_] * rng.standard_normal(2)
+        x, y = self.centre[alike[rng.integers(len(alike))]] + moved
         return size[1] * float(np.clip(x, 0, 1)), size[0] * float(np.clip(y, 0, 1))
 
 
@@ -124,6 +126,7 @@ def learn(dataset: Dataset, labels: Sequence[int] | None = None) -> Learnt:
         np.array, zip(*rows, strict=True)
     )
     best = np.array([choice[label == one].max(initial=0) for one in range(label.max() + 1)])[label]
+    centre = np.stack([x, y], axis=1)
     return Learnt(
         images=images,
         image=image,
@@ -132,7 +135,8 @@ def learn(dataset: Dataset, labels: Sequence[int] | None = None) -> Learnt:
         id=ids,
         side=side,
         size=size,
-        centre=np.stack([x, y], axis=1),
+        centre=centre,
+        kernel=_kernel(centre, label),
         edge=edge,
         touches=touches,
         alone=alone,
@@ -210,6 +214,15 @@ def _others(
     there = front[in_picture][rim[in_rim]]
     others: npt.NDArray[np.bool_] = (there != 0) & (there != i + 1)
     return others if others.size else np.zeros(1, np.bool_)
+
+
+def _kernel(centre: npt.NDArray[np.float64], label: Indices) -> npt.NDArray[np.float64]:
+    """Return, for each object, the width of the kernel of its class's places (Scott's rule)."""
+    kernel = np.empty_like(centre)
+    for one in np.unique(label):
+        own = centre[label == one]
+        kernel[label == one] = np.maximum(own.std(axis=0) * len(own) ** (-1 / 6), _NARROWEST)
+    return kernel
 
 
 def _way(crop: Bitmap) -> complex:
