@@ -544,6 +544,19 @@ def test_large_grounds_are_shrunk(tmp_path):
     assert own.size(0) == own.picture(0).shape[:2] == (48, 64)
 
 
+def test_dense_pictures_are_no_grounds():
+    full = [(1, 16 + 32 * k, 48, 15, 46) for k in range(4)]
+    sparse = [(0, 40, 40, 10, 10)]
+    data = Planted([full, sparse, full, sparse], [90] * 4)
+    learnt = learn(data)
+    grounds = OwnGrounds(data, learnt, look_at(data, learnt))
+    assert [grounds.name(i) for i in range(len(grounds))] == ["p1.png", "p3.png"]
+    assert [grounds.image(i) for i in range(len(grounds))] == [1, 3]
+    dense = Planted([full] * 4, [90] * 4)
+    learnt = learn(dense)
+    assert len(OwnGrounds(dense, learnt, look_at(dense, learnt))) > 0
+
+
 def test_pasted_on_drawn_grounds():
     grounds = DrawnGrounds((70, 90), seed=1)
     made = CutPaste(planted(), 3, grounds=grounds)

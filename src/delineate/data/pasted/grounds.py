@@ -17,7 +17,7 @@ from delineate.core.image import IMAGE_SUFFIXES, ImageArray, image_size, read_im
 from delineate.data.grounds import STUFF
 from delineate.data.painting import two_tones
 from delineate.data.pasted.clearing import cleared
-from delineate.data.pasted.learnt import Learnt
+from delineate.data.pasted.learnt import Indices, Learnt
 from delineate.data.pasted.looks import Looks, to_lab
 from delineate.data.sample import Dataset
 from delineate.errors import DataError
@@ -25,6 +25,7 @@ from delineate.errors import DataError
 LONGEST = 1600
 """Pixels of the longer side of a ground; larger pictures are shrunk to it."""
 
+_COVERED = 0.4  # share of an image that objects may cover
 _DRAWN = 100_000  # as many as anybody needs
 
 
@@ -59,7 +60,8 @@ class OwnGrounds:
 
     Args:
         dataset: The images.
-        learnt: Which of them.
+        learnt: Which of them: those of which objects cover less than two fifths, or the least
+            covered quarter.
         looks: Their colours.
         longest: Images whose longer side has more pixels are shrunk to it.
     """
@@ -68,7 +70,8 @@ class OwnGrounds:
         self, dataset: Dataset, learnt: Learnt, looks: Looks, longest: int = LONGEST
     ) -> None:
         self._dataset = dataset
-        self._images = learnt.images
+        self._places = _sparse(dataset, learnt)
+        self._images = learnt.images[self._places]
         self._looks = looks
         self._longest = longest
 
@@ -93,11 +96,11 @@ class OwnGrounds:
 
     def image(self, number: int) -> int | None:
         """See `Grounds`."""
-        return number
+        return int(self._places[number])
 
     def colour(self, number: int) -> npt.NDArray[np.float64] | None:
         """See `Grounds`."""
-        return np.asarray(self._looks.ground[number], np.float64)
+        return np.asarray(self._looks.ground[self._places[number]], np.float64)
 
 
 class FolderGrounds:
@@ -193,6 +196,17 @@ class DrawnGrounds:
     def colour(self, number: int) -> npt.NDArray[np.float64] | None:
         """See `Grounds`: nothing is known, and nothing is asked."""
         return None
+
+
+def _sparse(dataset: Dataset, learnt: Learnt) -> Indices:
+    """Return the places in `Learnt.images` of those images that have enough ground to go on with.
+
+    What is cleared of very dense pictures repeats the little between their objects.
+    """
+    areas = [np.square(learnt.side[learnt.within(i)]).sum() for i in learnt.images.tolist()]
+    pixels = [np.prod(dataset.records[i].size) for i in learnt.images.tolist()]
+    covered = np.array(areas) / pixels
+    return np.flatnonzero(covered <= max(_COVERED, float(np.quantile(covered, 0.25))))
 
 
 def _shrunk(size: Size, longest: int) -> Geometry:
