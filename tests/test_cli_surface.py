@@ -9,6 +9,44 @@ import typer
 from delineate.cli import app
 
 SURFACE = {
+    "data split": [
+        "--copy",
+        "--format",
+        "--fractions",
+        "--group-by",
+        "--images",
+        "--json",
+        "--no-copy",
+        "--on-error",
+        "--only",
+        "--seed",
+        "--to",
+        "out",
+        "source",
+    ],
+    "data stats": [
+        "--format",
+        "--images",
+        "--json",
+        "--on-error",
+        "--only",
+        "--out",
+        "data",
+    ],
+    "data view": [
+        "--augment",
+        "--class",
+        "--format",
+        "--images",
+        "--json",
+        "--limit",
+        "--on-error",
+        "--only",
+        "--open",
+        "--out",
+        "--seed",
+        "data",
+    ],
     "demo": ["--json", "--minutes", "--out", "--seed"],
     "evaluate": [
         "--device",
@@ -65,6 +103,7 @@ SURFACE = {
         "sources",
     ],
     "train": [
+        "--augment",
         "--device",
         "--format",
         "--images",

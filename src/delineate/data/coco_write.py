@@ -4,7 +4,7 @@ import contextlib
 import filecmp
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from delineate._files import output_error, writing_whole
 from delineate.core.image import read_image, write_image
 from delineate.core.instances import Instances
+from delineate.core.masks import Masks
 from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
 
@@ -53,7 +54,7 @@ def write_coco(
         for index in count(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
-            for line in _lines(dataset, keep_ids, info, more):
+            for line in json_lines(_lists(dataset, keep_ids, more), info):
                 file.write(line.encode())
         undo.pop_all()
 
@@ -64,11 +65,15 @@ def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, 
     Annotations keep their ids unless two of a split have the same, as in formats of maps.
     """
     for split, dataset in splits.items():
-        found = [dataset.instances(i).ids for i in range(len(dataset))]
-        ids = np.concatenate([i for i in found if i is not None] or [np.zeros(0)])
-        unique = len(np.unique(ids)) == len(ids)
-        write_coco(folder / f"{split}.json", dataset, keep_ids=unique)
+        write_coco(folder / f"{split}.json", dataset, keep_ids=has_own_ids(dataset))
     return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
+
+
+def has_own_ids(dataset: Dataset) -> bool:
+    """Tell whether no two annotations have the same id, as they may in formats of maps."""
+    found = [dataset.instances(i).ids for i in range(len(dataset))]
+    ids = [i for of_one in found if of_one is not None for i in of_one.tolist()]
+    return len(set(ids)) == len(ids)
 
 
 def check_names(dataset: Dataset) -> None:
@@ -141,10 +146,9 @@ def quietly(remove: Callable[[], None]) -> None:
         remove()
 
 
-def _lines(
-    dataset: Dataset, keep_ids: bool, info: Mapping[str, Any] | None, more: More | None
-) -> Iterator[str]:
-    """Yield the JSON text, one record a line, so that no more than an image's is in memory."""
+def _lists(
+    dataset: Dataset, keep_ids: bool, more: More | None
+) -> dict[str, Iterable[Mapping[str, Any]]]:
     classes = dataset.classes
     images = (
         {"id": r.image_id, "file_name": r.name, "width": r.size[1], "height": r.size[0]}
@@ -154,8 +158,19 @@ def _lines(
         {"id": source_id, "name": name}
         for source_id, name in zip(classes.source_ids, classes.names, strict=True)
     )
-    annotations = _annotations(dataset, keep_ids, more)
-    lists = {"images": images, "categories": categories, "annotations": annotations}
+    found = annotations(dataset, keep_ids=keep_ids, more=more)
+    return {"images": images, "categories": categories, "annotations": found}
+
+
+def json_lines(
+    lists: Mapping[str, Iterable[Mapping[str, Any]]], info: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Yield an object of lists as JSON, one record a line, so that never all are in memory.
+
+    Args:
+        lists: Name -> records.
+        info: What comes before them, under that name.
+    """
     before = "{" if info is None else f'{{"info": {json.dumps(info)},\n'
     for name, records in lists.items():
         yield f'{before}"{name}": ['
@@ -168,7 +183,24 @@ def _lines(
     yield "}\n"
 
 
-def _annotations(dataset: Dataset, keep_ids: bool, more: More | None) -> Iterator[dict[str, Any]]:
+def annotations(
+    dataset: Dataset,
+    *,
+    keep_ids: bool,
+    spell: Callable[[Masks], Sequence[Any]] = Masks.to_coco,
+    more: More | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Yield the annotations of all images as COCO's records.
+
+    Args:
+        dataset: Where they are.
+        keep_ids: As for `write_coco`.
+        spell: Gives the segmentation of each mask.
+        more: As for `write_coco`.
+
+    Raises:
+        DataError: An image has no masks, or two annotations have the same id.
+    """
     seen: set[int] = set()
     for index, record in enumerate(dataset.records):
         instances = dataset.instances(index)
@@ -181,7 +213,7 @@ def _annotations(dataset: Dataset, keep_ids: bool, more: More | None) -> Iterato
         columns = (
             ids,
             instances.labels.tolist(),
-            instances.masks.to_coco(),
+            spell(instances.masks),
             dataset.areas(index).tolist(),
             dataset.stated_boxes(index).tolist(),
             np.zeros(len(ids), bool) if instances.crowd is None else instances.crowd,

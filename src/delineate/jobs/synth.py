@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from delineate import __version__
-from delineate._files import making_folder
+from delineate._files import check_free, writing_folder
 from delineate.core.boxes import Size
 from delineate.core.draw import overlay, sheet
 from delineate.core.image import ImageArray, write_image
 from delineate.data.annotated import OnError
-from delineate.data.conversion import check_free
 from delineate.data.drawn.scenes import DrawnScenes
 from delineate.data.formats import open_splits
 from delineate.data.pasted.cut_paste import CutPaste
@@ -210,7 +209,7 @@ def _command(**options: str) -> str:
 def _write(out: Path, made: Mapping[str, SynthDataset], info: Mapping[str, Any]) -> dict[str, int]:
     """Write all splits and the preview; return the number of objects in each split."""
     found = {}
-    with making_folder(out) as folder:
+    with writing_folder(out) as folder:
         for name, dataset in made.items():
             bar = partial(counted, verb=f"making {name}")
             found[name] = write_synth(folder / f"{name}.json", dataset, info=info, count=bar)

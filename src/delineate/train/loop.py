@@ -13,7 +13,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -47,7 +47,7 @@ from delineate.train.optim import learning_rate
 from delineate.train.resolve import resolve, samples_per_image
 from delineate.train.step import Learner
 from delineate.train.stop import Stop
-from delineate.transforms.presets import training
+from delineate.transforms.augment import training
 
 _ENDLESS = 10**9  # made pictures
 
@@ -419,15 +419,11 @@ def _labelled(
 
 def _loader(config: TrainConfig, train: Dataset) -> Loader:
     assert config.data.workers != "auto"
-    options = asdict(config.augment)
-    side = options.pop("crop")
-    del options["crops_by_area"]
-    crop = None if side is None else (side, side)
     samples = np.repeat(np.arange(len(train)), samples_per_image(config, train))
     share = config.data.synthetic
     return Loader(
         Subset(train, samples),
-        training(preprocess=config.preprocess, crop=crop, **options),
+        training(config.augment, preprocess=config.preprocess, others=train),
         batch_size=config.batch_size,
         seed=config.seed,
         workers=config.data.workers,

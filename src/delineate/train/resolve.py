@@ -18,9 +18,9 @@ from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
 from delineate.train.anchors import fit_ratios, fit_scale, fit_sizes, object_shapes
 from delineate.train.config import Auto, Precision, TrainConfig
+from delineate.transforms import augment
 
 _CROPS = (64, 256)  # smallest and largest side of a crop
-_MOST_CROPS = 64  # samples of an epoch that come from one image
 _WARMUP = (20, 500)  # fewest and most steps
 
 
@@ -97,16 +97,10 @@ def _workers(accelerator: str) -> int:
 def samples_per_image(config: TrainConfig, train: Dataset) -> npt.NDArray[np.int64]:
     """Return how many samples of an epoch come from each image.
 
-    One, or with `AugmentConfig.crops_by_area` the number of crops that have its area at the size
-    the model sees it, within bounds: a picture of many megapixels shall not be the whole epoch.
+    See `delineate.transforms.augment.samples_per_image`.
     """
-    side = config.augment.crop
-    if not config.augment.crops_by_area or not len(train):
-        return np.ones(len(train), dtype=np.int64)
-    assert isinstance(side, int)
-    targets = np.array([config.preprocess.geometry(r.size).target for r in train.records])
-    crops = np.rint(targets.prod(axis=1, dtype=np.float64) / side**2)
-    return crops.clip(1, _MOST_CROPS).astype(np.int64)
+    sizes = [record.size for record in train.records]
+    return augment.samples_per_image(config.augment, sizes, preprocess=config.preprocess)
 
 
 def _warmup_steps(config: TrainConfig, images: int, samples: int) -> int:

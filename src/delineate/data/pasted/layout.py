@@ -159,7 +159,7 @@ def _placed(
     blend = paste.blend
     if blend in TAKES_ALONG and stack.touches(piece, surroundings(paste.side)):
         blend = "feather"
-    (a, b), (c, d) = paste.geometry.matrix[:, :2].tolist()
+    (a, b), (c, d) = paste.geometry.matrix[:2, :2].tolist()
     change = {
         "blend": blend,
         "scale": round(paste.geometry.scale, 3),
