@@ -53,6 +53,9 @@ def train(
     data: Annotated[Path, typer.Argument(help="Data folder with splits, or a file; any format.")],
     recipe: Annotated[str, typer.Option(help="What to train.")] = "mask_rcnn_nano",
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/train"),
+    augment: Annotated[
+        str | None, typer.Option(help="none, light, standard, strong; default: the recipe's own.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; may be repeated."),
@@ -74,7 +77,7 @@ def train(
         data,
         out,
         recipe=recipe,
-        settings=settings or [],
+        settings=[*([f"augment.preset={augment}"] if augment else []), *(settings or [])],
         images=images,
         device=device,
         format=format,

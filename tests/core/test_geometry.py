@@ -185,6 +185,23 @@ def test_fill(fill, channels, value):
     assert turned.image(picture(channels=channels), fill)[0, 0].tolist() == value
 
 
+@pytest.mark.parametrize(
+    ("geometry", "shift"),
+    [
+        (Geometry.identity((5, 7)), (0, 0)),
+        (Geometry.crop((5, 7), (2, -3, 6, 4)), (-2, 3)),
+        (Geometry.flip((5, 7)).then(Geometry.flip((5, 7))), (0, 0)),
+        (Geometry.flip((5, 7)), None),
+        (Geometry.resize((5, 7), (5, 8)), None),
+        (Geometry.affine((5, 7), [[1, 0, 0.5], [0, 1, 0]], (5, 7)), None),
+        (Geometry.affine((5, 7), [[0, 1, 0], [1, 0, 0]], (7, 5)), None),
+        (Geometry.perspective((5, 7), [[0, 0], [7, 0], [7, 5], [1, 5]], (5, 7)), None),
+    ],
+)
+def test_whole_steps_alone_are_a_shift(geometry, shift):
+    assert geometry.shift == shift
+
+
 def test_steps_that_cancel_in_floating_point_still_copy():
     image = picture((31, 47))
     there = Geometry.resize((31, 47), (70, 90)).then(Geometry.crop((70, 90), (3, 5, 60, 50)))

@@ -202,3 +202,40 @@ def test_objects_without_area_are_left_out():
 def test_a_geometry_for_another_size_is_refused():
     with pytest.raises(DataError, match=r"size \(10, 12\) came with a geometry .* \(12, 10\)"):
         three().warp(Geometry.flip((12, 10)))
+
+
+# -- behind ----------------------------------------------------------------------------------------
+
+
+def test_what_is_covered_leaves_masks_and_boxes():
+    found = three(scores=[0.5, 0.25, 1]).behind(bitmap_of([3, 0, 8, 9]))
+    assert found.boxes.tolist() == [[1, 2, 3, 6], [8, 0, 10, 4], [0, 8, 12, 10]]
+    assert found.masks.areas.tolist() == [8, 8, 19]
+    assert found.labels.tolist() == [0, 2, 1]
+    assert found.ids.tolist() == [7, 8, 9]
+    assert found.scores.tolist() == [0.5, 0.25, 1]
+
+
+@pytest.mark.parametrize(
+    ("min_visible", "kept"), [(0, [7, 8, 9]), (0.5, [7, 8, 9]), (0.51, [8, 9])]
+)
+def test_what_is_hardly_seen_behind_something_is_left_out_but_for_crowds(min_visible, kept):
+    region = bitmap_of([3, 2, 5, 6]) | bitmap_of([0, 8, 11, 10])  # 1/2 and 11/12 of them
+    assert three().behind(region, min_visible).ids.tolist() == kept
+
+
+@pytest.mark.parametrize("min_visible", [0, 0.5])
+def test_what_is_wholly_hidden_is_left_out_even_crowds(min_visible):
+    region = bitmap_of(BOXES[0]) | bitmap_of(BOXES[2])
+    assert three().behind(region, min_visible).ids.tolist() == [8]
+
+
+def test_behind_nothing_all_stay_but_the_invisible():
+    bitmaps = [bitmap_of(BOXES[0]), np.zeros(SIZE, bool), bitmap_of(BOXES[2])]
+    found = three(masks=Masks.from_bitmaps(bitmaps, SIZE)).behind(np.zeros(SIZE, bool))
+    assert found.ids.tolist() == [7, 9]
+
+
+def test_boxes_alone_cannot_be_behind_anything():
+    with pytest.raises(DataError, match=r"Instances\.masks must be known"):
+        three(masks=None).behind(np.zeros(SIZE, bool))

@@ -150,6 +150,44 @@ def test_iou():
         masks.iou(Masks.empty((9, 7)))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_union_and_minus_are_those_of_the_bitmaps(seed):
+    bitmaps = random_bitmaps(5, seed=seed)
+    bitmaps[1] = False
+    bitmaps[2, :, :4] = False
+    bitmaps[3, 2:] = False
+    masks = Masks.from_bitmaps(bitmaps, SIZE)
+    np.testing.assert_array_equal(masks.union(), bitmaps.any(axis=0))
+    region = random_bitmaps(1, seed=seed + 100)[0]
+    np.testing.assert_array_equal(masks.minus(region).to_dense(), bitmaps & ~region)
+    np.testing.assert_array_equal(masks.minus(~region).to_dense(), bitmaps & region)
+
+
+def test_what_a_region_does_not_touch_stays_as_it_is():
+    left, right = np.zeros((2, *SIZE), bool)
+    left[2:5, :3] = True
+    right[2:5, 6:] = True
+    masks = Masks.from_bitmaps([left, right], SIZE)
+    rest = masks.minus(left)
+    assert rest.runs[1] is masks.runs[1]
+    assert rest.areas.tolist() == [0, 9]
+    np.testing.assert_array_equal(masks.to_dense(), [left, right])
+
+
+def test_union_and_minus_of_nothing():
+    none = Masks.empty(SIZE)
+    assert not none.union().any()
+    assert none.union().shape == SIZE
+    assert len(none.minus(np.ones(SIZE, bool))) == 0
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (7,), (7, 9, 1)])
+def test_a_region_of_another_size_is_refused(shape):
+    masks = Masks.from_bitmaps(random_bitmaps(), SIZE)
+    with pytest.raises(DataError, match=r"size \(7, 9\).*crop or pad"):
+        masks.minus(np.ones(shape, bool))
+
+
 def test_label_map_paints_in_order():
     a, b = np.zeros((2, 2, 3), dtype=bool)
     a[:, :2], b[:, 1:] = True, True

@@ -132,6 +132,19 @@ def test_everything_agrees_with_pycocotools(bitmap):
     np.testing.assert_array_equal(rle.from_crop(crop, (x0, y0), size), runs)
 
 
+def test_a_shift_cuts_and_pads():
+    rng = np.random.default_rng(0)
+    for trial in range(2000):
+        h, w, right, down = *rng.integers(1, 6, 2), *rng.integers(-6, 7, 2)
+        target = tuple(rng.integers(1, 9, 2).tolist())
+        bitmap = rng.random((h, w)) < (0.2, 0.6, 1)[trial % 3]
+        canvas = np.zeros((24, 24), bool)  # room for any of them
+        canvas[8 + down : 8 + down + h, 8 + right : 8 + right + w] = bitmap
+        expected = canvas[8 : 8 + target[0], 8 : 8 + target[1]]
+        shifted = rle.shifted(rle.from_bitmap(bitmap), (h, w), (right, down), target)
+        np.testing.assert_array_equal(shifted, rle.from_bitmap(expected))
+
+
 @settings(max_examples=100)
 @given(st.lists(st.integers(0, 2**22), min_size=1, max_size=40))
 def test_large_counts_survive_the_string(lengths):

@@ -130,7 +130,7 @@ def test_formats_that_cannot_be_written(before, tmp_path):
 
 def test_a_failure_leaves_nothing(before, tmp_path):
     before.records[1].path.unlink()
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(DataError, match=r"train_01\.png: expected a picture, but it cannot"):
         convert({"train": before}, "coco", tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 

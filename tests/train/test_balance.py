@@ -208,18 +208,27 @@ class Heard:
 
 
 @pytest.mark.parametrize(
-    ("balance", "images", "said"),
+    ("options", "images", "said"),
     [
-        ("none", [2, 2, 1], "5 images, "),
-        ("repeat_factor", [2, 2, 2], "5 images in 6 samples an epoch, rare classes repeated, "),
-        ("class_aware", [2, 2, 1], "5 images in 5 samples an epoch, by class, "),
+        ({}, [2, 2, 1], "5 images, "),
+        (
+            {"balance": "repeat_factor", "repeat_threshold": 0.6},
+            [2, 2, 2],
+            "5 images in 6 samples an epoch, rare classes repeated, ",
+        ),
+        ({"balance": "class_aware"}, [2, 2, 1], "5 images in 5 samples an epoch, by class, "),
+        (
+            {"balance": "class_aware", "synthetic": 0.5},
+            [2] * 5,
+            "5 images in 10 samples an epoch, by class, 50% of them made, ",
+        ),
     ],
+    ids=["none", "repeated", "by class", "by class, and made ones"],
 )
-def test_an_epoch_is_told_and_is_as_long(tmp_path, balance, images, said):
+def test_an_epoch_is_told_and_is_as_long(tmp_path, options, images, said):
     """One of five images shows the rare class: at a threshold of 0.6 it comes 3 ** 0.5 times."""
     heard, rare = Heard(), [[1, 0, 0]] * 4 + [[0, 1, 0]]
-    data = balanced(balance, repeat_threshold=0.6 if balance == "repeat_factor" else None)
-    config = tiny_config(data=data, budget=BudgetConfig(epochs=1))
+    config = tiny_config(data=DataConfig(workers=0, **options), budget=BudgetConfig(epochs=1))
     fit(config, Labelled(rare), Labelled([[1, 0, 0]]), tmp_path, sinks=[heard], device="cpu")
     assert (heard.images, set(heard.epochs)) == (images, {0})
     assert heard.notes[0].startswith(f"training: {said}")

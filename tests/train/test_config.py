@@ -20,6 +20,7 @@ from delineate.train.config import (
     with_settings,
     with_value,
 )
+from delineate.transforms.presets import PRESETS
 
 
 @pytest.fixture
@@ -172,10 +173,11 @@ def test_every_field_has_its_sentence():
     import ast
     import inspect
 
-    from delineate.train import config as module
+    from delineate.train import config
+    from delineate.transforms import augment
 
     missing = []
-    for cls in ast.parse(inspect.getsource(module)).body:
+    for cls in [node for m in (config, augment) for node in ast.parse(inspect.getsource(m)).body]:
         if isinstance(cls, ast.ClassDef) and cls.name.endswith("Config"):
             for field, after in zip(cls.body, [*cls.body[1:], None], strict=True):
                 is_section = (
@@ -185,6 +187,51 @@ def test_every_field_has_its_sentence():
                 if isinstance(field, ast.AnnAssign) and not is_section and not is_text:
                     missing.append(f"{cls.name}.{ast.unparse(field.target)}")
     assert not missing
+
+
+def test_a_preset_sets_the_options_it_names_and_is_saved_as_them(config):
+    strong = with_value(config, "augment.preset", "strong")
+    assert strong.augment == dataclasses.replace(PRESETS["mask_rcnn"]["strong"], crop=64)
+    assert strong == dataclasses.replace(config, augment=strong.augment)
+    assert "preset" not in to_yaml(strong)
+    assert from_yaml(to_yaml(strong)) == strong
+
+
+def test_single_options_differ_from_a_preset_whichever_comes_first(config):
+    first = with_settings(config, ["augment.flip=0.1", "seed=3", "augment.preset=strong"])
+    last = with_settings(config, ["augment.preset=strong", "seed=3", "augment.flip=0.1"])
+    assert first == last
+    assert first.augment == dataclasses.replace(PRESETS["mask_rcnn"]["strong"], crop=64, flip=0.1)
+
+
+def test_the_last_of_two_presets_counts(config):
+    both = with_settings(config, ["augment.preset=strong", "augment.preset=none"])
+    assert both.augment == dataclasses.replace(PRESETS["mask_rcnn"]["none"], crop=64)
+
+
+def test_a_preset_is_that_of_the_family():
+    config = with_value(from_dict(detr()), "augment.preset", "standard")
+    assert config.augment.scale == PRESETS["detr"]["standard"].scale
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("strnog", "unknown augmentation 'strnog': did you mean 'strong'"),
+        ("7", "unknown augmentation '7': choose one of light, none, standard, strong"),
+        ("null", "unknown augmentation 'null'"),
+    ],
+)
+def test_an_unknown_preset_is_said(config, text, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        with_value(config, "augment.preset", text)
+
+
+def test_a_name_close_to_the_preset_is_known(config):
+    with pytest.raises(ConfigError, match=r"did you mean augment\.preset"):
+        with_value(config, "augment.preest", "strong")
+    with pytest.raises(ConfigError, match=r"unknown option 'augment\.preset'"):
+        from_yaml(to_yaml(config).replace("augment:\n", "augment:\n  preset: strong\n"))
 
 
 def test_known_paths_are_leaves_and_sections():

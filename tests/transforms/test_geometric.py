@@ -4,55 +4,20 @@ import numpy as np
 import pytest
 
 from delineate.core.geometry import Geometry
-from delineate.core.instances import Instances
-from delineate.core.masks import Masks
 from delineate.core.panoptic import VOID_STUFF
-from delineate.core.preprocess import Preprocess
-from delineate.data.sample import Sample
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError
+from delineate.transforms.framing import Pad, RandomCrop, ScaleJitter
 from delineate.transforms.geometric import (
     Flip,
-    Pad,
+    Perspective,
     QuarterTurn,
-    RandomCrop,
-    Resize,
     Rotate,
-    ScaleJitter,
+    Shear,
+    Translate,
     Warp,
 )
-
-NOTHING = np.zeros((0, 4), np.float32)
-
-
-def sample_of(bitmaps, size):
-    """Objects are white, the ground is black; image and masks agree exactly."""
-    bitmaps = [np.asarray(bitmap, bool) for bitmap in bitmaps]
-    masks = Masks.from_bitmaps(bitmaps, size)
-    image = np.zeros((*size, 3), np.uint8)
-    for bitmap in bitmaps:
-        image[bitmap] = 255
-    instances = Instances(
-        image_size=size, boxes=masks.boxes(), labels=np.arange(len(bitmaps)), masks=masks
-    )
-    return Sample(image=image, instances=instances, image_id=1, name="a")
-
-
-def box(size, y0, y1, x0, x1):
-    bitmap = np.zeros(size, bool)
-    bitmap[y0:y1, x0:x1] = True
-    return bitmap
-
-
-def picture(height, width):
-    """Every pixel differs from every other."""
-    values = np.arange(height * width, dtype=np.uint8).reshape(height, width)
-    bare = sample_of([], (height, width))
-    return replace(bare, image=np.repeat(values[..., None], 3, axis=2))
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
+from transform_samples import NOTHING, box, picture, rng, sample_of
 
 
 class Fixed:
@@ -183,99 +148,110 @@ def test_rotation_keeps_size_and_centre_and_stays_within_its_angle():
     assert 27 < max(angles) <= 30
 
 
-# -- ScaleJitter, Resize, Pad ----------------------------------------------------------------
+# -- Shear, Perspective, Translate -----------------------------------------------------------
 
 
-def test_zoom_is_log_uniform_between_its_ends():
-    draws = rng()
-    targets = [ScaleJitter(0.5, 2)((100, 200), NOTHING, draws).target for _ in range(1000)]
-    heights = np.array(targets)[:, 0]
-    assert heights.min() >= 50
-    assert heights.max() <= 200
-    assert 0.45 < np.mean(heights < 100) < 0.55
-    assert all(abs(w - 2 * h) <= 1 for h, w in targets)
-
-
-def test_a_picture_never_shrinks_to_nothing():
-    assert ScaleJitter(0.1, 0.1)((1, 3), NOTHING, rng()).target == (1, 1)
-
-
-def test_resize_follows_the_models_own_rule():
-    rule = Preprocess(min_size=100, max_size=150)
-    geometry = Resize(rule)((50, 100), NOTHING, rng())
-    assert geometry.target == rule.geometry((50, 100)).target == (75, 150)
-
-
-def test_pad_adds_room_at_the_right_and_at_the_bottom():
-    before = picture(3, 5)
-    after = Warp((Pad((6, 4)),))(before, rng()).image
-    assert after.shape == (6, 5, 3)
-    np.testing.assert_array_equal(after[:3], before.image)
-    assert np.all(after[3:] == 114)
-
-
-# -- RandomCrop ------------------------------------------------------------------------------
-
-
-def test_a_crop_copies_pixels():
-    before = picture(9, 11)
-    places = set()
+def test_a_shear_slants_both_axes_about_the_centre_and_keeps_areas():
+    slants = []
     for seed in range(200):
-        after = Warp((RandomCrop((4, 5)),))(before, rng(seed)).image
-        y, x = np.argwhere(before.image[..., 0] == after[0, 0, 0])[0]
-        np.testing.assert_array_equal(after, before.image[y : y + 4, x : x + 5])
-        places.add((y, x))
-    assert {y for y, _ in places} == set(range(6))
-    assert {x for _, x in places} == set(range(7))
+        geometry = Shear(20)((40, 60), NOTHING, rng(seed))
+        assert geometry.source == geometry.target == (40, 60)
+        assert geometry.scale == pytest.approx(1)
+        centre, right, below = geometry.points([[30, 20], [31, 20], [30, 21]])
+        np.testing.assert_allclose(centre, [30, 20], atol=1e-9)
+        along_y, along_x = (right - centre)[1], (below - centre)[0]
+        assert right[0] - centre[0] == pytest.approx(1)
+        slants.append(np.degrees(np.arctan([along_x, along_y])))
+    for angles in np.transpose(slants):
+        assert -20 <= angles.min() < -18
+        assert 18 < angles.max() <= 20
+        assert abs(np.mean(angles)) < 2.5
+    assert abs(np.corrcoef(np.transpose(slants))[0, 1]) < 0.25
 
 
-def test_a_picture_smaller_than_the_crop_lies_somewhere_within_it():
-    before = picture(3, 4)
-    corners = set()
-    for seed in range(100):
-        after = Warp((RandomCrop((5, 6)),))(before, rng(seed)).image
-        assert after.shape == (5, 6, 3)
-        y, x = np.argwhere(after[..., 0] == 0)[0]
-        np.testing.assert_array_equal(after[y : y + 3, x : x + 4], before.image)
-        assert np.count_nonzero(np.all(after == 114, axis=2)) == 5 * 6 - 3 * 4
-        corners.add((y, x))
-    assert corners == {(y, x) for y in range(3) for x in range(3)}
-
-
-def test_a_crop_can_be_wider_and_lower_than_the_picture():
-    geometry = RandomCrop((2, 30))((10, 20), NOTHING, rng())
-    assert geometry.target == (2, 30)
-    assert 0 <= -geometry.matrix[1, 2] <= 8
-    assert 0 <= geometry.matrix[0, 2] <= 10
-
-
-def test_a_crop_near_an_object_holds_its_centre():
-    boxes = np.array([[0, 0, 2, 2], [998, 998, 1000, 1000], [300, 500, 310, 520]], np.float32)
-    found = set()
+def test_a_perspective_moves_each_corner_by_shares_of_the_sides():
+    frame = np.array([[0, 0], [60, 0], [60, 40], [0, 40]])
+    shares = []
     for seed in range(300):
-        geometry = RandomCrop((40, 50), near_object=1.0)((1000, 1000), boxes, rng(seed))
-        x0, y0 = -geometry.matrix[:, 2]
-        assert 0 <= x0 <= 950
-        assert 0 <= y0 <= 960
-        centres = geometry.points((boxes[:, :2] + boxes[:, 2:]) / 2)
-        held = np.all((centres >= 0) & (centres < (50, 40)), axis=1)
-        assert held.sum() == 1
-        found |= set(np.flatnonzero(held).tolist())
-    assert found == {0, 1, 2}
+        geometry = Perspective(0.1)((40, 60), NOTHING, rng(seed))
+        assert geometry.source == geometry.target == (40, 60)
+        shares.append((geometry.points(frame) - frame) / (60, 40))
+    shares = np.array(shares)
+    assert np.all(shares.min(axis=0) < -0.095)
+    assert np.all(shares.max(axis=0) > 0.095)
+    assert np.abs(shares).max() <= 0.1 + 1e-9
+    assert np.all(np.abs(shares.mean(axis=0)) < 0.012)
 
 
-def test_objects_that_a_rotation_pushed_out_do_not_push_the_crop_out():
-    boxes = np.array([[-80, 5, -60, 9]], np.float32)
-    geometry = RandomCrop((4, 4), near_object=1.0)((10, 20), boxes, rng())
-    assert -geometry.matrix[0, 2] == 0
+def test_the_strongest_perspective_is_one():
+    for seed in range(2000):
+        geometry = Perspective(0.2)((40, 60), NOTHING, rng(seed))
+        assert np.isfinite(geometry.points([[0, 0], [60, 0], [60, 40], [0, 40]])).all()
 
 
-def test_near_no_object_the_crop_is_anywhere():
-    starts = [
-        -RandomCrop((1, 1), near_object=1.0)((1, 5), NOTHING, rng(s)).matrix[0, 2]
-        for s in range(100)
-    ]
-    assert set(starts) == {0, 1, 2, 3, 4}
+@pytest.mark.parametrize("step", [Shear(0.0), Perspective(0.0), Translate(0.0), Rotate(0.0)])
+def test_no_strength_leaves_the_very_same_sample(step):
+    before = sample_of([box((5, 6), 1, 3, 1, 3)], (5, 6))
+    assert Warp((step,))(before, rng()) is before
+
+
+def test_a_translation_copies_pixels_within_its_share():
+    before, seen = picture(20, 40), set()
+    for seed in range(300):
+        geometry = Translate(0.1)((20, 40), NOTHING, rng(seed))
+        x, y = geometry.matrix[:, 2].astype(int).tolist()
+        seen.add((x, y))
+        after = Warp((Fixed(geometry),))(before, rng()).image
+        padded = np.pad(before.image, ((9, 9), (9, 9), (0, 0)), constant_values=114)
+        np.testing.assert_array_equal(after, padded[9 - y : 29 - y, 9 - x : 49 - x])
+    assert {x for x, _ in seen} == set(range(-4, 5))
+    assert {y for _, y in seen} == set(range(-2, 3))
+
+
+@pytest.mark.parametrize("step", [Rotate(180), Shear(30), Perspective(0.15)])
+def test_image_masks_boxes_and_stuff_move_together(step):
+    size = (90, 110)
+    whole = sample_of([box(size, 20, 60, 25, 70), box(size, 65, 85, 60, 100)], size)
+    stuff = np.where(whole.image[..., 0] > 0, 0, 3).astype(np.uint8)
+    before = replace(whole, stuff=stuff)
+    for seed in range(12):
+        after = Warp((step,), min_visible=0.0)(before, rng(seed))
+        masks = after.instances.masks
+        inside = masks.label_map() > 0
+        outside = np.all(after.image == 114, axis=2)
+        white = (after.image[..., 0] >= 128) & ~outside
+        assert np.count_nonzero(white & inside) / np.count_nonzero(white | inside) > 0.96
+        np.testing.assert_array_equal(after.instances.boxes, masks.boxes())
+        assert ((after.stuff == 0) != inside).mean() < 0.02
+        assert (after.stuff[outside] == VOID_STUFF).mean() > 0.9
+        assert set(np.unique(after.stuff)) <= {0, 3, VOID_STUFF}
+
+
+@pytest.mark.parametrize("step", [Rotate(180), Shear(30), Perspective(0.15)])
+def test_objects_go_by_the_share_that_stays_and_crowds_with_their_last_pixel(step):
+    size = (60, 60)
+    corner = sample_of([box(size, 0, 20, 0, 30), box(size, 25, 35, 25, 35)], size)
+    as_crowd = corner.instances.replace(crowd=[True, False])
+    dropped = cut = 0
+    for seed in range(40):
+        geometry = step(size, NOTHING, rng(seed))
+        room = geometry.then(Geometry.crop(size, (-60, -60, 120, 120)))
+        moved = corner.instances.masks.warp(room).to_dense()[0]
+        share = moved[60:120, 60:120].sum() / moved.sum()
+        if 0.0 < share < 0.98:
+            cut += 1
+            for limit, stays in ((share - 0.02, True), (share + 0.02, False)):
+                warp = Warp((Fixed(geometry),), min_visible=max(limit, 0))
+                after = warp(corner, rng()).instances
+                assert (0 in after.labels) == stays
+                dropped += not stays
+            crowded = Warp((Fixed(geometry),), 1.0)(replace(corner, instances=as_crowd), rng())
+            assert 0 in crowded.instances.labels
+    assert cut > 10
+    assert dropped > 10
+
+
+# -- all of them ------------------------------------------------------------------------------
 
 
 def test_one_pixel():
@@ -291,11 +267,10 @@ def test_one_pixel():
         (lambda: Flip(1.5), "p should be a probability, but is 1.5"),
         (lambda: Rotate(-1), "degrees should be .* but is -1"),
         (lambda: Rotate(float("nan")), "degrees should be .* but is nan"),
-        (lambda: ScaleJitter(0, 1), "0 < low <= high"),
-        (lambda: ScaleJitter(2, 1), "0 < low <= high"),
-        (lambda: RandomCrop((0, 5)), "size should be"),
-        (lambda: RandomCrop((5, 5), near_object=-0.1), "near_object should be"),
-        (lambda: Pad((5, 0)), "size should be"),
+        (lambda: Shear(46), "degrees should be an angle from 0 to 45, but is 46"),
+        (lambda: Perspective(0.25), "strength should be a share from 0 to 0.2, but is 0.25"),
+        (lambda: Perspective(float("nan")), "strength should be .* but is nan"),
+        (lambda: Translate(-0.1), "share should be a share from 0 to 1, but is -0.1"),
         (lambda: Warp((), min_visible=2), "min_visible should be"),
     ],
 )

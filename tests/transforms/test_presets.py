@@ -1,85 +1,92 @@
-import pickle
+"""Named strengths: the right values for every family, and what they leave alone."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from delineate.core.preprocess import Preprocess
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError
-from delineate.transforms.presets import training
+from delineate.models.zoo import FAMILIES
+from delineate.transforms.augment import AugmentConfig, training
+from delineate.transforms.presets import PRESETS, Preset, with_preset
 
 SCENE = SyntheticScenes(1, size=(96, 128), seed=1)[0]
-VARIED = training(crop=(64, 48), scale=(0.7, 1.4), flip=0.5, brightness=0.2, saturation=0.2)
+NAMES = get_args(Preset)
+STRENGTHS = ("rotate", "shear", "perspective", "brightness", "contrast", "saturation", "hue")
 
 
-def test_nothing_asked_for_is_nothing_done():
-    assert training()(SCENE, np.random.default_rng(0)) is SCENE
+def test_every_family_has_every_preset():
+    assert set(PRESETS) == set(FAMILIES)
+    assert all(tuple(presets) == NAMES for presets in PRESETS.values())
 
 
-def test_crops_have_one_size_and_differ():
-    samples = [VARIED(SCENE, np.random.default_rng(seed)) for seed in range(8)]
-    assert {s.image.shape for s in samples} == {(64, 48, 3)}
-    assert len({s.image.tobytes() for s in samples}) == 8
-    assert all(s.instances.image_size == (64, 48) for s in samples)
+def test_the_table_cannot_be_changed():
+    with pytest.raises(TypeError):
+        PRESETS["detr"]["none"] = AugmentConfig()
 
 
-def test_whole_images_stay_whole():
-    transform = training(scale=(0.9, 1.1), flip=0.5)
-    kept = [transform(SCENE, np.random.default_rng(seed)) for seed in range(8)]
-    assert all(len(s.instances) == len(SCENE.instances) for s in kept)
-    assert len({s.image.shape for s in kept}) > 1
+@pytest.mark.parametrize("family", sorted(PRESETS))
+def test_each_is_stronger_than_the_one_before(family):
+    chosen = [PRESETS[family][name] for name in NAMES]
+    for weaker, stronger in pairwise(chosen):
+        for strength in STRENGTHS:
+            assert getattr(weaker, strength) <= getattr(stronger, strength)
+        assert stronger.scale[0] <= weaker.scale[0]
+        assert stronger.scale[1] >= weaker.scale[1]
+        assert stronger.flip >= weaker.flip
 
 
-def test_the_same_generator_state_gives_the_same_sample():
-    first, again = (VARIED(SCENE, np.random.default_rng(3)) for _ in range(2))
-    np.testing.assert_array_equal(first.image, again.image)
-    np.testing.assert_array_equal(first.instances.boxes, again.instances.boxes)
+@pytest.mark.parametrize("family", sorted(PRESETS))
+def test_none_changes_nothing(family):
+    options = with_preset(AugmentConfig(crop=None), "none", family=family)
+    assert training(options)(SCENE, np.random.default_rng(0)) is SCENE
 
 
-def test_the_models_resize_comes_first():
-    transform = training(preprocess=Preprocess(min_size=48, max_size=1000), flip=1.0)
-    after = transform(SCENE, np.random.default_rng(0))
-    assert after.image.shape == (48, 64, 3)
-    flipped = SCENE.image[:, ::-1].mean(axis=(0, 1))
-    np.testing.assert_allclose(after.image.mean(axis=(0, 1)), flipped, atol=1)
+@pytest.mark.parametrize("family", sorted(PRESETS))
+@pytest.mark.parametrize("name", NAMES)
+def test_no_sample_becomes_larger_than_without(family, name):
+    for crop, shape in ((None, (96, 128, 3)), (64, (64, 64, 3))):
+        transform = training(with_preset(AugmentConfig(crop=crop), name, family=family))
+        for seed in range(6):
+            after = transform(SCENE, np.random.default_rng(seed))
+            assert after.image.shape == shape
 
 
-def test_the_models_contrast_is_that_of_the_whole_picture():
-    rule = Preprocess(resize="factor", contrast="stretch")
-    crop = training(preprocess=rule, crop=(32, 32))(SCENE, np.random.default_rng(0)).image
-    whole = training(preprocess=rule)(SCENE, np.random.default_rng(0)).image
-    np.testing.assert_array_equal(whole, rule.expose(SCENE.image))
-    windows = np.lib.stride_tricks.sliding_window_view(whole, (32, 32, 3))
-    assert (windows == crop).all(axis=(-1, -2, -3)).any()
+def test_strong_is_the_jitter_of_ghiasi_but_for_one_stage():
+    assert {family: p["strong"].scale for family, p in PRESETS.items()} == {
+        "mask_rcnn": (0.1, 2.0),
+        "yolact": (0.25, 2.0),
+        "detr": (0.1, 2.0),
+        "mask_query": (0.1, 2.0),
+    }
 
 
-def test_everything_at_once():
-    transform = training(
-        preprocess=Preprocess(min_size=150),
-        crop=(80, 90),
-        scale=(0.5, 2.0),
-        flip=0.5,
-        vertical_flip=0.5,
-        quarter_turns=True,
-        rotate=45,
-        brightness=0.3,
-        contrast=0.3,
-        saturation=0.3,
-        hue=0.1,
+def test_what_a_sample_is_stays_as_the_recipe_has_it():
+    recipe = AugmentConfig(
+        crop=48, crops_by_area=True, vertical_flip=0.5, quarter_turns=True, zoom=0.5, rotate=90
     )
-    for seed in range(20):
-        after = transform(SCENE, np.random.default_rng(seed))
-        assert after.image.shape == (80, 90, 3)
-        assert np.all(after.instances.masks.areas > 0)
+    for name in NAMES:
+        found = with_preset(recipe, name, family="detr")
+        assert (found.crop, found.crops_by_area) == (48, True)
+        turns = (0.0, False) if name == "none" else (0.5, True)
+        assert (found.vertical_flip, found.quarter_turns) == turns
+        own = {"crop": "auto", "crops_by_area": False, "vertical_flip": 0.0, "quarter_turns": False}
+        assert replace(found, **own) == PRESETS["detr"][name]
 
 
-def test_transforms_can_be_sent_to_workers():
-    transform = pickle.loads(pickle.dumps(VARIED))
-    after = transform(SCENE, np.random.default_rng(3))
-    expected = VARIED(SCENE, np.random.default_rng(3))
-    np.testing.assert_array_equal(after.image, expected.image)
+def test_the_default_is_as_it_was():
+    default = AugmentConfig()
+    assert (default.scale, default.flip, default.large_scale) == ((0.7, 1.4), 0.5, False)
+    colours = (default.brightness, default.contrast, default.saturation, default.hue)
+    assert colours == (0.2, 0.2, 0.2, 0.02)
+    assert {default.rotate, default.shear, default.perspective, default.translate} == {0}
 
 
-def test_a_number_out_of_range_is_said():
-    with pytest.raises(ConfigError, match="hue should be"):
-        training(hue=2)
+def test_an_unknown_name_is_said():
+    with pytest.raises(ConfigError, match="unknown augmentation 'lihgt': did you mean 'light'"):
+        with_preset(AugmentConfig(), "lihgt", family="yolact")
+    with pytest.raises(ConfigError, match="unknown family 'yolo': did you mean 'yolact'"):
+        with_preset(AugmentConfig(), "light", family="yolo")

@@ -1,95 +1,129 @@
-"""One affine map between two images, as a value: composed, inverted, applied to all that moves.
+"""One map between two images, as a value: composed, inverted, applied to all that moves.
 
 Coordinates are continuous (`delineate.core.boxes`): pixel centres lie at +0.5. A chain of resizing,
-cropping, flipping and rotating is multiplied into one matrix first and applied to the pixels once.
+cropping, flipping, rotating and foreshortening is multiplied into one matrix first and applied to
+the pixels once.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from delineate.core import matrix as maps
+from delineate.core import resample
 from delineate.core.boxes import Boxes, Size
 from delineate.core.foreign import check_size
+from delineate.core.matrix import TINY, Matrix, scaling
+from delineate.core.resample import Fill, Image
 from delineate.core.rle import Bitmap
 from delineate.errors import DataError
-
-Matrix = npt.NDArray[np.float64]
-Image = npt.NDArray[np.uint8]
-Fill = int | tuple[int, int, int]
 
 GREY = (114, 114, 114)
 """What lies outside the source image, unless the caller says otherwise (YOLO's padding colour)."""
 
-_TINY = 1e-6  # pixels: what rounding adds in a chain of a few maps
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Geometry:
-    """An affine map from the points of a source image to those of a target image.
+    """A map from the points of a source image to those of a target image: lines stay straight.
 
     Attributes:
-        matrix: ``(2, 3)`` float64; ``target = matrix[:, :2] @ (x, y) + matrix[:, 2]``.
+        matrix: float64, `delineate.core.matrix`: ``(2, 3)`` of an affine map, which keeps parallels
+            parallel, ``target = matrix[:, :2] @ (x, y) + matrix[:, 2]``; else ``(3, 3)``.
         source: ``(h, w)`` of the image the map starts from.
         target: ``(h, w)`` of the image it leads to; what falls outside is cut off.
+        cells: Columns and rows of source pixels that are averaged before the rest is interpolated:
+            how many fall into one of the target. Of a perspective, into its middle.
 
     Raises:
-        DataError: The matrix is not ``(2, 3)``, not finite or not invertible, or a size is not one.
+        DataError: The matrix has another shape, is not finite or not invertible, or a size is not
+            one.
     """
 
     matrix: Matrix
     source: Size
     target: Size
+    cells: tuple[int, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        matrix = np.array(self.matrix, dtype=np.float64)
-        if matrix.shape != (2, 3) or not np.isfinite(matrix).all() or _determinant(matrix) == 0:
-            raise DataError(
-                "a geometry needs a finite, invertible matrix of 2 rows and 3 columns, and "
-                f"{matrix.tolist()} came: check the scale and the angle it was made from."
-            )
+        matrix, source = np.array(self.matrix, dtype=np.float64), check_size(self.source)
+        if (
+            matrix.shape not in ((2, 3), (3, 3))
+            or not np.isfinite(matrix).all()
+            or maps.determinant(matrix) == 0
+        ):
+            raise _wrong_matrix(matrix)
+        matrix = maps.simplest(matrix, source)
         matrix.setflags(write=False)
         object.__setattr__(self, "matrix", matrix)
-        object.__setattr__(self, "source", check_size(self.source))
+        object.__setattr__(self, "source", source)
         object.__setattr__(self, "target", check_size(self.target))
+        tangent = self._tangent()
+        cells = (1, 1) if tangent is None else resample.cells_of(tangent, source)
+        object.__setattr__(self, "cells", cells)
 
     # -- makers ------------------------------------------------------------------------------
 
     @classmethod
     def identity(cls, size: Size) -> Self:
         """Leave everything where it is."""
-        return cls(_matrix(1, 1, 0, 0), size, size)
+        return cls(scaling(1, 1, 0, 0), size, size)
 
     @classmethod
     def resize(cls, size: Size, target: Size) -> Self:
         """Stretch the whole image to `target`."""
-        return cls(_matrix(target[1] / size[1], target[0] / size[0], 0, 0), size, target)
+        return cls(scaling(target[1] / size[1], target[0] / size[0], 0, 0), size, target)
 
     @classmethod
     def crop(cls, size: Size, window: tuple[int, int, int, int]) -> Self:
         """Cut out the window ``(x0, y0, x1, y1)``, its ends exclusive; it may leave the image."""
         x0, y0, x1, y1 = window
-        return cls(_matrix(1, 1, -x0, -y0), size, (y1 - y0, x1 - x0))
+        return cls(scaling(1, 1, -x0, -y0), size, (y1 - y0, x1 - x0))
 
     @classmethod
     def pad(cls, size: Size, target: Size) -> Self:
         """Add room at the right and at the bottom, up to `target`."""
-        return cls(_matrix(1, 1, 0, 0), size, target)
+        return cls(scaling(1, 1, 0, 0), size, target)
 
     @classmethod
     def flip(cls, size: Size, horizontal: bool = True) -> Self:
         """Mirror left and right, or top and bottom."""
         if horizontal:
-            return cls(_matrix(-1, 1, size[1], 0), size, size)
-        return cls(_matrix(1, -1, 0, size[0]), size, size)
+            return cls(scaling(-1, 1, size[1], 0), size, size)
+        return cls(scaling(1, -1, 0, size[0]), size, size)
 
     @classmethod
     def affine(cls, size: Size, matrix: npt.ArrayLike, target: Size) -> Self:
         """Map by any invertible ``(2, 3)`` matrix."""
-        return cls(np.asarray(matrix, dtype=np.float64), size, target)
+        given = np.asarray(matrix, dtype=np.float64)
+        if given.shape != (2, 3):
+            raise _wrong_matrix(given)
+        return cls(given, size, target)
+
+    @classmethod
+    def perspective(cls, size: Size, corners: npt.ArrayLike, target: Size) -> Self:
+        """Map the four corners of the image to any four points that span a convex shape.
+
+        Args:
+            size: ``(h, w)`` of the image.
+            corners: ``(4, 2)``: where its upper left, upper right, lower right and lower left
+                corners come to lie.
+            target: ``(h, w)`` of the image it leads to.
+
+        Raises:
+            DataError: The points span no convex shape in this order.
+        """
+        given = np.asarray(corners, dtype=np.float64).reshape(4, 2)
+        matrix = maps.onto_corners(check_size(size), given)
+        if matrix is None:
+            raise DataError(
+                "a perspective needs four points that go round a convex shape, and "
+                f"{given.tolist()} came: name upper left, upper right, lower right, lower left."
+            )
+        return cls(matrix, size, target)
 
     # -- algebra -----------------------------------------------------------------------------
 
@@ -105,40 +139,71 @@ class Geometry:
                 f"starts there, and one from {_text(other.source)} came: compose them in the order "
                 "in which they apply."
             )
-        return Geometry(_compose(other.matrix, self.matrix), self.source, other.target)
+        return Geometry(maps.compose(other.matrix, self.matrix), self.source, other.target)
 
     def inverse(self) -> "Geometry":
         """Return the map that leads back from the target to the source."""
-        back = np.linalg.inv(self.matrix[:, :2])
-        matrix = np.column_stack([back, -back @ self.matrix[:, 2]])
-        return Geometry(matrix, self.target, self.source)
+        return Geometry(maps.inverse(self.matrix), self.target, self.source)
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether parallels stay parallel, so that sizes change alike everywhere."""
+        return maps.is_affine(self.matrix)
 
     @property
     def scale(self) -> float:
-        """Length in the target of one source pixel: the square root of the change of areas."""
-        return float(np.sqrt(abs(_determinant(self.matrix))))
+        """Length in the target of one source pixel: the square root of the change of areas.
+
+        Of a perspective, that in the middle of the target; nan if that is sky.
+        """
+        tangent = self._tangent()
+        return math.nan if tangent is None else float(np.sqrt(abs(maps.determinant(tangent))))
+
+    def area_change(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return how many times larger areas become at each of ``(n, 2)`` points.
+
+        On the horizon of a perspective, and behind the viewer, that is infinite.
+        """
+        return maps.area_change(self.matrix, *_pairs(points).T)
+
+    def moved_area(self, crop: Bitmap, origin: tuple[int, int]) -> float:
+        """Return the area that a mask would have in the target if nothing were cut off.
+
+        Args:
+            crop: See `bitmap_crop`.
+            origin: See `bitmap_crop`.
+        """
+        (crop_h, crop_w), (x0, y0) = crop.shape, origin
+        x, y = np.arange(crop_w) + (x0 + 0.5), np.arange(crop_h) + (y0 + 0.5)
+        return float(maps.area_change(self.matrix, x, y[:, None])[crop].sum())
+
+    @property
+    def shift(self) -> tuple[int, int] | None:
+        """Pixels to the right and down, where it moves by whole pixels and does nothing else."""
+        if not self.is_affine:
+            return None
+        right, down = np.rint(self.matrix[:, 2]).astype(int).tolist()
+        return (right, down) if maps.near(self.matrix, scaling(1, 1, right, down)) else None
 
     # -- what it moves -----------------------------------------------------------------------
 
     def points(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Map ``(n, 2)`` points ``(x, y)``."""
-        xy = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        mapped: npt.NDArray[np.float64] = xy @ self.matrix[:, :2].T + self.matrix[:, 2]
-        return mapped
+        return maps.points(self.matrix, _pairs(points))
 
     def boxes(self, boxes: npt.ArrayLike) -> Boxes:
-        """Return the upright boxes around the mapped corners of ``(n, 4)`` boxes, not cut off."""
+        """Return the upright boxes around the mapped corners of ``(n, 4)`` boxes, not cut off.
+
+        Of a box that a perspective puts partly behind the viewer, that around the rest; zeros for
+        one that lies there wholly.
+        """
         xyxy = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        corners = self.points(xyxy[:, [0, 1, 2, 1, 2, 3, 0, 3]]).reshape(-1, 4, 2)
-        ends = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-        return ends.astype(np.float32)
+        return maps.bounds(self.matrix, xyxy).astype(np.float32)
 
     def image(self, image: Image, fill: Fill = GREY) -> Image:
         """Move the pixels of an image, without interpolating twice.
 
-        Whole steps, flips and quarter turns copy pixels unchanged. Stretching the full image is
-        `cv2.resize`, averaging where it shrinks. The rest is bilinear, after averaging where it
-        shrinks to less than half.
+        How is said in `delineate.core.resample`.
 
         Args:
             image: ``(h, w)`` or ``(h, w, 3)`` uint8 of the source size.
@@ -151,7 +216,7 @@ class Geometry:
             DataError: The image has another size than `source`, or is not uint8.
         """
         self._check_source(image)
-        return _moved(image, self.matrix, self.target, fill)
+        return self._moved(image, self.matrix, self.target, fill)
 
     def labels(self, labels: npt.NDArray[np.uint8], fill: int) -> npt.NDArray[np.uint8]:
         """Move a map of labels: each pixel takes that of the source pixel its centre comes from.
@@ -164,17 +229,7 @@ class Geometry:
             DataError: The map has another size than `source`, or is not uint8.
         """
         self._check_source(labels)
-        back = self.inverse().matrix
-        (a, b, shift_x), (c, d, shift_y) = back.tolist()
-        (h, w), (rows, columns) = self.source, np.ogrid[0.5 : self.target[0], 0.5 : self.target[1]]
-        x, y = a * columns + shift_x, d * rows + shift_y
-        if not _is_upright(back):  # else one number a column and one a row are enough
-            x, y = x + b * rows, y + c * columns
-        x, y = (np.floor(at + _TINY).astype(np.int64) for at in (x, y))
-        inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
-        moved: npt.NDArray[np.uint8] = labels[y.clip(0, h - 1), x.clip(0, w - 1)]
-        moved[~inside] = fill
-        return moved
+        return resample.picked(labels, self.matrix, self.target, fill)
 
     def bitmap_crop(self, crop: Bitmap, origin: tuple[int, int]) -> tuple[Bitmap, tuple[int, int]]:
         """Move one mask of which only a part is given; a pixel is foreground where half of it is.
@@ -191,15 +246,28 @@ class Geometry:
         left, top, right, bottom = self._reach(x0, y0, x0 + crop_w, y0 + crop_h)
         if not crop.size or right <= left or bottom <= top:
             return np.zeros((0, 0), dtype=bool), (0, 0)
-        grey = _bytes(cv2.transpose(np.multiply(crop.T, np.uint8(255))))  # crops lie column-major
-        cell_x, cell_y = _cells(self.matrix, self.source)
+        grey = resample.as_bytes(cv2.transpose(np.multiply(crop.T, np.uint8(255))))  # column-major
+        cell_x, cell_y = self.cells
         if cell_x > 1 or cell_y > 1:  # averaged in the image's own cells, with background around
             before_x, before_y = cell_x + x0 % cell_x, cell_y + y0 % cell_y
             grey = np.pad(grey, ((before_y, 2 * cell_y), (before_x, 2 * cell_x)))
             x0, y0 = x0 - before_x, y0 - before_y
-        matrix = self.matrix.copy()  # from the crop's corner to that of what it can reach
-        matrix[:, 2] += matrix[:, :2] @ (x0, y0) - (left, top)
-        return _moved(grey, matrix, (bottom - top, right - left), 0) >= 128, (left, top)
+        matrix = maps.shifted(self.matrix, (x0, y0), (-left, -top))  # from the crop to its reach
+        return self._moved(grey, matrix, (bottom - top, right - left), 0) >= 128, (left, top)
+
+    def _moved(self, pixels: Image, matrix: Matrix, target: Size, fill: Fill) -> Image:
+        """Apply this map, or `matrix`, which is this map between parts of its two images."""
+        if self.is_affine:
+            return resample.moved(pixels, matrix, target, fill)
+        return resample.foreshortened(pixels, matrix, target, fill, self.cells)
+
+    def _tangent(self) -> Matrix | None:
+        """Return the affine matrix that this map is like in the middle of the target."""
+        if self.is_affine:
+            return self.matrix
+        middle = self.target[1] / 2, self.target[0] / 2
+        [(x, y)] = maps.points(maps.inverse(self.matrix), np.array([middle]))
+        return maps.tangent(self.matrix, x, y)
 
     def _check_source(self, pixels: npt.NDArray[Any]) -> None:
         if pixels.shape[:2] != self.source or pixels.dtype != np.uint8:
@@ -211,137 +279,29 @@ class Geometry:
 
     def _reach(self, x0: int, y0: int, x1: int, y1: int) -> tuple[int, int, int, int]:
         """Return the window of the target, ``(x0, y0, x1, y1)``, that a rectangle touches."""
-        (a, b, shift_x), (c, d, shift_y) = self.matrix.tolist()
+        (a, b, shift_x), (c, d, shift_y), *depth = self.matrix.tolist()
         corners = [(x, y) for x in (x0, x1) for y in (y0, y1)]
-        xs = [min(max(a * x + b * y + shift_x, 0.0), self.target[1]) for x, y in corners]
-        ys = [min(max(c * x + d * y + shift_y, 0.0), self.target[0]) for x, y in corners]
-        low = math.floor(min(xs) + _TINY), math.floor(min(ys) + _TINY)
-        return *low, math.ceil(max(xs) - _TINY), math.ceil(max(ys) - _TINY)
+        ws = [g * x + h * y + level for g, h, level in depth for x, y in corners] or [1.0] * 4
+        if min(ws) > 0:
+            xs = [(a * x + b * y + shift_x) / w for (x, y), w in zip(corners, ws, strict=True)]
+            ys = [(c * x + d * y + shift_y) / w for (x, y), w in zip(corners, ws, strict=True)]
+        else:
+            [ends] = maps.bounds(self.matrix, np.array([[x0, y0, x1, y1]], dtype=np.float64))
+            xs, ys = ends[[0, 2]].tolist(), ends[[1, 3]].tolist()
+        low = math.floor(max(min(xs), 0.0) + TINY), math.floor(max(min(ys), 0.0) + TINY)
+        right, bottom = min(max(xs), self.target[1]), min(max(ys), self.target[0])
+        return *low, math.ceil(right - TINY), math.ceil(bottom - TINY)
 
 
-def _moved(pixels: Image, matrix: Matrix, target: Size, fill: Fill) -> Image:
-    """Apply a matrix to pixels in the cheapest way that does it justice."""
-    turned = matrix[:, [1, 0, 2]]
-    if _is_upright(turned):
-        pixels, matrix = _bytes(cv2.transpose(pixels)), turned
-    if _is_upright(matrix):
-        pixels, matrix = _unflipped(pixels, matrix)
-        if _near(matrix, _matrix(1, 1, *np.rint(matrix[:, 2]))):
-            return _shifted(pixels, matrix, target, fill)
-        h, w = pixels.shape[:2]
-        if _near(matrix, _matrix(target[1] / w, target[0] / h, 0, 0)):
-            shrinks = target[0] <= h and target[1] <= w
-            how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            return _bytes(cv2.resize(pixels, (target[1], target[0]), interpolation=how))
-    return _interpolated(pixels, matrix, target, fill)
+def _pairs(points: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    return np.asarray(points, dtype=np.float64).reshape(-1, 2)
 
 
-def _unflipped(pixels: Image, matrix: Matrix) -> tuple[Image, Matrix]:
-    """Flip the pixels where an upright matrix does, and return the matrix that is left to apply."""
-    h, w = pixels.shape[:2]
-    (scale_x, _, shift_x), (_, scale_y, shift_y) = matrix.tolist()
-    if scale_x < 0:
-        pixels, shift_x = _bytes(cv2.flip(pixels, 1)), shift_x + scale_x * w
-    if scale_y < 0:
-        pixels, shift_y = _bytes(cv2.flip(pixels, 0)), shift_y + scale_y * h
-    return pixels, _matrix(abs(scale_x), abs(scale_y), shift_x, shift_y)
-
-
-def _shifted(pixels: Image, matrix: Matrix, target: Size, fill: Fill) -> Image:
-    """Apply a matrix of whole steps by slicing."""
-    h, w = pixels.shape[:2]
-    left, top = np.rint(matrix[:, 2]).astype(int).tolist()
-    x0, x1 = max(left, 0), min(left + w, target[1])
-    y0, y1 = max(top, 0), min(top + h, target[0])
-    if (x0, y0, x1, y1) == (0, 0, target[1], target[0]):
-        return np.ascontiguousarray(pixels[-top : y1 - top, -left : x1 - left])
-    out = np.empty((*target, *pixels.shape[2:]), dtype=np.uint8)
-    out[:] = _colour(fill, pixels.ndim)
-    if x0 < x1 and y0 < y1:
-        out[y0:y1, x0:x1] = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
-    return out
-
-
-def _interpolated(pixels: Image, matrix: Matrix, target: Size, fill: Fill) -> Image:
-    """Apply any matrix bilinearly, to pixels averaged first where it shrinks to less than half."""
-    h, w = pixels.shape[:2]
-    ends = np.array([[0, 0], [w, h]]) @ matrix[:, :2].T + matrix[:, 2]
-    pixels, matrix = _averaged(pixels, matrix)
-    colour = _colour(fill, pixels.ndim)
-    upright = _is_upright(matrix)
-    indices = matrix.copy()  # cv2 counts from pixel centres: half a pixel in, half a pixel out
-    indices[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    border = cv2.BORDER_REPLICATE if upright else cv2.BORDER_CONSTANT
-    flat = (target[1], target[0])
-    out = _bytes(
-        cv2.warpAffine(pixels, indices, flat, None, cv2.INTER_LINEAR, border, borderValue=colour)
+def _wrong_matrix(matrix: Matrix) -> DataError:
+    return DataError(
+        "a geometry needs a finite, invertible matrix of 2 rows and 3 columns (3 rows for a "
+        f"perspective), and {matrix.tolist()} came: check the scale and the angle it was made from."
     )
-    if upright:  # the source's edges lie along rows and columns: no fading into the fill there
-        (x0, y0), (x1, y1) = np.ceil(ends - 0.5).clip(0).astype(int).tolist()
-        out[:y0], out[y1:], out[:, :x0], out[:, x1:] = (colour,) * 4
-    return out
-
-
-def _averaged(pixels: Image, matrix: Matrix) -> tuple[Image, Matrix]:
-    """Replace cells of pixels by their mean where `matrix` shrinks to less than half.
-
-    Bilinear interpolation looks at two pixels along an axis and would skip the others.
-    """
-    h, w = pixels.shape[:2]
-    cell_x, cell_y = _cells(matrix, (h, w))
-    if cell_x == cell_y == 1:
-        return pixels, matrix
-    if w % cell_x or h % cell_y:
-        missing = (0, -h % cell_y, 0, -w % cell_x)
-        pixels = _bytes(cv2.copyMakeBorder(pixels, *missing, cv2.BORDER_REPLICATE))
-    small = (-(-w // cell_x), -(-h // cell_y))
-    pixels = _bytes(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA))
-    return pixels, _compose(matrix, _matrix(cell_x, cell_y, 0, 0))
-
-
-def _cells(matrix: Matrix, size: Size) -> tuple[int, int]:
-    """Return how many whole source pixels along x and along y fall into one of the target."""
-    (a, b, _), (c, d, _) = matrix.tolist()
-    cell_x = min(max(1 / math.hypot(a, c) + _TINY, 1), size[1])
-    cell_y = min(max(1 / math.hypot(b, d) + _TINY, 1), size[0])
-    return int(cell_x), int(cell_y)
-
-
-def _is_upright(matrix: Matrix) -> bool:
-    """Do rows stay rows, and columns columns?"""
-    (a, b, _), (c, d, _) = matrix.tolist()
-    return bool(abs(b) < _TINY * abs(a) and abs(c) < _TINY * abs(d))
-
-
-def _near(a: Matrix, b: Matrix) -> bool:
-    return bool(np.abs(a - b).max() < _TINY)
-
-
-def _matrix(scale_x: float, scale_y: float, shift_x: float, shift_y: float) -> Matrix:
-    return np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y]], dtype=np.float64)
-
-
-def _compose(outer: Matrix, inner: Matrix) -> Matrix:
-    """Return the matrix that applies `inner` first."""
-    matrix: Matrix = outer[:, :2] @ inner
-    matrix[:, 2] += outer[:, 2]
-    return matrix
-
-
-def _determinant(matrix: Matrix) -> float:
-    return float(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])
-
-
-def _colour(fill: Fill, ndim: int) -> Fill:
-    """Return `fill` as the value of one pixel of a grey (2) or colour (3 dimensions) image."""
-    if isinstance(fill, int):
-        return fill if ndim == 2 else (fill, fill, fill)
-    return fill[0] if ndim == 2 else fill
-
-
-def _bytes(pixels: npt.NDArray[Any]) -> Image:
-    """Tell the type checker what cv2 returns for uint8; nothing is copied."""
-    return np.asarray(pixels, dtype=np.uint8)
 
 
 def _text(size: tuple[int, ...]) -> str:

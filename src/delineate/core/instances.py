@@ -12,6 +12,7 @@ from delineate.core.boxes import Boxes, Size
 from delineate.core.foreign import check_size
 from delineate.core.geometry import Geometry
 from delineate.core.masks import Index, Masks, positions
+from delineate.core.rle import Bitmap
 from delineate.errors import DataError
 
 
@@ -139,9 +140,11 @@ class Instances:
         Where there are masks they are resampled, and the boxes become the tight boxes around them.
         Without masks a box becomes the upright box around its moved corners, cut off at the image.
 
-        What is visible is the new area (of the mask, else of the box) divided by the old one times
-        the geometry's change of areas. An object is left out if it is invisible, or less visible
-        than `min_visible`; a crowd region only if it is invisible.
+        What is visible is the new area (of the mask, else of the box) divided by the area that the
+        object would have in a target without end: the old one times the geometry's change of areas,
+        which under a perspective is taken pixel by pixel (without masks, at the box's centre). An
+        object is left out if it is invisible, or less visible than `min_visible`; a crowd region
+        only if it is invisible.
 
         Args:
             geometry: Must start from the size of this image.
@@ -158,13 +161,44 @@ class Instances:
         if self.masks is not None:
             masks = self.masks.warp(geometry)
             boxes = masks.boxes()
-            before, after = self.masks.areas.astype(np.float64), masks.areas.astype(np.float64)
+            whole, after = self.masks.moved_areas(geometry), masks.areas.astype(np.float64)
         else:
             masks, boxes = None, box.clip(geometry.boxes(self.boxes), geometry.target)
-            before, after = box.area(self.boxes), box.area(boxes)
-        needed = min_visible * geometry.scale**2 * before * (1 - 1e-9)  # for rounding
-        seen = (after > 0) & ((after >= needed) | (False if self.crowd is None else self.crowd))
-        return replace(self, image_size=geometry.target, boxes=boxes, masks=masks)[seen]
+            centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+            whole, after = geometry.area_change(centres) * box.area(self.boxes), box.area(boxes)
+        whole = np.minimum(whole, np.finfo(np.float64).max)  # what reaches the horizon is endless
+        seen = self._seen(whole, after, min_visible)
+        moved = replace(self, image_size=geometry.target, boxes=boxes, masks=masks)
+        return moved if seen.all() else moved[seen]
+
+    def behind(self, region: Bitmap, min_visible: float = 0.0) -> "Instances":
+        """Return what is still to be seen of all objects behind something opaque.
+
+        The masks lose the pixels of `region`, and the boxes become the tight boxes around what is
+        left. As in `warp`, an object is left out if none of it is left, or a smaller share than
+        `min_visible`; a crowd region only if none is left.
+
+        Args:
+            region: ``(h, w)`` bitmap of the pixels that are covered.
+            min_visible: From 0 (what has a pixel left stays) to 1.
+
+        Raises:
+            DataError: The objects have no masks, or the region has another size than the image.
+        """
+        if self.masks is None:
+            raise _wrong("masks", "known where something covers the objects", "boxes alone")
+        masks = self.masks.minus(region)
+        seen = self._seen(self.masks.areas.astype(np.float64), masks.areas, min_visible)
+        return replace(self, boxes=masks.boxes(), masks=masks)[seen]
+
+    def _seen(
+        self, whole: npt.NDArray[np.float64], left: npt.NDArray[Any], min_visible: float
+    ) -> npt.NDArray[np.bool_]:
+        """Return of which objects enough is left, by their areas as they were and as they are."""
+        enough: npt.NDArray[np.bool_] = left >= min_visible * whole * (1 - 1e-9)  # for rounding
+        if self.crowd is not None:
+            enough |= self.crowd
+        return enough & (left > 0)
 
 
 class _Column(NamedTuple):

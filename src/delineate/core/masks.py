@@ -151,6 +151,8 @@ class Masks:
     def warp(self, geometry: Geometry) -> "Masks":
         """Move all masks; each is resampled (bilinear, foreground from one half) in its own crop.
 
+        Steps of whole pixels copy pixels.
+
         Raises:
             DataError: The geometry starts from another size than that of this image.
         """
@@ -159,11 +161,58 @@ class Masks:
                 f"masks of an image of size {self.size} came with a geometry that starts from "
                 f"{geometry.source}: make it from the size of the image it moves."
             )
+        if (shift := geometry.shift) is not None:
+            runs = (rle.shifted(runs, self.size, shift, geometry.target) for runs in self.runs)
+            return Masks(geometry.target, tuple(runs))
         moved = (geometry.bitmap_crop(*self.crop(i)) for i in range(len(self)))
         return Masks(
             geometry.target,
             tuple(rle.from_crop(crop, origin, geometry.target) for crop, origin in moved),
         )
+
+    def moved_areas(self, geometry: Geometry) -> npt.NDArray[np.float64]:
+        """Return the ``(n,)`` areas that the masks would have if `warp` cut nothing off."""
+        if geometry.is_affine:
+            return np.asarray(geometry.scale**2 * self.areas, dtype=np.float64)
+        moved = [geometry.moved_area(*self.crop(i)) for i in range(len(self))]
+        return np.array(moved, dtype=np.float64)
+
+    def union(self) -> Bitmap:
+        """Return the ``(h, w)`` bitmap of what any of the masks covers."""
+        covered = np.zeros(self.size, dtype=bool)
+        for i in range(len(self)):
+            crop, (x0, y0) = self.crop(i)
+            covered[y0 : y0 + crop.shape[0], x0 : x0 + crop.shape[1]] |= crop
+        return covered
+
+    def minus(self, region: Bitmap) -> "Masks":
+        """Take the pixels of `region` away from every mask.
+
+        Only masks whose rectangle the region covers in part are decoded.
+
+        Args:
+            region: ``(h, w)`` bitmap, for example a `union`; ``minus(~region)`` keeps what lies in
+                it.
+
+        Raises:
+            DataError: The region has another size than the image.
+        """
+        if region.shape != self.size:
+            raise DataError(
+                f"a region to take away must have its image's size {self.size}, (height, width), "
+                f"and has {region.shape}: crop or pad it first."
+            )
+        left, nothing = [], np.array([self.size[0] * self.size[1]], dtype=np.uint32)
+        for runs in self.runs:
+            x0, y0, x1, y1 = rle.bounds(runs, self.size)
+            window = region[y0:y1, x0:x1]
+            if window.all():
+                runs = nothing
+            elif window.any():
+                crop, origin = rle.to_crop(runs, self.size)
+                runs = rle.from_crop(crop & ~window, origin, self.size)
+            left.append(runs)
+        return Masks(self.size, tuple(left))
 
     def to_dense(self) -> npt.NDArray[np.bool_]:
         """Decode everything to ``(n, h, w)``: the array this class exists to avoid."""

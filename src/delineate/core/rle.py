@@ -106,6 +106,26 @@ def to_crop(runs: Runs, size: Size) -> tuple[Bitmap, tuple[int, int]]:
     return np.repeat(foreground, lengths).reshape(crop_w, crop_h).T, (x0, y0)
 
 
+def shifted(runs: Runs, size: Size, shift: tuple[int, int], target: Size) -> Runs:
+    """Move a mask by whole pixels into another image, at whose edges it is cut off.
+
+    Args:
+        runs: The mask.
+        size: ``(h, w)`` of its image.
+        shift: Pixels to the right and down.
+        target: ``(h, w)`` of the other image.
+    """
+    columns, rows, (x0, y0, x1, y1) = _placed(runs, size[0])
+    (right, down), (h, w) = shift, target
+    inside = -x0 <= right <= w - x1 and -y0 <= down <= h - y1
+    if inside and (columns[::2] == columns[1::2]).all():
+        return from_turns((columns + right) * h + (rows + down), target)
+    crop, _ = to_crop(runs, size)
+    left, top = x0 + right, y0 + down
+    seen = crop[max(-top, 0) : max(h - top, 0), max(-left, 0) : max(w - left, 0)]
+    return from_crop(seen, (max(left, 0), max(top, 0)), target)
+
+
 # -- measures ----------------------------------------------------------------------------------
 
 

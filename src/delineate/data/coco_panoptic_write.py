@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Any
@@ -18,7 +18,8 @@ from delineate.core.panoptic import Panoptic
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.coco_write import check_names, put_image, quietly
 from delineate.data.panoptic_maps import colours_of
-from delineate.data.sample import ImageRecord, PanopticDataset
+from delineate.data.sample import Dataset, ImageRecord, PanopticDataset
+from delineate.data.things import Things
 from delineate.errors import DataError
 
 
@@ -49,6 +50,17 @@ def write_coco_panoptic(
         )
         _write(path, dataset.panoptic_classes, items)
         undo.pop_all()
+
+
+def write_coco_panoptic_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """Write a file for each split, all pictures in one folder; see `formats.Writer`.
+
+    Of data without stuff the objects are the things; see `delineate.data.things.Things`.
+    """
+    for split, dataset in splits.items():
+        whole = dataset if isinstance(dataset, PanopticDataset) else Things(dataset)
+        write_coco_panoptic(folder / f"{split}.json", whole)
+    return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
 
 
 def write_panoptic_results(

@@ -17,7 +17,13 @@ import numpy as np
 from delineate.core import rle
 from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
-from delineate.data.annotated import AnnotatedDataset, Annotation, OnError, settle
+from delineate.data.annotated import (
+    AnnotatedDataset,
+    Annotation,
+    OnError,
+    ReadPicture,
+    settle,
+)
 from delineate.data.pictures import Broken, check_inside, checked_size, in_threads, lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact, reaches
@@ -32,11 +38,13 @@ class Listed:
         name: Unique in its data set.
         places: Paths at which its file may lie, in order.
         size: (height, width) as the annotations state it; None: they do not.
+        held: (height, width) of a picture that the annotations hold themselves; it has no place.
     """
 
     name: str
     places: Sequence[Path]
     size: Size | None = None
+    held: Size | None = None
 
 
 class Collector:
@@ -59,6 +67,7 @@ class Collector:
         self._objects: list[tuple[str, Annotation]] = []
         self._problems: list[Problem] = []
         self._names: set[str] = set()
+        self._class_names: set[str] = set()
         self._listed = self._added = 0
 
     def pictures(self, listed: Sequence[Listed]) -> dict[str, ImageRecord]:
@@ -68,7 +77,9 @@ class Collector:
             self._listed += 1
             where, action = f"image {picture.name!r}", "the image and its objects left out"
             if picture.name in self._names:
-                twice = Broken("it is listed already", "join the two records")
+                twice = Broken(
+                    "it is listed already", "join the two records", "picture_listed_twice"
+                )
                 self._problem(where, twice, "the second record left out")
             elif isinstance(looked_at, Broken):
                 self._problem(where, looked_at, action)
@@ -120,11 +131,20 @@ class Collector:
             raise Broken("it has no class", "name its class")
         if self._classes is not None and name not in self._classes.names:
             hint = nearest(name, self._classes.names).rstrip(".?")
-            raise Broken(f"its class {name!r} is none of those that the data set lists", hint)
+            raise Broken(
+                f"its class {name!r} is none of those that the data set lists",
+                hint,
+                "unknown_category",
+            )
+        if self._classes is None and name not in self._class_names:
+            ClassMap.from_names([name])
+            self._class_names.add(name)
         held = _held(segmentation, record.size)
         if not reaches(held, record.size):
             raise Broken(
-                "its mask has no pixel in the picture", "draw it anew, or remove the object"
+                "its mask has no pixel in the picture",
+                "draw it anew, or remove the object",
+                "mask_outside",
             )
         annotation = Annotation(
             id=self._added,
@@ -137,12 +157,15 @@ class Collector:
         )
         self._objects.append((name, annotation))
 
-    def dataset(self, name: str, on_error: OnError) -> AnnotatedDataset:
+    def dataset(
+        self, name: str, on_error: OnError, read_picture: ReadPicture | None = None
+    ) -> AnnotatedDataset:
         """Return what was gathered.
 
         Args:
             name: A short name for reports.
             on_error: What broken records do.
+            read_picture: Gives the pixels of the pictures that the annotations hold.
 
         Raises:
             DataError: No picture can be used, there is no class, or something is broken and
@@ -165,15 +188,22 @@ class Collector:
             records=self._records,
             annotations=[a._replace(label=label[name]) for name, a in self._objects],
             problems=self._problems,
+            read_picture=read_picture,
         )
 
     def _problem(self, where: str, broken: Broken, action: str) -> None:
-        self._problems.append(Problem(where=where, why=broken.why, fix=broken.fix, action=action))
+        self._problems.append(
+            Problem(
+                where=where, why=broken.why, fix=broken.fix, action=action, kind=broken.kind
+            )
+        )
 
 
-def _look(picture: Listed) -> tuple[Path, Size] | Broken:
+def _look(picture: Listed) -> tuple[Path | None, Size] | Broken:
     try:
         check_inside(picture.name)
+        if picture.held is not None:
+            return None, picture.held
         path = lies_at(picture.places)
         return path, checked_size(path, picture.size)
     except Broken as broken:

@@ -1,82 +1,14 @@
-"""The table of data formats, and the one way to open data in any of them."""
+"""Open data in any format: the one way in, and the place where ambiguity is told."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Protocol
 
 from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.annotated import OnError, check_on_error
-from delineate.data.coco import find_coco, read_coco
-from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
-from delineate.data.coco_write import write_coco_splits
+from delineate.data.format_table import FORMATS, Format
 from delineate.data.layouts import SPLITS, Source, Sources
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
-
-
-class Reader(Protocol):
-    """Opens one split of a data set."""
-
-    def __call__(self, source: Source, *, images: Path | str | None, on_error: OnError) -> Dataset:
-        """Open `source`; see `open_dataset`."""
-        ...
-
-
-Written = Mapping[str, Sequence[str]]
-"""Split -> what its pictures are called when they are read again, in the order of its records."""
-
-Writer = Callable[[Path, Mapping[str, Dataset]], Written]
-"""Writes splits into a folder, which exists and is empty. The names of their pictures are unique.
-
-It raises DataError where the format cannot hold the data at all; what is merely lost on the way is
-measured by `delineate.data.conversion`, which reads the result again.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """One way to write annotations.
-
-    Attributes:
-        name: What the user calls it.
-        title: Its name in prose.
-        layout: How its files lie, for people: what follows "expected".
-        find: Tells by the content of a file or folder where its splits are; None where it is not of
-            this format. It may raise DataError where it is, and something about it is unclear.
-        read: Opens a split.
-        write: Writes splits; None where the format is only read.
-    """
-
-    name: str
-    title: str
-    layout: str
-    find: Callable[[Path], Sources | None]
-    read: Reader
-    write: Writer | None = None
-
-
-_ALL = (
-    Format(
-        name="coco",
-        title="COCO instances",
-        layout="train.json, val.json and perhaps test.json, their pictures in images/ beside them",
-        find=find_coco,
-        read=lambda source, **options: read_coco(source.path, **options),
-        write=write_coco_splits,
-    ),
-    Format(
-        name="coco_panoptic",
-        title="COCO panoptic",
-        layout="val.json, its maps in val/ and its pictures in images/ beside it",
-        find=find_coco_panoptic,
-        read=lambda source, **options: read_coco_panoptic(source.path, **options),
-    ),
-)
-
-FORMATS: Mapping[str, Format] = MappingProxyType({format.name: format for format in _ALL})
-"""Every format there is, by name."""
 
 
 def open_dataset(

@@ -18,12 +18,13 @@ import numpy.typing as npt
 import torch
 from torch.utils import data as torch_data
 
+from delineate.core.boxes import Size
 from delineate.data.sample import Dataset, Sample
 from delineate.data.sampling import draw, epoch_length
 from delineate.errors import ConfigError, DelineateError, ReaderLost
 
 Task = tuple[int, int, int]
-"""Epoch, number of the sample in it, and index of its image in the data set."""
+"""Epoch, number of the sample in it, and index of its image in the data set that it is from."""
 Fetched = list[Sample | DelineateError]
 """A batch, an error standing in for each sample that could not be read."""
 
@@ -46,6 +47,9 @@ class Loader:
         group_by_size: Put images of similar height and width into one batch, which saves padding.
         times: (n,) how often an epoch shows each image, on average over the epochs: see
             `delineate.data.sampling.draw`. Without them each is shown once.
+        fresh: A data set, often a very large one, of which every epoch takes the next few samples
+            beside all of `dataset`: made pictures, which need not come twice.
+        fresh_per_epoch: How many; with them from the start again after the last.
 
     Raises:
         ConfigError: A number makes no sense.
@@ -62,34 +66,39 @@ class Loader:
         shuffle: bool = True,
         group_by_size: bool = False,
         times: npt.ArrayLike | None = None,
+        fresh: Dataset | None = None,
+        fresh_per_epoch: int = 0,
     ) -> None:
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("seed", seed, 0),
             ("workers", workers, 0),
+            ("fresh_per_epoch", fresh_per_epoch, 0),
         ):
             if value < least:
                 raise ConfigError(f"{name} should be at least {least}, but is {value}: change it.")
-        self._dataset = dataset
-        self._samples = _Samples(dataset, transform, seed)
+        if fresh_per_epoch and not fresh:
+            raise ConfigError("fresh samples should come from a data set that has some: give one.")
+        times = np.ones(len(dataset)) if times is None else np.asarray(times, np.float64)
+        self._pool = _Pool(dataset, times, fresh, fresh_per_epoch)
+        self._samples = _Samples(self._pool, transform, seed)
         self._batch_size = batch_size
         self._seed = seed
         self._workers = workers
         self._shuffle = shuffle
         self._group_by_size = group_by_size
-        self._times = np.ones(len(dataset)) if times is None else np.asarray(times, np.float64)
         self._agenda = _Agenda()
         self._processes: torch_data.DataLoader[Any] | None = None
 
     @property
     def samples_per_epoch(self) -> int:
         """Number of samples of any epoch."""
-        return epoch_length(self._times)
+        return len(self._pool)
 
     @property
     def batches_per_epoch(self) -> int:
         """Number of batches of any epoch."""
-        return -(-self.samples_per_epoch // self._batch_size)
+        return -(-len(self._pool) // self._batch_size)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[list[Sample]]:
         """Yield the batches of `epoch` from batch `start` on; those before it are not read.
@@ -107,32 +116,25 @@ class Loader:
             yield [_sample_of(item) for item in batch]
 
     def plan(self, epoch: int) -> list[npt.NDArray[np.int64]]:
-        """The images of each batch of `epoch`, as indices into the data set."""
+        """The images of each batch of `epoch`, as indices into the data sets that they are from."""
         shown, plan = self._plan(epoch)
         return [shown[batch] for batch in plan]
 
     def _plan(self, epoch: int) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.int64]]]:
         """Return which image each sample of `epoch` is of, and which samples each batch holds."""
-        count = self.samples_per_epoch
+        count = len(self._pool)
         # Streams of the sample that does not exist: no sample of this epoch shares them.
-        shown = draw(self._times, np.random.default_rng([self._seed, epoch, count, 1]))
+        shown = self._pool.shown(epoch, np.random.default_rng([self._seed, epoch, count, 1]))
         rng = np.random.default_rng([self._seed, epoch, count])
         if not count:
             return shown, []
         order = rng.permutation(count) if self._shuffle else np.arange(count)
         if self._group_by_size:
-            order = order[np.argsort(self._size_classes()[shown[order]], kind="stable")]
+            order = order[np.argsort(_size_classes(self._pool.sizes(shown))[order], kind="stable")]
         batches = np.array_split(order, self.batches_per_epoch)
         if self._group_by_size and self._shuffle:
             batches = [batches[i] for i in rng.permutation(len(batches))]
         return shown, batches
-
-    def _size_classes(self) -> npt.NDArray[np.int64]:
-        """(n,) one number for all images whose sides differ by less than about a fifth."""
-        sizes = np.array([record.size for record in self._dataset.records], np.float64)
-        height, width = np.rint(4 * np.log2(sizes)).astype(np.int64).T
-        classes: npt.NDArray[np.int64] = 1000 * height + width
-        return classes
 
     def _from_workers(self, tasks: list[list[Task]]) -> Iterator[Fetched]:
         if self._processes is None:
@@ -179,23 +181,71 @@ def check_may_start_workers() -> None:
         )
 
 
+def _size_classes(sizes: Sequence[Size]) -> npt.NDArray[np.int64]:
+    """(n,) one number for all images whose sides differ by less than about a fifth."""
+    height, width = np.rint(4 * np.log2(np.array(sizes, np.float64))).astype(np.int64).T
+    classes: npt.NDArray[np.int64] = 1000 * height + width
+    return classes
+
+
+class _Pool:
+    """The samples of every epoch: those of one data set, and the next few of another."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        times: npt.NDArray[np.float64],
+        fresh: Dataset | None,
+        per_epoch: int,
+    ) -> None:
+        self._dataset = dataset
+        self._times = times
+        self._own = epoch_length(times)
+        self._fresh = fresh
+        self._per_epoch = per_epoch
+
+    def __len__(self) -> int:
+        return self._own + self._per_epoch
+
+    def shown(self, epoch: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Return the index of each sample's image in the data set that the sample is from."""
+        own = draw(self._times, rng)
+        if self._fresh is None:
+            return own
+        following = epoch * self._per_epoch + np.arange(self._per_epoch)
+        return np.concatenate([own, following % len(self._fresh)])
+
+    def read(self, number: int, index: int) -> Sample:
+        """Return a sample as it is."""
+        if self._fresh is None or number < self._own:
+            return self._dataset[index]
+        return self._fresh[index]
+
+    def sizes(self, shown: npt.NDArray[np.int64]) -> list[Size]:
+        """Return (height, width) of the samples of an epoch."""
+        sizes = [self._dataset.records[index].size for index in shown[: self._own]]
+        if self._fresh is not None:
+            sizes += [self._fresh.records[index].size for index in shown[self._own :]]
+        return sizes
+
+
 class _Samples(torch_data.Dataset[Sample | DelineateError]):
     """Reads and transforms samples, in this process or another."""
 
     def __init__(
         self,
-        dataset: Dataset,
+        pool: _Pool,
         transform: Callable[[Sample, np.random.Generator], Sample] | None,
         seed: int,
     ) -> None:
-        self._dataset = dataset
+        self._pool = pool
         self._transform = transform
         self._seed = seed
 
     def __getitem__(self, task: Task) -> Sample | DelineateError:
         epoch, number, index = task
         try:
-            sample = self._dataset[index]
+            sample = self._pool.read(number, index)
             if self._transform is None:
                 return sample
             return self._transform(sample, np.random.default_rng([self._seed, epoch, number]))

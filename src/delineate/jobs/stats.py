@@ -1,15 +1,13 @@
 """`delineate data stats`: what a data set is made of, as text, JSON and a page."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from delineate._files import make_folder, write_whole
-from delineate.core.classes import ClassMap
 from delineate.data.annotated import OnError
-from delineate.data.sample import Dataset, Relabelled
-from delineate.jobs.opening import Say, counted, opened
+from delineate.jobs.opening import Say, counted, in_one_table, opened, title_of
 from delineate.quality.measures import measure
 from delineate.quality.statistics import statistics
 from delineate.quality.statistics_html import write_statistics
@@ -51,19 +49,9 @@ def stats(
     measures = {
         split: measure(dataset, counted(len(dataset), split)) for split, dataset in splits.items()
     }
-    result = statistics(data.resolve().stem, measures, next(iter(splits.values())).classes.names)
+    result = statistics(title_of(data), measures, next(iter(splits.values())).classes.names)
     if out is not None:
         write_whole(out / "stats.json", json.dumps(result.to_json(), indent=1).encode())
         write_statistics(out / "stats.html", result)
         say(f"page in {out / 'stats.html'}")
     return result.to_json(), statistics_text(result)
-
-
-def in_one_table(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
-    """Return the splits with the classes of all of them, in the same order."""
-    tables = [dataset.classes for dataset in splits.values()]
-    if all(table.names == tables[0].names for table in tables):
-        return dict(splits)
-    names = dict.fromkeys(name for table in tables for name in table.names)
-    classes = ClassMap.from_names(list(names))
-    return {split: Relabelled(dataset, classes) for split, dataset in splits.items()}

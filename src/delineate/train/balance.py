@@ -22,8 +22,7 @@ from delineate.data.sampling import (
 )
 from delineate.errors import ConfigError, nearest
 from delineate.train.config import LossConfig, TrainConfig
-
-_MOST_CROPS = 64  # samples of an epoch that come from one image
+from delineate.transforms import augment
 
 
 def fit_balance(config: TrainConfig, train: Dataset) -> TrainConfig:
@@ -90,13 +89,7 @@ def times_shown(config: TrainConfig, train: Dataset) -> npt.NDArray[np.float64]:
 def samples_per_image(config: TrainConfig, train: Dataset) -> npt.NDArray[np.int64]:
     """Return how many samples of an epoch come from each image, before any balance.
 
-    One, or with `AugmentConfig.crops_by_area` the number of crops that have its area at the size
-    the model sees it, within bounds: a picture of many megapixels shall not be the whole epoch.
+    See `delineate.transforms.augment.samples_per_image`.
     """
-    side = config.augment.crop
-    if not config.augment.crops_by_area or not len(train):
-        return np.ones(len(train), dtype=np.int64)
-    assert isinstance(side, int)
-    targets = np.array([config.preprocess.geometry(r.size).target for r in train.records])
-    crops = np.rint(targets.prod(axis=1, dtype=np.float64) / side**2)
-    return crops.clip(1, _MOST_CROPS).astype(np.int64)
+    sizes = [record.size for record in train.records]
+    return augment.samples_per_image(config.augment, sizes, preprocess=config.preprocess)

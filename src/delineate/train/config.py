@@ -13,7 +13,7 @@ from the model and the data, before anything else looks at the config.
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -25,15 +25,14 @@ from delineate.errors import ConfigError
 from delineate.models.options import Options
 from delineate.models.zoo import FAMILIES, ModelConfig
 from delineate.train import yaml_text
+from delineate.transforms.augment import AugmentConfig, Auto, Count, Positive, Share
+from delineate.transforms.presets import Preset, with_preset
 
-Auto = Literal["auto"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
 _NULLS = ("", "~", "null")  # how YAML writes None
+_PRESET = "augment.preset"  # can be set, and stands for the options that it names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,8 @@ class DataConfig:
     """Share of the training images held out when the data have no validation split of their own."""
     group_by_size: bool = False
     """Batch images of similar shape together, which saves padding when whole images are used."""
+    synthetic: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of an epoch's samples that are made anew: training objects, cut out and pasted."""
     balance: Literal["none", "repeat_factor", "class_aware"] = "none"
     """Show images of rare classes more often: by the factor of their rarest class (LVIS), in longer
     epochs; or as if a class were drawn first, then an image of it. `delineate data stats` tells
@@ -56,53 +57,14 @@ class DataConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AugmentConfig:
-    """How training samples are changed; sizes are pixels after the model's own resize."""
-
-    crop: Count | Auto | None = "auto"
-    """Side of the square training crops; null trains on whole images."""
-    crops_by_area: bool = False
-    """An epoch holds crops of each image in proportion to its area, up to 64, instead of one."""
-    scale: tuple[Positive, Positive] = (0.7, 1.4)
-    """Smallest and largest random zoom around the size the model sees when it predicts."""
-    flip: Share = 0.5
-    """Probability of a left-right flip."""
-    vertical_flip: Share = 0.0
-    """Probability of an upside-down flip; for pictures without an up."""
-    quarter_turns: bool = False
-    """Turn by a random multiple of 90 degrees; for pictures without an up."""
-    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Largest rotation in degrees, either way."""
-    brightness: Share = 0.2
-    """Largest relative change of brightness."""
-    contrast: Share = 0.2
-    """Largest relative change of contrast."""
-    saturation: Share = 0.2
-    """Largest relative change of saturation."""
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02
-    """Largest shift of the hue, in turns of the colour circle."""
-
-    def __post_init__(self) -> None:
-        low, high = self.scale
-        if low > high:
-            raise ConfigError(
-                f"augment.scale should be (smallest, largest), not {self.scale}: swap the two."
-            )
-        if self.crops_by_area and self.crop is None:
-            raise ConfigError(
-                "augment.crops_by_area needs crops, but augment.crop is null: set a side or auto, "
-                "or augment.crops_by_area=false."
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LossConfig:
     """What the losses of all families have in common."""
 
     class_weights: Literal["none", "effective"] | dict[str, Positive] = "none"
     """How much an object of each class counts where classes are told apart: all alike; by the
     effective number of its objects (Cui et al., 2019), fitted to the training set; or as named,
-    for example {rust: 3}, the others 1. The background counts 1."""
+    for example {rust: 3}, the others 1. The background counts 1, and objects as often as
+    `data.balance` shows them."""
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Class weights "effective": up to about 1 / (1 - beta) objects each new one adds as much."""
 
@@ -256,7 +218,8 @@ def with_value(config: TrainConfig, path: str, value: object) -> TrainConfig:
 
     Args:
         config: The config to start from; it stays as it is.
-        path: Dotted name of an option or a section, for example ``optim.lr``.
+        path: Dotted name of an option or a section, for example ``optim.lr``; or
+            ``augment.preset``, which sets many options to those of `delineate.transforms.presets`.
         value: The value, or its text as on a command line: ``"1e-4"``, ``"[0.5, 2]"``, ``"null"``.
 
     Raises:
@@ -270,7 +233,8 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
 
     Args:
         config: The config to start from.
-        settings: Texts ``path=value``, applied in order; see `with_value`.
+        settings: Texts ``path=value``, applied in order; see `with_value`. A preset comes before
+            all others, wherever it stands, so that single options can differ from it.
 
     Raises:
         ConfigError: A text has no ``=``, there is no such option, or a value does not fit.
@@ -299,10 +263,13 @@ def known_paths(family: str, *, leaves: bool = False) -> list[str]:
 
 
 def _changed(config: TrainConfig, changes: Iterable[tuple[str, object]]) -> TrainConfig:
-    values, hints = to_dict(config), _hints(config.model.family)
-    for path, value in changes:
+    values, hints = to_dict(config), {**_hints(config.model.family), _PRESET: Preset}
+    for path, value in sorted(changes, key=lambda change: change[0] != _PRESET):
         if path not in hints:
             raise ConfigError(_unknown(path, hints))
+        if path == _PRESET:
+            values["augment"] = _preset(from_dict(values), str(value))
+            continue
         *parents, name = path.split(".")
         section = values
         for parent in parents:
@@ -313,6 +280,13 @@ def _changed(config: TrainConfig, changes: Iterable[tuple[str, object]]) -> Trai
         if _sections(hints[path]):
             values = to_dict(from_dict(values))  # fills in what the new section leaves out
     return from_dict(values)
+
+
+def _preset(config: TrainConfig, name: str) -> dict[str, Any]:
+    """Return the section of a config in which the samples are changed as a preset says."""
+    augment = with_preset(config.augment, name, family=config.model.family)
+    section: dict[str, Any] = to_dict(replace(config, augment=augment))["augment"]
+    return section
 
 
 def _read(path: str, text: str, hint: object) -> object:

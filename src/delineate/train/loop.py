@@ -13,7 +13,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,9 @@ from delineate._optional import need
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
+from delineate.data.pasted.cut_paste import CutPaste
 from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample
+from delineate.data.sampling import epoch_length
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError, DelineateError, ReaderLost
 from delineate.evaluate.coco import CocoMetric
@@ -47,7 +49,9 @@ from delineate.train.optim import learning_rate
 from delineate.train.resolve import resolve
 from delineate.train.step import Learner
 from delineate.train.stop import Stop
-from delineate.transforms.presets import training
+from delineate.transforms.augment import training
+
+_ENDLESS = 10**9  # made pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +187,7 @@ def _begin(
     resume: bool,
 ) -> Run:
     """Put a run together: at its start, or as its last checkpoint left it."""
+    loader = _loader(config, train)
     origin = Origin.of(config, {"train": train} if val is None else {"train": train, "val": val})
     is_new = not out.exists()
     earlier = open_folder(out, origin, resume=resume)
@@ -196,7 +201,6 @@ def _begin(
         raise
     if earlier is not None:
         learner.restore(earlier.tensors, earlier.scaler)
-    loader = _loader(config, train)
     run = Run(
         config=config,
         val=val,
@@ -417,29 +421,39 @@ def _labelled(
 
 def _loader(config: TrainConfig, train: Dataset) -> Loader:
     assert config.data.workers != "auto"
-    options = asdict(config.augment)
-    side = options.pop("crop")
-    del options["crops_by_area"]
-    crop = None if side is None else (side, side)
+    times, share = times_shown(config, train), config.data.synthetic
     return Loader(
         train,
-        training(preprocess=config.preprocess, crop=crop, **options),
+        training(config.augment, preprocess=config.preprocess, others=train),
         batch_size=config.batch_size,
         seed=config.seed,
         workers=config.data.workers,
         group_by_size=config.data.group_by_size,
-        times=times_shown(config, train),
+        times=times,
+        fresh=_made(config, train) if share else None,
+        fresh_per_epoch=max(round(epoch_length(times) * share / (1 - share)), 1) if share else 0,
     )
+
+
+def _made(config: TrainConfig, train: Dataset) -> Dataset:
+    """Return more pictures than are ever wanted, made of the training images alone."""
+    if len(config.model.stuff):
+        raise ConfigError(
+            "data.synthetic should be 0 where stuff is learnt, since made pictures have objects "
+            f"only, but is {config.data.synthetic:g}: set it to 0, or use a recipe for objects."
+        )
+    return CutPaste(train, _ENDLESS, seed=config.seed)
 
 
 def _epoch_of(run: Run) -> str:
     """Say how long an epoch is, where it is not each image once."""
-    config, samples = run.config, run.loader.samples_per_epoch
-    what = "crops" if config.augment.crops_by_area else "samples"
-    if what == "samples" and config.data.balance == "none":
-        return ""
+    data, by_area = run.config.data, run.config.augment.crops_by_area
     how = {"none": "", "repeat_factor": ", rare classes repeated", "class_aware": ", by class"}
-    return f" in {samples} {what} an epoch{how[config.data.balance]}"
+    made = f", {data.synthetic:.0%} of them made" if data.synthetic else ""
+    if not (by_area or made or how[data.balance]):
+        return ""
+    what = "crops" if by_area else "samples"
+    return f" in {run.loader.samples_per_epoch} {what} an epoch{how[data.balance]}{made}"
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:

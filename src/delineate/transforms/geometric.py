@@ -1,7 +1,9 @@
-"""Flips, turns, scales and crops, each a step that proposes a map; Warp applies them as one.
+"""Flips, turns, shears and tilts, each a step that proposes a map; Warp applies them as one.
 
 A step never touches a pixel. `Warp` multiplies the maps of all its steps and interpolates the image
-and each mask once, so that a long chain costs no more, and blurs no more, than a single change.
+and each mask once, so that a long chain costs no more, and blurs no more, than a single change, and
+what one step has pushed out another can bring back. Steps that change the size of the picture are
+in `delineate.transforms.framing`.
 """
 
 from dataclasses import dataclass, replace
@@ -13,9 +15,8 @@ from delineate.core import boxes as box
 from delineate.core.boxes import Boxes, Size
 from delineate.core.geometry import Geometry
 from delineate.core.panoptic import VOID_STUFF
-from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Sample
-from delineate.errors import ConfigError
+from delineate.transforms.base import check_option
 
 
 class Step(Protocol):
@@ -36,16 +37,24 @@ class Step(Protocol):
 class Warp:
     """Applies steps as one map: one interpolation of the image, one of each mask.
 
+    Boxes become those of the moved masks. Of an object the share counts that remains in the picture
+    of the area that it would have if the picture had no end: an object that shrinks with everything
+    else keeps its whole share, one that the picture's edge cuts in two has half of it. A crowd
+    region stays as long as a pixel of it does (`Instances.warp`). Stuff moves along, and what comes
+    in from outside is void.
+
     Attributes:
         steps: In order.
-        min_visible: An object of which a smaller share is left in the picture is dropped.
+        min_visible: An object of which a smaller share is left is dropped.
     """
 
     steps: tuple[Step, ...]
     min_visible: float = 0.25
 
     def __post_init__(self) -> None:
-        _check(0 <= self.min_visible <= 1, "min_visible", "a share from 0 to 1", self.min_visible)
+        check_option(
+            0 <= self.min_visible <= 1, "min_visible", "a share from 0 to 1", self.min_visible
+        )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the moved sample; the very same one where nothing moves."""
@@ -56,8 +65,9 @@ class Warp:
             geometry = geometry.then(moved)
         if geometry.target == still.target and np.array_equal(geometry.matrix, still.matrix):
             return sample
-        reach = box.clip(geometry.boxes(instances.boxes), geometry.target)
-        instances = instances[box.area(reach) > 0]  # masks that leave the picture aren't decoded
+        reach = box.area(box.clip(geometry.boxes(instances.boxes), geometry.target))
+        if not reach.all():
+            instances = instances[reach > 0]  # masks that leave the picture aren't decoded
         return replace(
             sample,
             image=geometry.image(sample.image),
@@ -74,7 +84,7 @@ class Flip:
     vertical: bool = False
 
     def __post_init__(self) -> None:
-        _check(0 <= self.p <= 1, "p", "a probability", self.p)
+        check_option(0 <= self.p <= 1, "p", "a probability", self.p)
 
     def __call__(self, size: Size, boxes: Boxes, rng: np.random.Generator) -> Geometry:
         """See `Step`."""
@@ -115,7 +125,7 @@ class Rotate:
     degrees: float
 
     def __post_init__(self) -> None:
-        _check(0 <= self.degrees <= 180, "degrees", "an angle from 0 to 180", self.degrees)
+        check_option(0 <= self.degrees <= 180, "degrees", "an angle from 0 to 180", self.degrees)
 
     def __call__(self, size: Size, boxes: Boxes, rng: np.random.Generator) -> Geometry:
         """See `Step`."""
@@ -127,87 +137,62 @@ class Rotate:
 
 
 @dataclass(frozen=True, slots=True)
-class ScaleJitter:
-    """Scales both sides by one factor, log-uniform from low to high: 0.5 is as likely as 2."""
+class Shear:
+    """Slants the picture about its centre: along x, then along y; sizes and areas stay.
 
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _check(0 < self.low <= self.high, "low, high", "0 < low <= high", (self.low, self.high))
-
-    def __call__(self, size: Size, boxes: Boxes, rng: np.random.Generator) -> Geometry:
-        """See `Step`."""
-        factor = self.low * (self.high / self.low) ** rng.random()
-        target = max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)
-        return Geometry.resize(size, target)
-
-
-@dataclass(frozen=True, slots=True)
-class Resize:
-    """Resizes to what a model sees when it predicts, by the rule that travels with its weights."""
-
-    rule: Preprocess
-
-    def __call__(self, size: Size, boxes: Boxes, rng: np.random.Generator) -> Geometry:
-        """See `Step`."""
-        return self.rule.geometry(size)
-
-
-@dataclass(frozen=True, slots=True)
-class RandomCrop:
-    """Cuts out a window of exactly `size`; where the picture is smaller, it lies somewhere within.
-
-    A window drawn blindly from a large, sparse picture is often empty, and teaches little. So, with
-    probability `near_object`, it is drawn from those that hold the centre of a random object.
-
-    Attributes:
-        size: (height, width).
-        near_object: Probability of looking for an object first.
+    Each of the two angles is drawn from -degrees to degrees.
     """
 
-    size: Size
-    near_object: float = 0.5
+    degrees: float
 
     def __post_init__(self) -> None:
-        _check(min(self.size) >= 1, "size", "two sides of at least one pixel", self.size)
-        _check(0 <= self.near_object <= 1, "near_object", "a probability", self.near_object)
+        check_option(0 <= self.degrees <= 45, "degrees", "an angle from 0 to 45", self.degrees)
 
     def __call__(self, size: Size, boxes: Boxes, rng: np.random.Generator) -> Geometry:
         """See `Step`."""
-        height, width = self.size
-        x, y = None, None
-        if rng.random() < self.near_object and len(boxes):
-            x1, y1, x2, y2 = boxes[rng.integers(len(boxes))].tolist()
-            x, y = (x1 + x2) / 2, (y1 + y2) / 2
-        left = _start(size[1], width, x, rng)
-        top = _start(size[0], height, y, rng)
-        return Geometry.crop(size, (left, top, left + width, top + height))
+        a, b = np.tan(np.deg2rad(rng.uniform(-self.degrees, self.degrees, 2)))
+        linear = np.array([[1, a], [b, 1 + a * b]])
+        centre = np.array([size[1] / 2, size[0] / 2])
+        return Geometry.affine(size, np.column_stack([linear, centre - linear @ centre]), size)
 
 
 @dataclass(frozen=True, slots=True)
-class Pad:
-    """Adds room at the right and at the bottom until the picture is at least `size`."""
+class Perspective:
+    """Tilts the picture: each corner moves, along x and along y, by a share of that side.
 
-    size: Size
+    The eight shares are drawn from -strength to strength. As corners move in as often as out, the
+    picture keeps its size on average. At its corners lengths change by less than three times the
+    strength in nine of ten pictures.
+    """
+
+    strength: float
 
     def __post_init__(self) -> None:
-        _check(min(self.size) >= 1, "size", "two sides of at least one pixel", self.size)
+        # From a quarter on, three corners may come to lie in a line.
+        check_option(0 <= self.strength <= 0.2, "strength", "a share from 0 to 0.2", self.strength)
 
     def __call__(self, size: Size, boxes: Boxes, rng: np.random.Generator) -> Geometry:
         """See `Step`."""
-        return Geometry.pad(size, (max(size[0], self.size[0]), max(size[1], self.size[1])))
+        shares = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) + rng.uniform(
+            -self.strength, self.strength, (4, 2)
+        )
+        return Geometry.perspective(size, shares * (size[1], size[0]), size)
 
 
-def _start(side: int, window: int, inside: float | None, rng: np.random.Generator) -> int:
-    """Draw where a window starts along one axis, so that it holds `inside` if that is possible."""
-    low, high = sorted((0, side - window))
-    if inside is not None:
-        pixel = min(max(int(inside), 0), side - 1)
-        low, high = max(low, pixel - window + 1), min(high, pixel)
-    return int(rng.integers(low, high + 1))
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """Shifts the picture by whole pixels: along x and y by a share of that side.
 
+    The two shares are drawn from -share to share.
+    """
 
-def _check(good: bool, option: str, expected: str, got: object) -> None:
-    if not good:
-        raise ConfigError(f"{option} should be {expected}, but is {got}: change it.")
+    share: float
+
+    def __post_init__(self) -> None:
+        check_option(0 <= self.share <= 1, "share", "a share from 0 to 1", self.share)
+
+    def __call__(self, size: Size, boxes: Boxes, rng: np.random.Generator) -> Geometry:
+        """See `Step`."""
+        (height, width), shares = size, rng.uniform(-self.share, self.share, 2)
+        x, y = np.rint(shares * (width, height)).astype(int).tolist()
+        return Geometry.crop(size, (-x, -y, width - x, height - y))

@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from delineate.core.image import ImageArray
 from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Sample
 from delineate.errors import ConfigError
+from delineate.transforms.base import check_range
+from delineate.transforms.pixels import PixelChange
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 # Luma and two colour differences at right angles to it, in which hue is an angle (NTSC's YIQ).
@@ -63,6 +66,30 @@ class Colour:
         mean = float(LUMA @ cv2.mean(sample.image)[:3])
         matrix = colour_matrix(*draws.tolist(), mean=mean)
         return replace(sample, image=np.asarray(cv2.transform(sample.image, matrix), np.uint8))
+
+
+@dataclass(frozen=True, slots=True)
+class Gamma(PixelChange):
+    """Raises all values, as shares of 255, to one power, with probability `p`.
+
+    Black and white stay as they are; in between it is a longer or a shorter exposure on film.
+
+    Attributes:
+        gamma: Smallest and largest power, log-uniform in between: below 1 is brighter.
+    """
+
+    gamma: tuple[float, float] = (0.7, 1.4)
+
+    def check(self) -> None:
+        """See `PixelChange`."""
+        check_range("gamma", self.gamma, 0.01, 100)
+
+    def changed(self, image: ImageArray, rng: np.random.Generator) -> ImageArray:
+        """See `PixelChange`."""
+        low, high = self.gamma
+        power = low * (high / low) ** rng.random()
+        table = np.rint(255 * (np.arange(256) / 255) ** power).astype(np.uint8)
+        return np.asarray(cv2.LUT(image, table), np.uint8)
 
 
 def colour_matrix(
