@@ -91,10 +91,11 @@ def test_by_class_an_epoch_is_as_long_as_ever():
 @pytest.mark.parametrize("balance", ["repeat_factor", "class_aware"])
 def test_crops_by_area_are_shown_as_often_as_their_image(balance):
     """The first of two equally rare classes has a picture of four crops."""
+    options = {"repeat_threshold": 4 / 6} if balance == "repeat_factor" else {}
     sizes = {(128, 128): [[1, 0, 0]], (64, 64): [[0, 1, 0]] + [[0, 0, 1]] * 4}
     data = Concat([Labelled(counts, size) for size, counts in sizes.items()])
     config = tiny_config(
-        data=balanced(balance, repeat_threshold=4 / 6),
+        data=balanced(balance, **options),
         augment=AugmentConfig(crop=64, crops_by_area=True),
         preprocess=Preprocess(resize="factor"),
     )
@@ -146,6 +147,7 @@ def test_weights_for_a_class_that_is_not_there():
     ("setting", "sentence"),
     [
         ("data.balance=class-aware", "data.balance should be 'none', 'repeat_factor' or 'class_aw"),
+        ("data.repeat_threshold=0.1", "should be null unless data.balance is repeat_factor"),
         ("data.repeat_threshold=0", "data.repeat_threshold should be greater than 0"),
         ("data.repeat_threshold=1.5", "should be less than or equal to 1"),
         ("loss.class_weights=inverse", "loss.class_weights should be 'none' or 'effective'"),

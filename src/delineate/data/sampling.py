@@ -129,7 +129,7 @@ def draw(times: npt.ArrayLike, rng: np.random.Generator) -> Ints:
         return np.zeros(0, np.int64)
     order = rng.permutation(len(times))
     ends = np.cumsum(times[order])
-    ends *= length / ends[-1]
+    ends = np.minimum(ends * (length / ends[-1]), length)
     ends[-1] = length
     counts = np.zeros(len(times), np.int64)
     counts[order] = np.diff(np.floor(ends + rng.random()), prepend=0)

@@ -55,6 +55,14 @@ class DataConfig:
     """Balance "repeat_factor": share of the images below which a class is repeated; LVIS takes
     0.001. Null takes the median of the classes."""
 
+    def __post_init__(self) -> None:
+        if self.repeat_threshold is not None and self.balance != "repeat_factor":
+            raise ConfigError(
+                "data.repeat_threshold should be null unless data.balance is repeat_factor, but is "
+                f"{self.repeat_threshold:g} with {self.balance}: set data.balance=repeat_factor, "
+                "or leave the threshold out."
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossConfig:
