@@ -139,6 +139,28 @@ def test_a_thin_rest_at_the_border_is_a_note():
     assert [(f.place.image_id, f.severity) for f in found] == [(2, "warning"), (1, "note")]
 
 
+def test_a_few_crowds_are_as_usual():
+    crowd = [i < 2 for i in range(12)]
+    bitmaps = [rectangle(5, 5, 20 + i, 30) for i in range(12)]
+    found = examine({"train": dataset_of(bitmaps, [0, 1] * 6, crowd=crowd)})
+    assert kinds(found) == [("rare_class", "warning")]
+
+
+def test_boxes_are_compared_within_rounding():
+    """A pixel on every side of an object of 4 x 4 pixels: IoU 0.44, and nobody's fault."""
+
+    def stated(x, y, w, h):
+        small = dataset_of([rectangle(10, 10, 14, 14)] * 3 + [rectangle(30, 30, 40, 40)], [0] * 4)
+        small._boxes[:] = [[10, 10, 4, 4]] * 3 + [[30, 30, 10, 10]]
+        small._boxes[0] = [x, y, w, h]
+        return kinds(examine({"train": small}, only=["box_disagrees"]))
+
+    assert stated(9, 9, 6, 6) == []
+    assert stated(8, 8, 7, 7) == []
+    assert stated(7, 10, 7, 4) == [("box_disagrees", "warning")]  # IoU 0.57
+    assert stated(20, 10, 4, 4) == [("box_disagrees", "error")]
+
+
 def test_a_lopsided_mix():
     counts = dataset_of([rectangle(5, 5, 9, 9)] * 1210, [0] * 1200 + [1] * 10, per_image=110)
     (finding,) = class_counts({"train": census(counts)})

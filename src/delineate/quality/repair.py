@@ -30,6 +30,7 @@ from delineate.quality.mend_records import (
     join_records,
     leave_out,
     renumber,
+    restate_sizes,
     shift_ids,
     turn_labels,
 )
@@ -37,6 +38,7 @@ from delineate.quality.mend_records import (
 STEPS: tuple[Callable[[Work], None], ...] = (
     join_records,
     turn_labels,
+    restate_sizes,
     shift_ids,
     rewrite_outlines,
     renumber,
