@@ -22,6 +22,9 @@ HOSTILE = (
 )
 
 
+_WORDS = (*(b"", b"\0", b"\xff\xfe", b"nan", b"1e999", b"-1"), *(b"\n", b" ", b",", b'"', b".."))
+
+
 def generators(count: int) -> Iterator[np.random.Generator]:
     """Yield generators, the same ones every time."""
     for seed in range(count):
@@ -86,6 +89,16 @@ def mutated_xml(text: str, rng: np.random.Generator) -> bytes:
                 at = int(rng.integers(len(text) + 1))
                 text = text[:at] + ("" if rng.integers(2) else word + text[at:])
     return text.encode("utf-8", "replace")
+
+
+def mutated_bytes(content: bytes, rng: np.random.Generator) -> bytes:
+    """Cut out, double or replace one to three stretches of a file."""
+    for _ in range(rng.integers(1, 4)):
+        start = int(rng.integers(0, len(content) + 1))
+        end = start + int(rng.integers(0, 9))
+        put = [_WORDS[rng.integers(len(_WORDS))], content[start:end] * 2][int(rng.integers(2))]
+        content = content[:start] + put + content[end:]
+    return content
 
 
 def _nodes(value: Any) -> Iterator[Any]:

@@ -54,6 +54,14 @@ def _mapillary(folder: Path) -> None:
     (folder / "config_v2.0.json").write_text(json.dumps({"labels": labels}))
 
 
+def _geojson(folder: Path) -> None:
+    _picture(folder / "a.png")
+    ring = [[1, 1], [5, 1], [5, 5], [1, 1]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    content = {"type": "FeatureCollection", "features": [feature]}
+    (folder / "a.geojson").write_text(json.dumps(content))
+
+
 ONLY_READ: dict[str, Callable[[Path], None]] = {
     "datumaro": _datumaro,
     "labelme_xml": _text(
@@ -64,6 +72,7 @@ ONLY_READ: dict[str, Callable[[Path], None]] = {
     "alto": _text('<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"/>', ".xml"),
     "page_xml": _text("<PcGts><Page/></PcGts>", ".xml"),
     "mots": _mots,
+    "geojson": _geojson,
     "mapillary": _mapillary,
 }
 """Writes a small data set of a format that has no writer; the others are written."""
@@ -104,7 +113,14 @@ RAW = {
     "labelme_examples/examples/tutorial": "labelme",
     "labelme_examples/examples/video_annotation": "labelme",
     "labelme_examples/examples/video_annotation/data_annotated/00000100.json": "labelme",
+    "datumaro_formats/tests/assets/open_images_dataset/v6": "open_images",
+    "datumaro_formats/tests/assets/yolo_dataset/yolov8_segmentation": "yolo",
+    "roboflow_coco/data/data.yaml": "yolo",
     "roboflow_size_mismatch": "coco",
+    "sentinel2_via": "via",
+    "sentinel2_via/train/via_region_data.json": "via",
+    "spacenet_geojson/coco_sample_2.json": "coco",
+    "spacenet_geojson/geotiff_labels.geojson": "geojson",
 }
 
 

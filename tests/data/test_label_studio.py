@@ -15,7 +15,7 @@ from delineate.data import label_studio_rle
 from delineate.data.formats import open_dataset, open_splits
 from delineate.data.label_studio_write import write_label_studio
 from delineate.errors import DataError
-from fuzzing import opens_or_says_why, spoilt_json
+from mutations import generators, mutated, survives
 from rich_set import CLASSES, ONE, PLAIN, assert_kept, rich_set
 
 POINTS = [[25, 25], [75, 25], [75, 75], [25, 75]]
@@ -377,6 +377,6 @@ def test_spoilt_files(tmp_path):
     least = {"image": "a.png", "label": [POLYGON], "annotation_id": 1, "original_width": 1}
     path = export(tmp_path, task(*regions), task(image="/b.png"), least, names=("a.png", "b.png"))
     content = json.loads(path.read_text())
-    for spoilt in spoilt_json(content, 500):
-        path.write_text(json.dumps(spoilt))
-        opens_or_says_why(lambda: open_dataset(path, format="label_studio", on_error="skip"))
+    for rng in generators(500):
+        path.write_text(json.dumps(mutated(content, rng)))
+        survives(lambda: open_dataset(path, format="label_studio", on_error="skip"))

@@ -12,7 +12,7 @@ from delineate.data.lvis import read_lvis
 from delineate.data.lvis_write import write_lvis
 from delineate.data.naming import Renamed
 from delineate.errors import DataError
-from fuzzing import opens_or_says_why, spoilt_json
+from mutations import generators, mutated, survives
 from rich_set import CLASSES, ONE, PLAIN, assert_kept, rich_set
 
 HOST = "http://images.cocodataset.org"
@@ -145,7 +145,7 @@ def test_frequencies_are_those_of_the_training_data(tmp_path):
 
 def test_spoilt_files(tmp_path):
     path = tiny_lvis(tmp_path)
-    source = find_sources(path)[1]["train"]
-    for content in spoilt_json(json.loads(path.read_text()), 300):
-        path.write_text(json.dumps(content))
-        opens_or_says_why(lambda: read_lvis(source, on_error="skip"))
+    source, content = find_sources(path)[1]["train"], json.loads(path.read_text())
+    for rng in generators(300):
+        path.write_text(json.dumps(mutated(content, rng)))
+        survives(lambda: read_lvis(source, on_error="skip"))

@@ -10,7 +10,7 @@ from delineate.core.image import write_image
 from delineate.data.formats import open_dataset, open_splits
 from delineate.data.via_write import write_via
 from delineate.errors import DataError
-from fuzzing import opens_or_says_why, spoilt_json
+from mutations import generators, mutated, survives
 from rich_set import CLASSES, ONE, PLAIN, assert_kept, rich_set
 
 SQUARE = {"name": "polygon", "all_points_x": [20, 60, 60, 20], "all_points_y": [10, 10, 30, 30]}
@@ -305,6 +305,6 @@ def test_spoilt_files(tmp_path):
         "_via_img_metadata": json.loads(path.read_text()),
         "_via_attributes": {"region": {"class": {"options": {"disc": "", "box": ""}}}},
     }
-    for spoilt in spoilt_json(content, 400):
-        path.write_text(json.dumps(spoilt))
-        opens_or_says_why(lambda: open_dataset(path, format="via", on_error="skip"))
+    for rng in generators(400):
+        path.write_text(json.dumps(mutated(content, rng)))
+        survives(lambda: open_dataset(path, format="via", on_error="skip"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-Ring = npt.NDArray[np.float32]
+Ring = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 def bridged(rings: Sequence[Ring]) -> npt.NDArray[np.float64]:

@@ -63,8 +63,7 @@ def read_coco(
     """
     check_on_error(on_error)
     path = Path(path)
-    content = checked_content(path, read_lists(path, {"annotations": compact_outlines}))
-    return dataset_of(path, content, picture_folders(path, images), on_error)
+    return dataset_of(path, streamed_content(path), picture_folders(path, images), on_error)
 
 
 def dataset_of(
@@ -80,7 +79,7 @@ def dataset_of(
 
     Args:
         path: The file, for messages.
-        content: What `read_content` returns.
+        content: What `streamed_content` returns.
         folders: Where its pictures are looked for; None: they are not needed.
         on_error: As for `read_coco`.
         make: Takes what `AnnotatedDataset` takes.
@@ -110,6 +109,11 @@ def dataset_of(
         annotations=[a for a in checked if isinstance(a, Annotation)],
         problems=problems,
     )
+
+
+def streamed_content(path: Path) -> dict[str, list[Any]]:
+    """Read the file piece by piece, outlines compacted, and check its outermost structure."""
+    return checked_content(path, read_lists(path, {"annotations": compact_outlines}))
 
 
 def read_content(path: Path) -> dict[str, list[Any]]:

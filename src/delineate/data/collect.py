@@ -67,6 +67,7 @@ class Collector:
         self._objects: list[tuple[str, Annotation]] = []
         self._problems: list[Problem] = []
         self._names: set[str] = set()
+        self._class_names: set[str] = set()
         self._listed = self._added = 0
 
     def pictures(self, listed: Sequence[Listed]) -> dict[str, ImageRecord]:
@@ -135,6 +136,9 @@ class Collector:
                 hint,
                 "unknown_category",
             )
+        if self._classes is None and name not in self._class_names:
+            ClassMap.from_names([name])
+            self._class_names.add(name)
         held = _held(segmentation, record.size)
         if not reaches(held, record.size):
             raise Broken(

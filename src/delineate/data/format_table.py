@@ -16,6 +16,7 @@ from delineate.data.coco_write import write_coco_splits
 from delineate.data.cvat import find_cvat, read_cvat
 from delineate.data.cvat_write import write_cvat
 from delineate.data.datumaro import find_datumaro, read_datumaro
+from delineate.data.geojson import find_geojson, read_geojson
 from delineate.data.label_studio import find_label_studio, read_label_studio
 from delineate.data.label_studio_write import write_label_studio
 from delineate.data.labelme import find_labelme, read_labelme
@@ -151,6 +152,14 @@ _ALL = (
         read=read_mots,
     ),
     Format(
+        name="geojson",
+        title="GeoJSON",
+        layout="a GeoJSON file for each GeoTIFF, beside it or in a folder beside that of the "
+        "pictures",
+        find=find_geojson,
+        read=read_geojson,
+    ),
+    Format(
         name="lvis",
         title="LVIS",
         layout="train.json and val.json, their pictures in images/train and images/val",
@@ -202,8 +211,8 @@ _ALL = (
     ),
     Format(
         name="cvat",
-        title="CVAT for images or video 1.1",
-        layout="annotations.xml, its pictures in images/ beside it",
+        title="CVAT 1.1",
+        layout="annotations.xml (of images or a video), its pictures in images/ beside it",
         find=find_cvat,
         read=read_cvat,
         write=write_cvat,

@@ -17,7 +17,7 @@ from delineate.core.foreign import all_whole
 from delineate.core.json_file import kind
 from delineate.core.json_keys import first_mark, has_keys
 from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
-from delineate.data.coco import dataset_of, picture_folders, read_content
+from delineate.data.coco import dataset_of, picture_folders, streamed_content
 from delineate.data.layouts import Source, Sources, files
 from delineate.data.sample import Problem
 
@@ -98,7 +98,7 @@ def read_lvis(
     """
     check_on_error(on_error)
     path = source.path
-    content = read_content(path)
+    content = streamed_content(path)
     folders = picture_folders(path, images)
     content["images"] = _named(content["images"], folders)
     known = {c.get("id") for c in content["categories"] if isinstance(c.get("id"), int)}

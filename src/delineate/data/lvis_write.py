@@ -17,7 +17,7 @@ import numpy.typing as npt
 from delineate._files import writing_whole
 from delineate.core.bridges import bridged
 from delineate.core.masks import Masks
-from delineate.data.coco_write import annotations, json_lines
+from delineate.data.coco_write import annotations, has_own_ids, json_lines
 from delineate.data.lvis import NEGATIVE, UNEXHAUSTED, Federated
 from delineate.data.sample import Dataset
 from delineate.data.writing import put_images
@@ -100,7 +100,7 @@ def _counts(dataset: Dataset) -> npt.NDArray[np.int64]:
 
 
 def _annotations(dataset: Dataset) -> Iterator[dict[str, Any]]:
-    for annotation in annotations(dataset, _outlines):
+    for annotation in annotations(dataset, keep_ids=has_own_ids(dataset), spell=_outlines):
         crowd = annotation.pop("iscrowd")
         yield annotation | ({"iscrowd": 1, "ignore": 1} if crowd else {})
 

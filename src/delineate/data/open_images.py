@@ -18,9 +18,9 @@ from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
 from delineate.core.csv_file import csv_columns, read_csv
 from delineate.core.geometry import Geometry
+from delineate.core.maps import read_map
 from delineate.core.masks import Masks
 from delineate.core.rle import Runs
-from delineate.core.value_image import read_values
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, files
@@ -116,9 +116,8 @@ def _mask(name: str, where: Places, size: Size) -> Runs:
         raise Broken("expected the name of its mask, got nothing", "name its file")
     check_inside(name, "the folder of masks")
     path = lies_at(where.mask(name))
-    values = read_values(path)
-    bitmap = values != 0 if values.ndim == 2 else (values[:, :, :3] != 0).any(axis=2)
-    masks = Masks.from_bitmaps([bitmap], bitmap.shape[:2])
+    bitmap = read_map(path) != 0
+    masks = Masks.from_bitmaps([bitmap], bitmap.shape)
     if masks.size == size:
         return masks.runs[0]
     (height, width), (h, w) = size, masks.size

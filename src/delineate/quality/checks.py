@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, nearest
-from delineate.quality import agreement, mask_shape, outlines, twins
+from delineate.quality import agreement, duplicates, mask_shape, noise, outlines, twins, unlabelled
 from delineate.quality.census import Counts, census, joined
 from delineate.quality.class_balance import (
     class_counts,
@@ -28,6 +28,7 @@ from delineate.quality.leaks import shared_pictures
 from delineate.quality.pixels import pixels
 from delineate.quality.records import KINDS as BROKEN
 from delineate.quality.records import broken_records, ids_off_by_one
+from delineate.quality.signatures import signatures_of
 from delineate.quality.view import Counted, View, silently, views
 
 Splits = Mapping[str, Dataset]
@@ -76,6 +77,13 @@ def _look_at_objects(data: Examined) -> Iterator[Finding]:
             if "two_classes" in data.wanted:
                 two_classes(view)
     yield from two_classes.findings()
+
+
+def _compare_pictures(data: Examined) -> Iterator[Finding]:
+    """Read all pictures once, for all checks that compare pictures with one another."""
+    known = signatures_of(data.splits, counted=data.counted)
+    yield from duplicates.near_duplicates(data.splits, known=known)
+    yield from unlabelled.unlabelled(data.splits, known=known)
 
 
 OBJECT_CHECKS: Mapping[str, Callable[[View], Iterator[Finding]]] = MappingProxyType(
@@ -162,6 +170,10 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
                 *("unreadable_picture", "deep_pictures", "dark_picture", "blank_picture"),
                 "grey_among_coloured",
             ),
+        ),
+        "alike": Check(run=_compare_pictures, kinds=(*duplicates.KINDS, *unlabelled.KINDS)),
+        "noise": Check(
+            run=lambda d: noise.annotator_noise(d.splits, counted=d.counted), kinds=noise.KINDS
         ),
     }
 )
