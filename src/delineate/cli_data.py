@@ -24,7 +24,8 @@ def check(
         Path | None, typer.Option(help="Write a repaired copy, and the list of its changes, here.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for findings.json.")
+        Path | None,
+        typer.Option(help="For report.html, every finding on its picture, and findings.json."),
     ] = None,
     images: Images = None,
     format: Format = None,

@@ -17,6 +17,7 @@ from delineate.quality.changes import NAME, check_changes
 from delineate.quality.checks import examine
 from delineate.quality.findings import SEVERITIES, Finding
 from delineate.quality.repair import Repair, repair
+from delineate.quality.report_html import write_doctor_report
 from delineate.quality.report_text import report, total
 
 STOPS_TRAINING = (
@@ -94,7 +95,7 @@ def check(
     Args:
         data: A data folder or file, in any format.
         fix: Where a repaired copy goes, a folder that is new or empty; None: nothing is repaired.
-        out: Folder for ``findings.json``; None: none is written.
+        out: Folder for ``report.html`` and ``findings.json``; None: none are written.
         images: Folder of the pictures, where it is not the usual one.
         format: Name of the data's format; None: found out.
         quick: Look at no pixels and no masks.
@@ -115,6 +116,15 @@ def check(
     if out is not None:
         listed = json.dumps([finding.to_json() for finding in findings], indent=1)
         write_whole(make_folder(out) / "findings.json", listed.encode())
+        facts = {
+            "data": str(data),
+            "looked at": _looked_at(splits) + (", quick checks alone" if quick else ""),
+            "delineate": __version__,
+        }
+        title = f"Check of {data.resolve().name}"
+        page = out / "report.html"
+        write_doctor_report(page, findings, splits, facts, title=title, counted=counted)
+        say(f"report in {page}")
     if fix is None:
         return Checked(splits=splits, findings=findings)
     repaired = repair(data, fix, images=images, format=format, version=__version__)
@@ -125,8 +135,7 @@ def check(
 
 def text(checked: Checked) -> str:
     """Return the result to read."""
-    looked = ", ".join(f"{s} {plural(len(d), 'image')}" for s, d in checked.splits.items())
-    lines = [f"looked at {looked}", report(checked.findings)]
+    lines = [f"looked at {_looked_at(checked.splits)}", report(checked.findings)]
     if (repaired := checked.repaired) is not None:
         changes = plural(len(repaired.changes), "change")
         lines.append(f"wrote {repaired.out}: {changes}, listed in {NAME}")
@@ -159,6 +168,10 @@ def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -
         say(f"{finding.severity}: {finding}")
     if told:
         say(f"{total(told)} in the data: `delineate data check {data}` tells more")
+
+
+def _looked_at(splits: Mapping[str, Dataset]) -> str:
+    return ", ".join(f"{split} {plural(len(data), 'image')}" for split, data in splits.items())
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:
