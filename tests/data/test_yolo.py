@@ -360,6 +360,12 @@ def test_a_broken_description(tmp_path, text):
         open_dataset(tmp_path)
 
 
+def test_no_such_folder_of_pictures(tmp_path):
+    small(tmp_path)
+    with pytest.raises(DataError, match="the folder of the pictures, found no folder there"):
+        open_dataset(tmp_path, images=tmp_path / "none")
+
+
 def test_no_labels_at_all(tmp_path):
     small(tmp_path, [None, None])
     with pytest.raises(DataError, match=r"labels of the 2 pictures of 'train', such as .*0\.txt"):
