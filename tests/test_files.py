@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from delineate._files import write_whole
+from delineate._files import write_whole, writing_folder
 from delineate.errors import OutputError
 
 
@@ -61,7 +61,7 @@ def test_failure_keeps_the_old_file_and_no_other(tmp_path, monkeypatch, code, ad
 def test_disk_that_is_really_full(tmp_path):
     """A limit on the size of files fails in the same system call as a full disk."""
     program = (
-        "import sys; from delineate._files import write_whole\n"
+        "import sys; from delineate._files import write_whole, writing_folder\n"
         "try: write_whole(sys.argv[1], bytes(100_000))\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
@@ -85,3 +85,44 @@ def test_interruption_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "a.bin", b"x")
     assert os.listdir(tmp_path) == []
+
+
+# -- folders -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_appears_when_it_is_full(tmp_path, there):
+    target = tmp_path / "sub" / "out"
+    if there:
+        target.mkdir(parents=True)
+    with writing_folder(target) as folder:
+        (folder / "a.txt").write_text("a")
+        assert not target.exists() or not os.listdir(target)
+    assert os.listdir(target) == ["a.txt"]
+    assert os.listdir(target.parent) == ["out"]
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path):
+    def fill(error):
+        with writing_folder(tmp_path / "out") as folder:
+            (folder / "a.txt").write_text("a")
+            raise error
+
+    for error in (ValueError(), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            fill(error)
+        assert os.listdir(tmp_path) == []
+    with pytest.raises(OutputError, match="make room"):
+        fill(OSError(errno.ENOSPC, "No space left on device"))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["full", "file"])
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path, name):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="new or empty"), writing_folder(tmp_path / name):
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["file", "full"]
+    assert os.listdir(tmp_path / "full") == ["mine.txt"]

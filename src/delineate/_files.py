@@ -1,9 +1,10 @@
-"""Write a file whole or not at all."""
+"""Write a file, or a folder of files, whole or not at all."""
 
 import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -59,6 +60,51 @@ def writing_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             raise
     except OSError as error:
         raise output_error(path, error) from error
+
+
+@contextlib.contextmanager
+def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a folder to fill, which gets the name `path` when the block ends well.
+
+    The folder is a new one beside `path`: who looks at `path`, even after a crash, finds nothing or
+    everything. On failure nothing is left.
+
+    Args:
+        path: A place where there is nothing yet, or an empty folder.
+
+    Raises:
+        OutputError: There is something, or the place cannot be written to.
+    """
+    path = Path(path).absolute()
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        check_free(path)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            if path.is_dir():
+                path.rmdir()
+            os.replace(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def check_free(path: str | os.PathLike[str]) -> None:
+    """Make sure that a folder is not there yet, or is empty.
+
+    Raises:
+        OutputError: It is not.
+    """
+    folder = Path(path)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    got = "one that holds something" if folder.is_dir() else "a file"
+    raise OutputError(
+        f"{folder}: expected a folder that is new or empty, got {got}: choose another place."
+    )
 
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:

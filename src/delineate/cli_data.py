@@ -1,7 +1,7 @@
 """The verbs of `delineate data`: prepare and check data sets."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,58 @@ from delineate.cli_parts import Broken, Format, Images, Json, OnError, say, show
 data_app = typer.Typer(
     help="Prepare and check data sets.", no_args_is_help=True, rich_markup_mode=None
 )
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SPLIT", help="Take this split alone; may be repeated. Default: all."),
+]
+
+
+@data_app.command("check", epilog="Example: delineate data check my-data --fix mended")
+def check(
+    data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
+    fix: Annotated[
+        Path | None, typer.Option(help="Write a repaired copy, and the list of its changes, here.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for findings.json.")
+    ] = None,
+    images: Images = None,
+    format: Format = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at no pixels and no masks: a second or two.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Tell findings of this kind alone; may be repeated."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Tell none of this kind; may be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find what is wrong with a data set: broken files, wrong masks, leaks, odd classes.
+
+    Exit code 1 where errors stand, with --fix in the copy. The source is never touched.
+    """
+    from delineate.jobs import check as job
+
+    checked = job.check(
+        data,
+        fix=fix,
+        out=out,
+        images=images,
+        format=format,
+        quick=quick,
+        only=only or (),
+        ignore=ignore or (),
+        say=say,
+    )
+    show(checked.to_json(), as_json, job.text(checked))
+    if not checked.passes(strict=strict):
+        raise typer.Exit(1)
 
 
 @data_app.command("convert", epilog="Example: delineate data convert my-labels out --to yolo")
@@ -51,3 +103,199 @@ def formats(as_json: Json = False) -> None:
 
     rows = format_rows()
     show({"formats": rows}, as_json, format_table(rows))
+
+
+@data_app.command(
+    "synth", epilog="Example: delineate data synth made --from my-data/train.json --images 500"
+)
+def synth(
+    out: Annotated[Path, typer.Argument(help="The new folder.")],
+    images: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 500,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes, with commas between: of blob, polygon, tool, cell, text, pallet, box, "
+            "wrench, hammer, screwdriver, screw, nut; with --from, of the data's. Default: all."
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Data whose objects are cut out and pasted; else: drawn."),
+    ] = None,
+    format: Format = None,
+    on_error: Broken = OnError.stop,
+    backgrounds: Annotated[
+        str,
+        typer.Option(help="To paste on: own (the data's, emptied), drawn, or a folder."),
+    ] = "own",
+    size: Annotated[
+        str | None,
+        typer.Option(help="512, or 640x480. Default: 512; with --from, the background's."),
+    ] = None,
+    objects: Annotated[
+        str | None,
+        typer.Option(help="5-20, or 12. Default: 5-20; with --from, as in real images."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other pictures.")] = 0,
+    val: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the pictures for val.json.")
+    ] = 0.1,
+    as_json: Json = False,
+) -> None:
+    """Make pictures whose objects are known exactly: drawn, or pasted from your own labels.
+
+    The annotations say whole masks, hidden shares, order of depth and origin, too.
+    """
+    from delineate.jobs import synth as job
+
+    result = job.synth(
+        out,
+        images=images,
+        classes=None if classes is None else [name.strip() for name in classes.split(",")],
+        source=source,
+        format=format,
+        on_error=on_error.value,
+        backgrounds=backgrounds,
+        size=None if size is None else job.parsed_size(size),
+        objects=None if objects is None else job.parsed_range(objects),
+        seed=seed,
+        val=val,
+        say=say,
+    )
+    show(result, as_json, job.summary(result))
+
+
+@data_app.command(
+    "split", epilog="Example: delineate data split my-data divided --fractions train=0.8,val=0.2"
+)
+def split(
+    source: Annotated[Path, typer.Argument(help="Data; several splits are put together first.")],
+    out: Annotated[Path, typer.Argument(help="The new data folder.")],
+    fractions: Annotated[
+        str, typer.Option(help="Shares of the images for train, val and test.")
+    ] = "train=0.8,val=0.2",
+    group_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What stays together: near-duplicates, folder, a regular expression on the names "
+            "whose first group is the key ('^(patient[0-9]+)_'), or none; may be repeated."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another division.")] = 0,
+    to: Annotated[
+        str, typer.Option(help="Format to write; see `delineate data formats`.")
+    ] = "coco",
+    only: Only = None,
+    images: Images = None,
+    format: Format = None,
+    copy: Annotated[
+        bool, typer.Option(help="Copy the pictures, or write the annotations alone.")
+    ] = True,
+    on_error: Broken = OnError.stop,
+    as_json: Json = False,
+) -> None:
+    """Divide data into train, val and test.
+
+    Every part gets its share of every class, and of its small, medium and large objects; what
+    belongs together stays together. The source is only read.
+    """
+    from delineate.jobs.split import split_data
+    from delineate.jobs.split_report import summary
+
+    result = split_data(
+        source,
+        out,
+        fractions=fractions,
+        seed=seed,
+        group_by=group_by or (),
+        to=to,
+        only=only,
+        images=images,
+        format=format,
+        copy=copy,
+        on_error=on_error.value,
+        say=say,
+    )
+    show(result, as_json, summary(result))
+
+
+@data_app.command("stats", epilog="Example: delineate data stats my-data --out report")
+def stats(
+    data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for stats.html and stats.json; default: none.")
+    ] = None,
+    only: Only = None,
+    images: Images = None,
+    format: Format = None,
+    on_error: Broken = OnError.stop,
+    as_json: Json = False,
+) -> None:
+    """Count what data are made of, and say whether rare classes should be shown more often.
+
+    Sizes, crowding, occlusion, shape and balance, of every split and together.
+    """
+    from delineate.jobs import stats as job
+
+    result, text = job.stats(
+        data,
+        out=out,
+        only=only,
+        images=images,
+        format=format,
+        on_error=on_error.value,
+        say=say,
+    )
+    show(result, as_json, text)
+
+
+@data_app.command("view", epilog="Example: delineate data view my-data --out gallery.html --open")
+def view(
+    data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The page, or picture; default: gallery.html, or augmented.png."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Show at most so many images, evenly spread.")
+    ] = None,
+    shows: Annotated[
+        str | None, typer.Option("--class", help="Only images that show this class.")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET", help="Instead, a sheet of what a training with it would see."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="With --augment: that of the training.")] = 0,
+    browse: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    only: Only = None,
+    images: Images = None,
+    format: Format = None,
+    on_error: Broken = OnError.stop,
+    as_json: Json = False,
+) -> None:
+    """Show every image with its objects on one page, to search and to filter.
+
+    Up to 2,000 images the page is a single file; beyond, a folder of small pictures lies beside it.
+    """
+    from delineate.jobs import view as job
+
+    common: dict[str, Any] = {
+        "limit": limit,
+        "shows": shows,
+        "only": only,
+        "images": images,
+        "format": format,
+        "on_error": on_error.value,
+        "show": browse,
+        "say": say,
+    }
+    if augment is not None:
+        out = out or Path("augmented.png")
+        result = job.view_augmented(data, out, preset=augment, seed=seed, **common)
+        show(result, as_json, f"sheet in {out}")
+        return
+    result = job.view(data, out or Path("gallery.html"), **common)
+    show(result, as_json, job.summary(result))

@@ -440,6 +440,18 @@ def test_a_missing_folder_is_not_made(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_quick_look_at_a_jpeg_is_smaller_and_shows_the_same(tmp_path):
+    large = np.asarray(Image.fromarray(PICTURE).resize((640, 400)))
+    path = saved(tmp_path, encoded(large, "JPEG"))
+    quick = read_image(path, at_least=100)
+    assert quick.shape == (100, 160, 3)
+    shrunk = np.asarray(Image.fromarray(read_image(path)).resize((160, 100), Image.Resampling.BOX))
+    assert np.abs(quick.astype(int) - shrunk).mean() < 2
+    assert read_image(path, at_least=101).shape == (200, 320, 3)
+    assert read_image(path, at_least=401).shape == (400, 640, 3)
+    assert read_image(saved(tmp_path, encoded(large, "PNG")), at_least=10).shape == large.shape
+
+
 def test_many_threads_read_at_once(tmp_path):
     path = saved(tmp_path, encoded(format_name="JPEG"))
     expected, wrong = read_image(path), []

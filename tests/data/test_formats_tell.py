@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from delineate.data.formats import FORMATS, find_sources
+from delineate.data.format_table import FORMATS
+from delineate.data.formats import find_sources
 from delineate.errors import DataError
 from rich_set import PLAIN, rich_set
 

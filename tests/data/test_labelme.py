@@ -244,8 +244,10 @@ def test_what_is_no_object(tmp_path):
 
 
 def test_crowd(tmp_path):
-    shapes = [shape("a", TRIANGLE, flags={"crowd": True}), shape("a", TRIANGLE, flags={"x": True})]
-    assert read(put(tmp_path, shapes=shapes)).instances(0).crowd.tolist() == [True, False]
+    flags = [{"crowd": True}, {"crowd": False}, {"other": True}, None]
+    shapes = [shape("a", TRIANGLE, flags=value) for value in flags]
+    crowd = read(put(tmp_path, shapes=shapes)).instances(0).crowd
+    assert crowd.tolist() == [True, False, False, False]
 
 
 # -- classes, folders, pictures ----------------------------------------------------------------
@@ -316,6 +318,7 @@ PATHS = {
     "/home/me/a.png": ("labels/a.png", "labels/a.png"),
     "elsewhere/a.png": ("labels/a.png", "labels/elsewhere/a.png"),
     "back\\slash.png": ("labels/back\\slash.png", "labels/back\\slash.png"),
+    "1:30.png": ("labels/1:30.png", "labels/1:30.png"),
 }
 
 
@@ -405,6 +408,7 @@ FAULTS = {
     "its group should be a whole number": shape("a", TRIANGLE, group_id=[1]),
     "it has no class": shape(" ", TRIANGLE),
     "it has no class): mend": shape(7, TRIANGLE),
+    "a class needs a name without line breaks": shape("a\nb", TRIANGLE),
     "no pixel in the picture": shape("a", [[100, 2], [200, 2], [100, 9]]),
     "its mask has no pixel": shape("a", BOX, "mask", mask=png(np.zeros((9, 11), np.uint8))),
     "PNG in base64, and is nothing": shape("a", BOX, "mask"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from builders import edited, tiny_coco, tiny_scenes
-from delineate.data.formats import FORMATS, find_sources, open_dataset, open_splits
+from delineate.data.format_table import FORMATS
+from delineate.data.formats import find_sources, open_dataset, open_splits
 from delineate.data.lvis import read_lvis
 from delineate.data.lvis_write import write_lvis
 from delineate.data.naming import Renamed

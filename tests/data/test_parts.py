@@ -8,6 +8,7 @@ from delineate.core import rle
 from delineate.data.collect import Collector, Listed
 from delineate.data.parts import Piece, add_pieces, joined, pasted, union
 from delineate.data.pictures import Broken
+from delineate.errors import DataError
 
 SIZE = (13, 17)
 SQUARE = [2, 3, 8, 3, 8, 9, 2, 9]
@@ -72,13 +73,23 @@ def test_pieces_of_one_label_and_group_are_an_object(added):
     assert problems == []
 
 
+def _broken(_):
+    raise DataError("it cannot be read: draw it.")
+
+
+def _two_points(_):
+    return [1, 2, 3, 4]
+
+
 def test_a_broken_piece_leaves_out_its_object(added):
-    broken = lambda _: [1, 2]  # noqa: E731
     objects, problems = added(
-        ("a", 1, _square), ("b", 1, _square), ("a", 1, broken), (7, 1, _square), (7, 1, _square)
+        *(("a", 1, _square), ("a", 1, _broken)),
+        *(("b", 2, _square), ("b", 2, _two_points)),
+        *((7, 1, _square), (7, 1, _square)),
+        ("b", 1, _square),
     )
     assert objects == [("b", 36)]
-    assert problems == [f"image 'a.png', shape {i}" for i in (1, 4, 5)]
+    assert problems == [f"image 'a.png', shape {i}" for i in (2, 3, 5, 6)]
 
 
 def test_a_box_counts_only_where_there_is_no_mask(added):

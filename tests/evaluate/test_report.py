@@ -5,7 +5,8 @@ from dataclasses import replace
 from scenes import instances, many_classes, random_pairs, result_of, square
 
 from delineate.core.classes import ClassMap
-from delineate.evaluate.report import table, text_report
+from delineate.core.text_table import table
+from delineate.evaluate.report import text_report
 from delineate.evaluate.report_html import html_report
 
 

@@ -9,11 +9,11 @@ import pytest
 from delineate.core.preprocess import Preprocess
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError
-from delineate.transforms import augment
 from delineate.transforms.augment import AugmentConfig, training
 from delineate.transforms.base import Among, AnyOf, Compose
 from delineate.transforms.framing import LargeScaleJitter, RandomCrop, Resize, ZoomToObject
 from delineate.transforms.geometric import Flip, Perspective, QuarterTurn, Rotate, Shear, Warp
+from delineate.transforms.scenes import MixUp, Mosaic
 from transform_samples import box, sample_of
 
 SCENES = SyntheticScenes(3, size=(96, 128), seed=1)
@@ -137,13 +137,15 @@ def test_every_option_changes_the_chain():
         **{"crop": 48, "scale": (0.5, 2.0), "large_scale": True, "zoom": 0.5, "flip": 0.7},
         **{"vertical_flip": 0.5, "quarter_turns": True, "rotate": 9.0, "shear": 9.0},
         **{"perspective": 0.1, "translate": 0.2, "min_visible": 0.7, "brightness": 0.4},
-        **{"contrast": 0.4, "saturation": 0.4, "hue": 0.1},
+        **{"contrast": 0.4, "saturation": 0.4, "hue": 0.1, "mosaic": 0.1, "copy_paste": 0.1},
+        **{"mix_up": 0.1, "blur": 0.1, "motion_blur": 0.1, "noise": 0.1, "jpeg": 0.1},
+        **{"weather": 0.1},
     }
     assert set(changed) == {f.name for f in fields(AugmentConfig)} - {"crops_by_area"}
     plain = AugmentConfig(crop=64)
-    chains = [training(replace(plain, **{name: value})) for name, value in changed.items()]
-    for chain in chains:
-        assert chain != training(plain)
+    whole = training(plain, others=SCENES)
+    for name, value in changed.items():
+        assert training(replace(plain, **{name: value}), others=SCENES) != whole, name
 
 
 def test_everything_at_once():
@@ -226,13 +228,16 @@ def test_others_are_prepared_and_come_from_the_generator():
     assert first.name.isdigit()
 
 
-def test_scenes_come_between_the_models_contrast_and_geometry(monkeypatch):
-    monkeypatch.setattr(augment, "_scenes", lambda options: (Beside(),))
+def test_scenes_come_after_the_geometry_and_before_the_colours():
     rule = Preprocess(resize="factor", contrast="stretch")
-    chain = training(AugmentConfig(crop=32), preprocess=rule, others=SCENES).transforms
-    assert [type(t).__name__ for t in chain] == ["Expose", "Among", "Warp", "Colour"]
-    assert chain[1].others == AnyOf(SCENES, chain[0])
-    without = training(AugmentConfig(crop=32), preprocess=rule).transforms
-    assert [type(t).__name__ for t in without] == ["Expose", "Warp", "Colour"]
-    plain = training(AugmentConfig(crop=32), others=SCENES).transforms
-    assert plain[0].others == AnyOf(SCENES, Compose())
+    options = AugmentConfig(crop=32, mosaic=0.2, mix_up=0.1, noise=0.1, min_visible=0.4)
+    chain = training(options, preprocess=rule, others=SCENES).transforms
+    names = ["Expose", "Warp", "Among", "Among", "Colour", "Noise"]
+    assert [type(t).__name__ for t in chain] == names
+    assert [t.scene for t in chain[2:4]] == [
+        Mosaic(0.2, min_visible=0.4),
+        MixUp(0.1, min_visible=0.4),
+    ]
+    assert chain[2].others == AnyOf(SCENES, Compose(chain[:2]))
+    without = training(options, preprocess=rule).transforms
+    assert [type(t).__name__ for t in without] == ["Expose", "Warp", "Colour", "Noise"]

@@ -17,7 +17,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import ImageArray, read_image
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
-from delineate.data.sample import ImageRecord, Problem, Sample
+from delineate.data.sample import ImageRecord, Outlines, Problem, Sample, Stated
 from delineate.data.segmentations import Compact, expand
 from delineate.errors import ConfigError, DataError
 
@@ -143,6 +143,17 @@ class AnnotatedDataset:
             return stated.copy()
         return np.where(unstated, xyxy_to_xywh(self.instances(index).boxes), stated)
 
+    def stated(self, index: int) -> Stated:
+        """What the source says of the instances of image `index`; no mask is rasterised."""
+        rows = self._rows(index)
+        return Stated(
+            labels=self._labels[rows],
+            crowd=self._crowd[rows],
+            areas=self._areas[rows],
+            boxes=self._boxes[rows],
+            outlines=tuple(map(_outlines, self._segmentations[rows])),
+        )
+
     def _mask_areas(self, index: int) -> npt.NDArray[np.int64]:
         masks = self.instances(index).masks
         assert masks is not None
@@ -151,6 +162,10 @@ class AnnotatedDataset:
     def _rows(self, index: int) -> slice:
         index = range(len(self))[index]
         return slice(int(self._first[index]), int(self._first[index + 1]))
+
+
+def _outlines(held: Compact) -> Outlines | None:
+    return tuple(part.reshape(-1, 2) for part in held) if isinstance(held, tuple) else None
 
 
 def _read_file(record: ImageRecord) -> ImageArray:

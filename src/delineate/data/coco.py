@@ -69,7 +69,7 @@ def read_coco(
 def dataset_of(
     path: Path,
     content: Mapping[str, list[Any]],
-    folders: Sequence[Path],
+    folders: Sequence[Path] | None,
     on_error: OnError,
     *,
     make: Callable[..., AnnotatedDataset] = AnnotatedDataset,
@@ -80,7 +80,7 @@ def dataset_of(
     Args:
         path: The file, for messages.
         content: What `streamed_content` returns.
-        folders: Where its pictures are looked for.
+        folders: Where its pictures are looked for; None: they are not needed.
         on_error: As for `read_coco`.
         make: Takes what `AnnotatedDataset` takes.
         known: Problems that were found before.

@@ -48,7 +48,9 @@ def check_images(
             record = _image_record(image)
             if record.image_id in ids:
                 raise Broken(
-                    "another image of the file has the same id", "give every image its own id"
+                    "another image of the file has the same id",
+                    "give every image its own id",
+                    "repeated_id",
                 )
             ids.add(record.image_id)
             first = names.setdefault(os.path.normpath(record.name), record.image_id)
@@ -56,9 +58,10 @@ def check_images(
                 raise Broken(
                     f"its file is listed already, as image {first}",
                     "join the two records and their annotations",
+                    "picture_listed_twice",
                 )
         except Broken as broken:
-            return _image_problem(_image_place(image, position), broken)
+            return _image_problem(_image_place(image, position), broken, image)
         return record
 
     def on_disk(record: ImageRecord | Problem) -> ImageRecord | Problem:
@@ -67,7 +70,8 @@ def check_images(
         try:
             return found(record, folders)
         except Broken as broken:
-            return _image_problem(f"image {record.image_id} {record.name!r}", broken)
+            place = f"image {record.image_id} {record.name!r}"
+            return _image_problem(place, broken, {"id": record.image_id, "file_name": record.name})
 
     return in_threads(on_disk, map(on_paper, range(len(listed))))
 
@@ -94,9 +98,16 @@ def _image_place(image: JsonObject, position: int) -> str:
     return f"image {image_id}" + (f" {name!r}" if isinstance(name, str) else "")
 
 
-def _image_problem(where: str, broken: Broken) -> Problem:
+def _image_problem(where: str, broken: Broken, image: JsonObject) -> Problem:
+    image_id, name = image.get("id"), image.get("file_name")
     return Problem(
-        where=where, why=broken.why, fix=broken.fix, action="the image and its annotations left out"
+        where=where,
+        why=broken.why,
+        fix=broken.fix,
+        action="the image and its annotations left out",
+        kind=broken.kind,
+        image_id=image_id if isinstance(image_id, int) else None,
+        name=name if isinstance(name, str) else "",
     )
 
 
@@ -142,17 +153,14 @@ def check_annotations(
             sound = _annotation(annotation, kept, labels)
             if sound.id in seen:
                 raise Broken(
-                    "another annotation has the same id", "remove it, or give it its own id"
+                    "another annotation has the same id",
+                    "remove it, or give it its own id",
+                    "repeated_id",
                 )
             seen.add(sound.id)
             checked.append(sound)
         except Broken as broken:
-            where = _annotation_place(annotation, position, kept)
-            checked.append(
-                Problem(
-                    where=where, why=broken.why, fix=broken.fix, action="the annotation left out"
-                )
-            )
+            checked.append(_annotation_problem(annotation, position, kept, broken))
     return checked
 
 
@@ -167,12 +175,16 @@ def _annotation(
         raise Broken(
             f"it belongs to image {image_id}, which the file does not list",
             "add the image to the file's images, or remove the annotation",
+            "unknown_image",
+            image_id,
         )
     category = whole(annotation, "category_id", "an annotation")
     if category not in labels:
         raise Broken(
             f"its category {category} is none of the file's categories",
             "add the category to the file, or correct the annotation",
+            "unknown_category",
+            category,
         )
     crowd = annotation.get("iscrowd", 0)
     if crowd not in (0, 1):
@@ -194,15 +206,18 @@ def _segmentation(annotation: JsonObject, size: Size) -> Compact:
         raise Broken(
             "it has a box but no mask" if annotation.get("bbox") else "it has no mask",
             "add its 'segmentation': outlines or RLE",
+            "no_mask",
         )
     try:
         done = isinstance(segmentation, tuple)  # by `compact_outlines`
         held: Compact = segmentation if done else compact(segmentation, size)
     except DataError as error:
-        raise Broken.by(error) from None
+        raise Broken.by(error, "unreadable_mask") from None
     if not reaches(held, size):
         raise Broken(
-            "its mask has no pixel in the picture", "draw it anew, or remove the annotation"
+            "its mask has no pixel in the picture",
+            "draw it anew, or remove the annotation",
+            "mask_outside",
         )
     return held
 
@@ -220,6 +235,24 @@ def _stated_box(box: object) -> tuple[float, ...]:
     numbers = set(map(type, box)) <= {int, float}
     sound = numbers and -_LARGEST <= min(box) <= max(box) <= _LARGEST and not math.isnan(sum(box))
     return tuple(map(float, box)) if sound else _NO_BOX
+
+
+def _annotation_problem(
+    annotation: JsonObject, position: int, kept: Mapping[int, ImageRecord], broken: Broken
+) -> Problem:
+    annotation_id, owner = annotation.get("id"), annotation.get("image_id")
+    record = kept.get(owner) if isinstance(owner, int) else None
+    return Problem(
+        where=_annotation_place(annotation, position, kept),
+        why=broken.why,
+        fix=broken.fix,
+        action="the annotation left out",
+        kind=broken.kind,
+        image_id=None if record is None else record.image_id,
+        name="" if record is None else record.name,
+        annotation_id=annotation_id if isinstance(annotation_id, int) else None,
+        got=broken.got,
+    )
 
 
 def _annotation_place(

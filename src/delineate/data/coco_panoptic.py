@@ -27,7 +27,7 @@ from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_checks import check_images
 from delineate.data.layouts import Sources, files
 from delineate.data.panoptic_maps import PanopticAnnotation, check_maps, read_panoptic
-from delineate.data.sample import ImageRecord, Problem, Sample
+from delineate.data.sample import ImageRecord, Problem, Sample, Stated
 from delineate.errors import DataError, nearest
 
 
@@ -102,6 +102,21 @@ class CocoPanopticDataset:
         labels = [s.label for s in self._annotations[index].segments]
         things = [self.panoptic_classes.is_thing(label) for label in labels]
         return np.compress(things, self.segment_areas(index))
+
+    def stated(self, index: int) -> Stated:
+        """What the file says of the things of image `index`; no map is read."""
+        things = [
+            segment
+            for segment in self._annotations[index].segments
+            if self.panoptic_classes.is_thing(segment.label)
+        ]
+        return Stated(
+            labels=np.array([thing.label for thing in things], np.int64),
+            crowd=np.array([thing.crowd for thing in things], np.bool_),
+            areas=np.array([thing.area for thing in things], np.float64),
+            boxes=np.full((len(things), 4), np.nan),
+            outlines=(None,) * len(things),
+        )
 
     def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
         """(n, 4) x, y, width, height of the instances of image `index`: their masks'."""

@@ -67,6 +67,7 @@ class Collector:
         self._objects: list[tuple[str, Annotation]] = []
         self._problems: list[Problem] = []
         self._names: set[str] = set()
+        self._class_names: set[str] = set()
         self._listed = self._added = 0
 
     def pictures(self, listed: Sequence[Listed]) -> dict[str, ImageRecord]:
@@ -76,7 +77,9 @@ class Collector:
             self._listed += 1
             where, action = f"image {picture.name!r}", "the image and its objects left out"
             if picture.name in self._names:
-                twice = Broken("it is listed already", "join the two records")
+                twice = Broken(
+                    "it is listed already", "join the two records", "picture_listed_twice"
+                )
                 self._problem(where, twice, "the second record left out")
             elif isinstance(looked_at, Broken):
                 self._problem(where, looked_at, action)
@@ -128,11 +131,20 @@ class Collector:
             raise Broken("it has no class", "name its class")
         if self._classes is not None and name not in self._classes.names:
             hint = nearest(name, self._classes.names).rstrip(".?")
-            raise Broken(f"its class {name!r} is none of those that the data set lists", hint)
+            raise Broken(
+                f"its class {name!r} is none of those that the data set lists",
+                hint,
+                "unknown_category",
+            )
+        if self._classes is None and name not in self._class_names:
+            ClassMap.from_names([name])
+            self._class_names.add(name)
         held = _held(segmentation, record.size)
         if not reaches(held, record.size):
             raise Broken(
-                "its mask has no pixel in the picture", "draw it anew, or remove the object"
+                "its mask has no pixel in the picture",
+                "draw it anew, or remove the object",
+                "mask_outside",
             )
         annotation = Annotation(
             id=self._added,
@@ -180,7 +192,11 @@ class Collector:
         )
 
     def _problem(self, where: str, broken: Broken, action: str) -> None:
-        self._problems.append(Problem(where=where, why=broken.why, fix=broken.fix, action=action))
+        self._problems.append(
+            Problem(
+                where=where, why=broken.why, fix=broken.fix, action=action, kind=broken.kind
+            )
+        )
 
 
 def _look(picture: Listed) -> tuple[Path | None, Size] | Broken:

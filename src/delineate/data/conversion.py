@@ -1,18 +1,17 @@
 """Write a data set in another format, and tell what that has cost by reading the result again."""
 
-import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delineate._files import output_error
+from delineate._files import writing_folder
 from delineate.data.comparison import Difference, differences
-from delineate.data.formats import FORMATS, Format, find_sources, open_source
+from delineate.data.format_table import FORMATS, Format
+from delineate.data.formats import find_sources, open_source
 from delineate.data.naming import uniquely_named
 from delineate.data.sample import Dataset
-from delineate.errors import ConfigError, DataError, OutputError, nearest
+from delineate.errors import ConfigError, DataError, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,41 +84,13 @@ def convert(
     format = writable(name)
     assert format.write is not None
     with_masks(splits)
-    check_free(out)
-    out = out.absolute()
-    half_done = out.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        half_done.mkdir(parents=True)
+    with writing_folder(out) as folder:
         named = uniquely_named(splits)
-        names = format.write(half_done, named)
-        result = _compared(format, splits, half_done, names)
+        names = format.write(folder, named)
+        result = _compared(format, splits, folder, names)
         if strict and not result.exact:
             raise DataError(_refusal(result))
-        if out.is_dir():
-            out.rmdir()
-        half_done.rename(out)
-    except OSError as error:
-        raise output_error(out, error) from error
-    finally:
-        shutil.rmtree(half_done, ignore_errors=True)
     return result
-
-
-def check_free(out: Path) -> None:
-    """Make sure that a folder is not there yet, or is empty.
-
-    Raises:
-        OutputError: It is not.
-    """
-    if out.is_dir() and not any(out.iterdir()):
-        return
-    if out.exists():
-        raise OutputError(
-            f"{out}: expected a folder that is new or empty, got one that holds something: choose "
-            "another place."
-            if out.is_dir()
-            else f"{out}: expected a folder that is new or empty, got a file: choose another place."
-        )
 
 
 def with_masks(splits: Mapping[str, Dataset]) -> None:

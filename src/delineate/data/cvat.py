@@ -6,7 +6,6 @@ of a project are splits. Of tracks, the frames that the file lists are taken: CV
 between, too, and nothing is interpolated here.
 """
 
-import html
 import mmap
 import os
 import re
@@ -76,7 +75,7 @@ def _subsets_in(path: Path) -> set[str]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         found = (_SUBSET.search(element.group()) for element in _ELEMENT.finditer(text))
         names = {(name.group(1) or name.group(2) or b"") if name else b"" for name in found}
-    return {html.unescape(name.decode("utf-8", "replace")) or _NO_SUBSET for name in names}
+    return {name.decode("utf-8", "replace") or _NO_SUBSET for name in names}
 
 
 # -- what is in it -----------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def _read_page(file: Path, top: Path, folders: Sequence[Path], held: dict[str, P
 
 def _relative(file: Path, image_path: str) -> str:
     """Return where a picture is, seen from its file: labelme on Windows writes backslashes."""
-    if "\\" in image_path and os.path.lexists(file.parent / image_path):
+    if not os.path.isabs(image_path) and os.path.lexists(file.parent / image_path):
         return image_path
     path = PureWindowsPath(image_path)
     return path.name if path.root or path.drive else path.as_posix()

@@ -7,7 +7,7 @@ a copy of the same stem.
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from delineate.core.boxes import Size
 from delineate.core.foreign import short
@@ -34,7 +34,7 @@ def picture_of(
         top: The folder at which the names of pictures start.
         folders: Where pictures are looked for instead of beside their files.
     """
-    name = PureWindowsPath(stated.strip()).name or f"{file.stem}.jpg"
+    name = re.split(r"[/\\]", stated.strip())[-1] or f"{file.stem}.jpg"
     inside = PurePosixPath(file.parent.relative_to(top).as_posix())
     around = [place for folder in folders for place in (folder / inside, folder)]
     if not folders:

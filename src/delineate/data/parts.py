@@ -99,7 +99,7 @@ def union(masks: Sequence[Runs], size: Size) -> Runs:
     starts = np.concatenate([turn[0::2] for turn in turns])
     ends = np.concatenate([turn[1::2] for turn in turns])
     places = np.concatenate([starts, ends])
-    order = np.argsort(places, kind="stable")  # where one ends, another may start: no turn
+    order = np.argsort(places)
     step = np.repeat([1, -1], [starts.size, ends.size])[order]
     depth = np.cumsum(step)
     changes = (depth == 0) | ((depth == 1) & (step == 1))

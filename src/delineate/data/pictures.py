@@ -23,17 +23,22 @@ Out = TypeVar("Out")
 
 
 class Broken(Exception):
-    """A record is broken: why, and what to do about it."""
+    """A record is broken: why, what to do about it, and what sort of fault it is.
 
-    def __init__(self, why: str, fix: str) -> None:
+    `kind` and `got` are those of `delineate.data.sample.Problem`.
+    """
+
+    def __init__(
+        self, why: str, fix: str, kind: str = "broken_record", got: int | None = None
+    ) -> None:
         super().__init__(why)
-        self.why, self.fix = why, fix
+        self.why, self.fix, self.kind, self.got = why, fix, kind, got
 
     @classmethod
-    def by(cls, error: DataError) -> "Broken":
+    def by(cls, error: DataError, kind: str = "broken_record") -> "Broken":
         """Divide a sentence of core, which ends with the remedy after a colon."""
         why, _, fix = str(error).rpartition(": ")
-        return cls(why, fix.rstrip("."))
+        return cls(why, fix.rstrip("."), kind)
 
 
 def in_threads(function: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
@@ -70,10 +75,13 @@ def lies_at(places: Sequence[Path]) -> Path:
         return path
     folders = list(dict.fromkeys(place.parent for place in places))
     if shut := [f for f in folders if f.is_dir() and not os.access(f, os.X_OK)]:
-        raise Broken(f"this user may not look into {shut[0]}", "change its permissions")
+        raise Broken(
+            f"this user may not look into {shut[0]}", "change its permissions", "missing_picture"
+        )
     raise Broken(
         f"its file is missing in {' and in '.join(map(str, folders))}",
         "put it there, or name the folder of the pictures with --images",
+        "missing_picture",
     )
 
 
@@ -115,7 +123,8 @@ def checked_size(path: Path | bytes, stated: Size | None) -> Size:
         stored = size if stated in (None, size) else stored_size(path)
     except DataError as error:
         name = "the encoded image" if isinstance(path, bytes) else str(path)
-        raise Broken.by(type(error)(str(error).replace(name, "its file"))) from None
+        sentence = type(error)(str(error).replace(name, "its file"))
+        raise Broken.by(sentence, "unreadable_picture") from None
     if stated in (None, size):
         return size
     if stored == stated:
@@ -123,10 +132,12 @@ def checked_size(path: Path | bytes, stated: Size | None) -> Size:
             f"the labels were drawn on the unrotated picture: it is stored with {_sides(stored)}, "
             f"as the annotations say, but its EXIF orientation turns it to {_sides(size)}",
             "remove the orientation from the picture, or turn the labels",
+            "exif_rotated",
         )
     raise Broken(
         f"the annotations say {_sides(stated)} pixels, its file has {_sides(size)}",
         "put back the picture that the labels were drawn on, or scale the labels to this one",
+        "wrong_size",
     )
 
 

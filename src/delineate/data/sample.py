@@ -83,12 +83,22 @@ class Problem:
         why: What was expected and what came.
         fix: What to do about it.
         action: What is missing from the data set because of it.
+        kind: What sort of fault it is, such as ``missing_picture``, for programs.
+        image_id: The source's id of the image that it is, or belongs to; None: unknown.
+        name: The source's name of that image.
+        annotation_id: The source's id of the annotation that it is; None: none, or unknown.
+        got: The id that leads nowhere, of an unknown image or category.
     """
 
     where: str
     why: str
     fix: str
     action: str
+    kind: str = "broken_record"
+    image_id: int | None = None
+    name: str = ""
+    annotation_id: int | None = None
+    got: int | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.why}: {self.fix} ({self.action})"
@@ -141,6 +151,38 @@ class Dataset(Protocol):
         Evaluation of boxes compares with these: COCO's stated boxes are those of the polygons, and
         its published numbers are made with them. Everything else uses the boxes of `instances`.
         """
+        ...
+
+
+Outlines = tuple[npt.NDArray[np.float64], ...]
+"""The polygons of one object, (k, 2) points x, y each, as a source has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What a source says of the n objects of one image; nothing is computed.
+
+    Attributes:
+        labels: (n,) int64.
+        crowd: (n,) bool.
+        areas: (n,) square pixels; NaN where it states none.
+        boxes: (n, 4) x, y, width, height; NaN where it states none.
+        outlines: One for each object; None: it has run lengths or a bitmap.
+    """
+
+    labels: npt.NDArray[np.int64]
+    crowd: npt.NDArray[np.bool_]
+    areas: npt.NDArray[np.float64]
+    boxes: npt.NDArray[np.float64]
+    outlines: tuple[Outlines | None, ...]
+
+
+@runtime_checkable
+class StatedDataset(Dataset, Protocol):
+    """A data set that can say what its source states, at no cost: no mask is rasterised."""
+
+    def stated(self, index: int) -> Stated:
+        """What the source says of the objects of image `index`, in the order of `instances`."""
         ...
 
 

@@ -1,9 +1,4 @@
-"""Cut a data set into parts that share no group and have the same mix of classes.
-
-Iterative stratification: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the Stratification of
-Multi-Label Data", ECML PKDD 2011. The rarest class is dealt out first, each time to the part that
-still wants it most.
-"""
+"""Cut a data set into parts that share no group and have the same mix of classes and sizes."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -11,11 +6,11 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from delineate.core.sizes import SIZES, size_of
+from delineate.data.deal import Counts, deal
 from delineate.data.panoptic_parts import subset
 from delineate.data.sample import Dataset, Subset
 from delineate.errors import ConfigError, DataError
-
-Counts = npt.NDArray[np.float64]
 
 
 def split(
@@ -25,7 +20,7 @@ def split(
     seed: int = 0,
     groups: Sequence[Hashable] | None = None,
 ) -> dict[str, Subset]:
-    """Divide a data set into named parts.
+    """Divide a data set into named parts with equal shares of every class, and of its sizes.
 
     The same data set, fractions, seed and groups always give the same parts; every image is in
     exactly one, and images keep their order.
@@ -51,15 +46,18 @@ def split(
     if len(members) < len(fractions):
         raise DataError(
             f"{dataset.name!r} has {len(members)} separate groups of images, too few for "
-            f"{len(fractions)} parts: ask for fewer parts or add images."
+            f"{len(fractions)} parts: ask for fewer parts, for finer groups, or add images."
         )
-    presence = np.zeros((len(dataset), len(dataset.classes)))
-    for i in range(len(dataset)):
-        presence[i, dataset.instances(i).labels] = 1
-    sizes = np.array([len(rows) for rows in members], dtype=np.float64)
-    images_with_class = np.stack([presence[rows].sum(axis=0) for rows in members])
-
-    part_of = _deal(sizes, images_with_class, list(fractions.values()), np.random.default_rng(seed))
+    counts = objects_by_size(dataset)
+    columns = np.concatenate([counts.reshape(len(counts), -1), counts.sum(axis=2)], axis=1)
+    columns = columns[:, columns.any(axis=0)].astype(np.float32)
+    part_of = deal(
+        np.array([len(rows) for rows in members], dtype=np.float32),
+        _of_groups(columns > 0, members),
+        _of_groups(columns, members),
+        list(fractions.values()),
+        np.random.default_rng(seed),
+    )
     return {
         name: subset(
             dataset,
@@ -68,6 +66,14 @@ def split(
         )
         for part, name in enumerate(fractions)
     }
+
+
+def objects_by_size(dataset: Dataset) -> npt.NDArray[np.int32]:
+    """Return (images, classes, sizes) numbers of objects; the sizes are those of `SIZES`."""
+    counts = np.zeros((len(dataset), len(dataset.classes), len(SIZES)), dtype=np.int32)
+    for i in range(len(dataset)):
+        np.add.at(counts[i], (dataset.instances(i).labels, size_of(dataset.areas(i))), 1)
+    return counts
 
 
 def _check_fractions(fractions: Mapping[str, float]) -> None:
@@ -87,40 +93,6 @@ def _members(groups: Sequence[Hashable]) -> list[list[int]]:
     return list(members.values())
 
 
-def _deal(
-    sizes: Counts, images_with_class: Counts, shares: Sequence[float], rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Return the part of each group.
-
-    Args:
-        sizes: (g,) images of each group.
-        images_with_class: (g, c) images of each group that show each class.
-        shares: The share of each part.
-        rng: Orders groups that are otherwise alike.
-    """
-    wanted_images = np.asarray(shares) * sizes.sum()
-    wanted_class = np.outer(shares, images_with_class.sum(axis=0))
-    given = [0] * len(shares)
-    part_of = np.full(len(sizes), -1)
-    # Large groups first: they are the hardest to place.
-    shuffled = rng.permutation(len(sizes))
-    left = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-
-    while len(left):
-        with_class = (images_with_class[left] > 0).sum(axis=0)
-        with_class = np.where(with_class > 0, with_class, np.inf)
-        if np.isfinite(with_class).any():
-            rarest = int(np.argmin(with_class))
-            turn, wish = left[images_with_class[left, rarest] > 0], wanted_class[:, rarest]
-        else:
-            turn, wish = left, wanted_images  # only images without any object remain
-        for group in turn:
-            spare = len(sizes) - sum(given) > given.count(0)  # else each goes to an empty part
-            free = [part for part in range(len(shares)) if spare or not given[part]]
-            part = max(free, key=lambda part: (wish[part], wanted_images[part]))
-            part_of[group] = part
-            given[part] += 1
-            wanted_images[part] -= sizes[group]
-            wanted_class[part] -= images_with_class[group]
-        left = left[part_of[left] < 0]
-    return part_of
+def _of_groups(columns: Counts | npt.NDArray[np.bool_], members: Sequence[Sequence[int]]) -> Counts:
+    """Return the sums of the images' rows for each group."""
+    return np.stack([columns[rows].sum(axis=0, dtype=np.float32) for rows in members])

@@ -3,15 +3,13 @@
 Lines are styled by the page, so they follow its light and dark colours and its switches.
 """
 
-import base64
-from collections.abc import Iterable, Mapping
-from html import escape
+from collections.abc import Mapping
 
+from delineate.core import page
 from delineate.evaluate.coco_result import RECALLS, Curve
-from delineate.evaluate.pictures import Outline, Picture
+from delineate.evaluate.pictures import Picture
 
 _PLOT = (44, 12, 436, 252)  # left, top, right, bottom of the axes
-_FOCUS = ' class="focus"'
 
 
 def curves_figure(curves: Mapping[float, Curve]) -> str:
@@ -42,7 +40,7 @@ def curves_figure(curves: Mapping[float, Curve]) -> str:
         'text-anchor="middle">precision</text>'
     )
     return (
-        '<svg class="curve" viewBox="0 0 450 292" role="img" '
+        '<svg class="plot" viewBox="0 0 450 292" role="img" '
         f'aria-label="Precision over recall">\n{chr(10).join(drawn)}\n</svg>'
     )
 
@@ -55,31 +53,10 @@ def _place(recall: float, precision: float) -> tuple[float, float]:
 
 def picture_figure(picture: Picture) -> str:
     """Return a picture with its outlines as SVG, and its caption."""
-    height, width = picture.size
-    aside = any(outline.focus for outline in (*picture.truth, *picture.predicted))
-    name = escape(picture.name)
-    data = base64.b64encode(picture.jpeg).decode("ascii")
-    return (
-        '<figure class="card">'
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(picture.caption)}">'
-        f'<image width="{width}" height="{height}" href="data:image/jpeg;base64,{data}"/>'
-        f"{_group('predicted', picture.predicted, aside)}{_group('truth', picture.truth, aside)}"
-        f"</svg><figcaption><b>{escape(picture.caption)}</b>"
-        f'<span class="quiet" title="{name}">{name}</span></figcaption></figure>'
-    )
-
-
-def _group(kind: str, outlines: Iterable[Outline], aside: bool) -> str:
-    paths = "".join(
-        f'<path{_FOCUS * outline.focus} d="{_path(outline)}">'
-        f"<title>{kind}: {escape(outline.title)}</title></path>"
-        for outline in outlines
-    )
-    return f'<g class="outline {kind}{" aside" if aside else ""}">{paths}</g>'
-
-
-def _path(outline: Outline) -> str:
-    return "".join(
-        "M" + " ".join(f"{x:g} {y:g}" for x, y in ring.round(1).tolist()) + "Z"
-        for ring in outline.rings
+    return page.picture_figure(
+        picture.jpeg,
+        picture.size,
+        {"predicted": picture.predicted, "truth": picture.truth},
+        caption=picture.caption,
+        name=picture.name,
     )

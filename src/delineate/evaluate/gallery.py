@@ -11,8 +11,9 @@ import numpy as np
 from delineate.core.classes import ClassMap
 from delineate.core.image import ImageArray
 from delineate.core.instances import Instances
+from delineate.core.outlines import window_around
 from delineate.evaluate.matching import Matches, match
-from delineate.evaluate.pictures import Picture, Scene, window_around
+from delineate.evaluate.pictures import Picture, Scene
 
 _SAME_OBJECT = 0.5  # overlap from which a prediction is about an object, of whatever class
 _TOUCHING = 0.1  # overlap below which it shows nothing of the object

@@ -1,7 +1,8 @@
 """A panoptic evaluation as text for people."""
 
+from delineate.core.text_table import ends, table
 from delineate.evaluate.panoptic import PanopticResult
-from delineate.evaluate.report import ends, number, table, without_objects
+from delineate.evaluate.report import number, without_objects
 from delineate.evaluate.semantic import SemanticResult
 
 

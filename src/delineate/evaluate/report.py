@@ -1,7 +1,6 @@
 """An evaluation as text for people."""
 
-from collections.abc import Sequence
-
+from delineate.core.text_table import ends, table
 from delineate.evaluate.coco_result import BEYOND, ClassScore, CocoResult, IouType
 
 KINDS: dict[IouType, str] = {"segm": "masks", "bbox": "boxes"}
@@ -73,25 +72,6 @@ def number(value: float) -> str:
 def ranked(result: CocoResult) -> list[tuple[str, ClassScore]]:
     """Return the classes, best AP first; those without any object last."""
     return sorted(result.per_class.items(), key=lambda item: -item[1].ap)
-
-
-def ends(rows: Sequence[Sequence[str]], limit: int) -> list[Sequence[str]]:
-    """Return the first and the last of more than `limit` rows, with a gap between them."""
-    if len(rows) <= limit:
-        return list(rows)
-    last = limit // 2
-    gap = [f"... {len(rows) - limit} more", *[""] * (len(rows[0]) - 1)]
-    return [*rows[: limit - last], gap, *rows[len(rows) - last :]]
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Align cells in columns, the first to the left and the others to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = []
-    for first, *others in rows:
-        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
-        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
-    return "\n".join(lines)
 
 
 def _class_table(result: CocoResult, limit: int) -> str:

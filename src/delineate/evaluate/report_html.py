@@ -5,12 +5,11 @@ from outside (names of classes, images, models) is escaped on its way in.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from string import Template
 
 from delineate._files import write_whole
+from delineate.core.page import bar, cell, page, row, table, template
 from delineate.evaluate.coco_result import CocoResult, IouType
 from delineate.evaluate.figures import curves_figure, picture_figure
 from delineate.evaluate.gallery import Gallery
@@ -62,10 +61,7 @@ def html_report(
     told = {**(facts or {}), "evaluated": counts(result)}
     if result.crowded:
         told["limit"] = crowding(result)
-    template = files("delineate.evaluate").joinpath("report.html").read_text(encoding="utf-8")
-    return Template(template).substitute(
-        title=escape(title),
-        facts=_facts(told),
+    body = Template(template("delineate.evaluate", "report.html")).substitute(
         headline=_headline(result),
         explanation=_EXPLANATION,
         curves=curves_figure(result.curves),
@@ -75,13 +71,8 @@ def html_report(
         classes=_classes(result),
         galleries="" if gallery is None else _galleries(gallery),
     )
-
-
-def _facts(facts: Mapping[str, str]) -> str:
-    return "\n".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in facts.items()
-    )
+    style = template("delineate.evaluate", "report.css")
+    return page(title=title, facts=told, body=body, style=style)
 
 
 def _headline(result: CocoResult) -> str:
@@ -100,22 +91,12 @@ def _headline(result: CocoResult) -> str:
 # -- tables ----------------------------------------------------------------------------------
 
 
-def _table(head: Sequence[str], rows: Iterable[str]) -> str:
-    names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    return f"<table><thead><tr>{names}</tr></thead><tbody>\n{chr(10).join(rows)}\n</tbody></table>"
-
-
-def _row(name: str, cells: Iterable[str]) -> str:
-    return f"<tr><th>{escape(name)}</th>{''.join(cells)}</tr>"
-
-
 def _cell(value: float) -> str:
-    return f"<td>{number(value)}</td>"
+    return cell(number(value))
 
 
 def _bar(value: float) -> str:
-    """Return a cell whose background shows the number too."""
-    return f'<td class="bar" style="background-size:{max(value, 0):.1%} 100%">{number(value)}</td>'
+    return bar(value, number(value))
 
 
 def _sizes(result: CocoResult) -> str:
@@ -124,15 +105,15 @@ def _sizes(result: CocoResult) -> str:
     rows = []
     for size, letter in _SIZES.items():
         values = (result.scores[kind][f"{n}{letter}"] for kind in kinds for n in ("AP", "AR"))
-        rows.append(_row(size, map(_bar, values)))
-    return _table(head, rows)
+        rows.append(row(size, map(_bar, values)))
+    return table(head, rows)
 
 
 def _scores(result: CocoResult) -> str:
     names = next(iter(result.scores.values()))
-    return _table(
+    return table(
         ["", *(KINDS[kind] for kind in result.scores)],
-        (_row(name, (_cell(s[name]) for s in result.scores.values())) for name in names),
+        (row(name, (_cell(s[name]) for s in result.scores.values())) for name in names),
     )
 
 
@@ -143,10 +124,10 @@ def _class_note(result: CocoResult) -> str:
 
 
 def _classes(result: CocoResult) -> str:
-    return _table(
+    return table(
         ["class", "objects", "AP", "AP50", "AR"],
         (
-            _row(name, [f"<td>{s.truths:,}</td>", _bar(s.ap), _bar(s.ap50), _bar(s.ar)])
+            row(name, [cell(f"{s.truths:,}"), _bar(s.ap), _bar(s.ap50), _bar(s.ar)])
             for name, s in ranked(result)
             if s.truths
         ),

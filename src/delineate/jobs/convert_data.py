@@ -4,9 +4,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from delineate._files import check_free
 from delineate.data.annotated import OnError
-from delineate.data.conversion import Conversion, check_free, convert, writable
-from delineate.data.formats import FORMATS, open_splits
+from delineate.data.conversion import Conversion, convert, writable
+from delineate.data.format_table import FORMATS
+from delineate.data.formats import open_splits
 from delineate.jobs.opening import Say, plural, tell_problems
 
 _SHOWN = 30  # losses in the text; --json has all

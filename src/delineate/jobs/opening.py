@@ -1,14 +1,17 @@
 """What jobs have in common: find the annotations, tell what is wrong with them, show progress."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from delineate.data.formats import Format, find_sources
+from delineate.core.classes import ClassMap
+from delineate.data.annotated import OnError
+from delineate.data.format_table import Format
+from delineate.data.formats import find_sources, open_splits
 from delineate.data.layouts import Source
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, Relabelled
 from delineate.errors import DataError, OutputError
 
 Say = Callable[[str], None]
@@ -26,6 +29,56 @@ def tell_problems(dataset: Dataset, say: Say) -> None:
         say(f"  {problem}")
     if len(problems) > _SHOWN:
         say(f"  ... and {len(problems) - _SHOWN} more")
+
+
+def opened(
+    data: Path,
+    *,
+    images: Path | None,
+    format: str | None,
+    on_error: OnError,
+    only: Sequence[str] | None,
+    say: Say,
+) -> dict[str, Dataset]:
+    """Open the splits of a data set, and tell what is wrong with them.
+
+    Args:
+        data: A data folder or file.
+        images: Folder of the pictures, where it is not the usual one.
+        format: A name in `delineate.data.formats.FORMATS`; None: found out.
+        on_error: "stop" refuses a data set with broken records, "skip" leaves them out.
+        only: The splits to take; None: all.
+        say: Receives lines for the user.
+
+    Raises:
+        DataError: It is broken, or has none of the splits.
+        ConfigError: An option is wrong.
+    """
+    splits = open_splits(data, images=images, format=format, on_error=on_error, only=only)
+    if not splits:
+        raise DataError(
+            f"{data}: expected the split {' or '.join(only or ())}, found none of that name: leave "
+            "out --only, or name the file."
+        )
+    for dataset in splits.values():
+        tell_problems(dataset, say)
+    return splits
+
+
+def title_of(data: Path) -> str:
+    """Return what pages call a data set: a folder's name, or a file's behind its folder's."""
+    data = data.resolve()
+    return data.name if data.is_dir() else f"{data.parent.name}/{data.stem}"
+
+
+def in_one_table(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """Return the splits with the classes of all of them, in the same order."""
+    tables = [dataset.classes for dataset in splits.values()]
+    if all(table.names == tables[0].names for table in tables):
+        return dict(splits)
+    names = dict.fromkeys(name for table in tables for name in table.names)
+    classes = ClassMap.from_names(list(names))
+    return {split: Relabelled(dataset, classes) for split, dataset in splits.items()}
 
 
 def evaluation_source(data: Path, format: str | None) -> tuple[str, Format, Source]:

@@ -8,6 +8,7 @@ from delineate.data.annotated import OnError
 from delineate.data.formats import open_splits
 from delineate.errors import ConfigError, DataError
 from delineate.evaluate.report import KINDS
+from delineate.jobs.check import check_before_training
 from delineate.jobs.evaluate import measure, report
 from delineate.jobs.opening import Say, tell_problems
 from delineate.recipes.table import recipe_by_name
@@ -66,6 +67,7 @@ def train(
         )
     for split in splits.values():
         tell_problems(split, say)
+    check_before_training(data, splits, say)
     result = fit(
         config,
         splits["train"],

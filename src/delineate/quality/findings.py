@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from delineate.core.instances import Instances
+from delineate.data.sample import ImageRecord
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Worst first."""
@@ -81,6 +84,33 @@ class Finding:
             "fix": self.fix,
             "score": round(self.score, 4),
         }
+
+
+def place_of(
+    split: str,
+    record: ImageRecord,
+    instances: Instances | None = None,
+    objects: Sequence[int] = (),
+    box: Sequence[float] | None = None,
+) -> Place:
+    """Return a place in an image.
+
+    Args:
+        split: Name of the split.
+        record: The image.
+        instances: The objects of the image.
+        objects: Positions among these, of those it is about.
+        box: (x1, y1, x2, y2) to look at.
+    """
+    ids = None if instances is None else instances.ids
+    return Place(
+        split=split,
+        image_id=record.image_id,
+        name=record.name,
+        objects=tuple(int(i) for i in objects),
+        ids=() if ids is None else tuple(int(ids[i]) for i in objects),
+        box=None if box is None else (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+    )
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

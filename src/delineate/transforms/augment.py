@@ -16,7 +16,8 @@ from delineate.core.boxes import Size
 from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError
-from delineate.transforms.base import Among, AnyOf, Compose, Scene, Transform
+from delineate.transforms.base import Compose, Transform
+from delineate.transforms.degradations import Blur, Jpeg, MotionBlur, Noise
 from delineate.transforms.framing import (
     LargeScaleJitter,
     RandomCrop,
@@ -35,6 +36,8 @@ from delineate.transforms.geometric import (
     Warp,
 )
 from delineate.transforms.photometric import Colour, Expose
+from delineate.transforms.scenes import scenes
+from delineate.transforms.weather import Weather
 
 Auto = Literal["auto"]
 Count = Annotated[int, Field(ge=1)]
@@ -82,6 +85,22 @@ class AugmentConfig:
     """Largest relative change of saturation."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02
     """Largest shift of the hue, in turns of the colour circle."""
+    mosaic: Share = 0.0
+    """Probability of a picture made of windows of four samples."""
+    copy_paste: Share = 0.0
+    """Probability that objects of another sample are pasted, hiding what is below them."""
+    mix_up: Share = 0.0
+    """Probability that another sample is blended in, with its objects."""
+    blur: Share = 0.0
+    """Probability of a picture out of focus."""
+    motion_blur: Share = 0.0
+    """Probability of a picture blurred along a line."""
+    noise: Share = 0.0
+    """Probability of a sensor's noise."""
+    jpeg: Share = 0.0
+    """Probability of JPEG's blocks."""
+    weather: Share = 0.0
+    """Probability of fog, rain, snow, shadow or glare; for pictures taken outdoors."""
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -101,8 +120,9 @@ def training(
 ) -> Transform:
     """Return the chain of all that is asked for; what an option leaves out costs nothing.
 
-    The model's own contrast comes first, then what makes one picture of several, then geometry, as
-    one warp, so that colours are changed for the pixels of the crop alone.
+    The model's own contrast comes first, then geometry, as one warp, then what makes one picture of
+    several, all of which have gone through the former; so colours are changed, and a camera's
+    faults added, for the pixels of the crop alone.
 
     Args:
         options: What to do; "auto" must have been resolved.
@@ -112,13 +132,21 @@ def training(
     Raises:
         ConfigError: A number is out of its range, or `options.crop` is still "auto".
     """
-    expose: Transform = Compose() if preprocess is None else Expose(preprocess)
-    transforms = [] if preprocess is None else [expose]
-    if others is not None and len(others):
-        transforms += [Among(scene, AnyOf(others, expose)) for scene in _scenes(options)]
+    transforms: list[Transform] = [] if preprocess is None else [Expose(preprocess)]
     if steps := _steps(options, preprocess):
         transforms.append(Warp(steps, options.min_visible))
-    return Compose((*transforms, *_photometric(options)))
+    joined: tuple[Transform, ...] = ()
+    if others is not None and len(others):
+        jitter = Compose(tuple(transforms))
+        joined = scenes(
+            others,
+            jitter=jitter,
+            mosaic=options.mosaic,
+            copy_paste=options.copy_paste,
+            mix_up=options.mix_up,
+            min_visible=options.min_visible,
+        ).transforms
+    return Compose((*transforms, *joined, *_photometric(options)))
 
 
 def samples_per_image(
@@ -140,11 +168,6 @@ def samples_per_image(
     shown = [size if preprocess is None else preprocess.geometry(size).target for size in sizes]
     crops = np.rint(np.prod(shown, axis=1, dtype=np.float64) / options.crop**2)
     return crops.clip(1, _MOST_CROPS).astype(np.int64)
-
-
-def _scenes(options: AugmentConfig) -> tuple[Scene, ...]:
-    """Return what makes one picture of several."""
-    return ()
 
 
 def _steps(options: AugmentConfig, preprocess: Preprocess | None) -> tuple[Step, ...]:
@@ -186,6 +209,16 @@ def _photometric(options: AugmentConfig) -> tuple[Transform, ...]:
         transforms.append(
             Colour(brightness=o.brightness, contrast=o.contrast, saturation=o.saturation, hue=o.hue)
         )
+    if o.weather:
+        transforms.append(Weather(o.weather))
+    if o.blur:
+        transforms.append(Blur(o.blur))
+    if o.motion_blur:
+        transforms.append(MotionBlur(o.motion_blur))
+    if o.noise:
+        transforms.append(Noise(o.noise))
+    if o.jpeg:
+        transforms.append(Jpeg(o.jpeg))
     return tuple(transforms)
 
 

@@ -144,7 +144,7 @@ def scenes(
     copy_paste: float = 0.0,
     mix_up: float = 0.0,
     min_visible: float = 0.25,
-) -> Transform:
+) -> Compose:
     """Return the chain of the scenes that are asked for, to come after the geometry.
 
     Args:

@@ -1,0 +1,172 @@
+"""`delineate data check DATA`: can the data be trusted, and a repaired copy where they cannot."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delineate import __version__
+from delineate._files import make_folder, write_whole
+from delineate.data.formats import open_splits
+from delineate.data.sample import Dataset
+from delineate.errors import DataError
+from delineate.jobs.opening import Say, counted, plural
+from delineate.quality.changes import NAME, check_changes
+from delineate.quality.checks import examine
+from delineate.quality.findings import SEVERITIES, Finding
+from delineate.quality.repair import Repair, repair
+from delineate.quality.report_text import report, total
+
+STOPS_TRAINING = (
+    *("all_crowd", "transposed_masks", "normalised_coordinates", "percent_coordinates"),
+    *("ids_off_by_one", "class_names_differ", "class_missing_in_train"),
+)
+"""Errors with which a training would be a waste of time. Without objects it stops by itself."""
+
+MOSTLY = 0.5
+"""Share of the validation's objects that cannot be learnt from which training is meaningless."""
+
+_WARNINGS = 10  # lines told before a training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check has found, and repaired.
+
+    Attributes:
+        splits: The data that were looked at.
+        findings: Worst first.
+        repaired: What was repaired; None: nothing was to be.
+        left: What is found in the repaired copy, worst first.
+    """
+
+    splits: Mapping[str, Dataset]
+    findings: Sequence[Finding]
+    repaired: Repair | None = None
+    left: Sequence[Finding] = ()
+
+    def passes(self, *, strict: bool) -> bool:
+        """Tell whether there is no error, and with `strict` no warning either.
+
+        Where the data were repaired it is the copy that counts.
+        """
+        refused = SEVERITIES[: 1 + strict]
+        standing = self.findings if self.repaired is None else self.left
+        return not any(finding.severity in refused for finding in standing)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        result: dict[str, Any] = {
+            "splits": {
+                split: {"images": len(dataset), "left_out": len(dataset.problems)}
+                for split, dataset in self.splits.items()
+            },
+            "counts": _counts(self.findings),
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+        if self.repaired is not None:
+            result["repaired"] = {
+                "out": str(self.repaired.out),
+                "images": dict(self.repaired.images),
+                "changes": len(self.repaired.changes),
+                "counts": _counts(self.left),
+                "findings": [finding.to_json() for finding in self.left],
+            }
+        return result
+
+
+def check(
+    data: Path,
+    *,
+    fix: Path | None = None,
+    out: Path | None = None,
+    images: Path | None = None,
+    format: str | None = None,
+    quick: bool = False,
+    only: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    say: Say,
+) -> Checked:
+    """Check a data set.
+
+    Args:
+        data: A data folder or file, in any format.
+        fix: Where a repaired copy goes, a folder that is new or empty; None: nothing is repaired.
+        out: Folder for ``findings.json``; None: none is written.
+        images: Folder of the pictures, where it is not the usual one.
+        format: Name of the data's format; None: found out.
+        quick: Look at no pixels and no masks.
+        only: Kinds of findings that are wanted; none: all.
+        ignore: Kinds that are not.
+        say: Receives lines for the user.
+
+    Raises:
+        ConfigError: A kind or the format is unknown.
+        DataError: The data cannot be read at all.
+        OutputError: A place cannot be written.
+    """
+    splits = open_splits(data, images=images, format=format, on_error="skip")
+    if fault := check_changes(data if data.is_dir() else data.parent):
+        say(fault)
+    wanted: dict[str, Any] = {"quick": quick, "only": only, "ignore": ignore, "counted": counted}
+    findings = examine(splits, **wanted)
+    if out is not None:
+        listed = json.dumps([finding.to_json() for finding in findings], indent=1)
+        write_whole(make_folder(out) / "findings.json", listed.encode())
+    if fix is None:
+        return Checked(splits=splits, findings=findings)
+    repaired = repair(data, fix, images=images, format=format, version=__version__)
+    copy = open_splits(repaired.out, format="coco", on_error="skip")
+    left = examine(copy, **wanted)
+    return Checked(splits=splits, findings=findings, repaired=repaired, left=left)
+
+
+def text(checked: Checked) -> str:
+    """Return the result to read."""
+    looked = ", ".join(f"{s} {plural(len(d), 'image')}" for s, d in checked.splits.items())
+    lines = [f"looked at {looked}", report(checked.findings)]
+    if (repaired := checked.repaired) is not None:
+        changes = plural(len(repaired.changes), "change")
+        lines.append(f"wrote {repaired.out}: {changes}, listed in {NAME}")
+        kinds = Counter(finding.kind for finding in checked.left if finding.severity != "note")
+        left = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.items())
+        lines.append(f"left in it: {total(checked.left)}{f': {left}' if left else ''}")
+    return "\n".join(lines)
+
+
+def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -> None:
+    """Run the quick checks; tell the worst, and stop where training is meaningless.
+
+    Args:
+        data: Where the splits come from, for the message.
+        splits: "train" and perhaps "val".
+        say: Receives lines for the user.
+
+    Raises:
+        DataError: An error of `STOPS_TRAINING` stands.
+    """
+    findings = examine(splits, quick=True)
+    for finding in findings:
+        if finding.severity == "error" and _stops(finding):
+            raise DataError(
+                f"{finding.place}: {finding.why}: {finding.fix}; `delineate data check {data}` "
+                "tells more."
+            )
+    told = [f for f in findings if f.severity != "note"]
+    for finding in told[: _WARNINGS - 1]:
+        say(f"{finding.severity}: {finding}")
+    if told:
+        say(f"{total(told)} in the data: `delineate data check {data}` tells more")
+
+
+def _counts(findings: Sequence[Finding]) -> dict[str, int]:
+    counts = Counter(finding.severity for finding in findings)
+    return {severity: counts[severity] for severity in SEVERITIES}
+
+
+def _stops(finding: Finding) -> bool:
+    if finding.kind == "class_missing_in_train":
+        return finding.score >= MOSTLY
+    return finding.kind in STOPS_TRAINING

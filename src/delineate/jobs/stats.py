@@ -1,0 +1,57 @@
+"""`delineate data stats`: what a data set is made of, as text, JSON and a page."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from delineate._files import make_folder, write_whole
+from delineate.data.annotated import OnError
+from delineate.jobs.opening import Say, counted, in_one_table, opened, title_of
+from delineate.quality.measures import measure
+from delineate.quality.statistics import statistics
+from delineate.quality.statistics_html import write_statistics
+from delineate.quality.statistics_text import statistics_text
+
+
+def stats(
+    data: Path,
+    *,
+    out: Path | None = None,
+    only: Sequence[str] | None = None,
+    images: Path | None = None,
+    format: str | None = None,
+    on_error: OnError = "stop",
+    say: Say,
+) -> tuple[dict[str, Any], str]:
+    """Measure a data set; no picture is decoded.
+
+    Args:
+        data: A data folder or file.
+        out: A folder that gets ``stats.json`` and ``stats.html``.
+        only: The splits to take; None: all.
+        images: Folder of the pictures, where it is not the usual one.
+        format: Name of the format; None: found out.
+        on_error: "stop" refuses a data set with broken records, "skip" leaves them out.
+        say: Receives lines for the user.
+
+    Returns:
+        The statistics, and the same to read.
+
+    Raises:
+        DataError: The data set is broken.
+        OutputError: The folder cannot be written to.
+    """
+    splits = opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
+    if out is not None:
+        make_folder(out)
+    splits = in_one_table(splits)
+    measures = {
+        split: measure(dataset, counted(len(dataset), split)) for split, dataset in splits.items()
+    }
+    result = statistics(title_of(data), measures, next(iter(splits.values())).classes.names)
+    if out is not None:
+        write_whole(out / "stats.json", json.dumps(result.to_json(), indent=1).encode())
+        write_statistics(out / "stats.html", result)
+        say(f"page in {out / 'stats.html'}")
+    return result.to_json(), statistics_text(result)

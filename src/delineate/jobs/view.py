@@ -1,0 +1,160 @@
+"""`delineate data view`: every image of a data set with its objects, on one page."""
+
+import webbrowser
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delineate.core.image import write_image
+from delineate.data.annotated import OnError
+from delineate.data.sample import Dataset, Subset
+from delineate.errors import ConfigError, DataError, nearest
+from delineate.jobs.augmented import augmented_sheet
+from delineate.jobs.opening import Say, counted, in_one_table, opened, plural, title_of
+from delineate.quality.findings import Finding
+from delineate.quality.gallery import Chosen, write_gallery
+
+
+def view(
+    data: Path,
+    out: Path,
+    *,
+    limit: int | None = None,
+    shows: str | None = None,
+    findings: Sequence[Finding] = (),
+    only: Sequence[str] | None = None,
+    images: Path | None = None,
+    format: str | None = None,
+    on_error: OnError = "stop",
+    show: bool = False,
+    say: Say,
+) -> dict[str, Any]:
+    """Write a gallery.
+
+    Args:
+        data: A data folder or file.
+        out: The HTML file.
+        limit: How many images are shown at most, evenly spread over the data set; None: all.
+        shows: A class; images without an object of it are left out.
+        findings: What was found in the data set, see `delineate.quality.findings`.
+        only: The splits to take; None: all.
+        images: Folder of the pictures, where it is not the usual one.
+        format: Name of the format; None: found out.
+        on_error: "stop" refuses a data set with broken records, "skip" leaves them out.
+        show: Open the page in the browser.
+        say: Receives lines for the user.
+
+    Returns:
+        Where what was written; see `summary`.
+
+    Raises:
+        ConfigError: An option is wrong.
+        DataError: The data set is broken, or no image is left to show.
+        OutputError: The page cannot be written.
+    """
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"expected a page to write with --out, got {out}: write x.html.")
+    splits = in_one_table(
+        opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
+    )
+    chosen = _chosen(splits, shows, limit)
+    written = write_gallery(out, chosen, title=title_of(data), findings=findings, counted=counted)
+    if show:
+        webbrowser.open(out.resolve().as_uri())
+    return {
+        "out": str(out),
+        "folder": None if written.folder is None else str(written.folder),
+        "images": written.images,
+        "of": sum(map(len, splits.values())),
+        "broken": written.broken,
+        "bytes": out.stat().st_size,
+    }
+
+
+def view_augmented(
+    data: Path,
+    out: Path,
+    *,
+    preset: str,
+    seed: int = 0,
+    limit: int | None = None,
+    shows: str | None = None,
+    only: Sequence[str] | None = None,
+    images: Path | None = None,
+    format: str | None = None,
+    on_error: OnError = "stop",
+    show: bool = False,
+    say: Say,
+) -> dict[str, Any]:
+    """Write a sheet of pictures, each beside what a training would see of it.
+
+    Args:
+        data: A data folder or file; of several splits the first is shown.
+        out: The picture.
+        preset: Name of the preset of augmentation.
+        seed: That of the training.
+        limit: How many pictures, a row each; None: 4.
+        shows: As for `view`, like what follows.
+        only: As for `view`.
+        images: As for `view`.
+        format: As for `view`.
+        on_error: As for `view`.
+        show: As for `view`.
+        say: As for `view`.
+
+    Returns:
+        Where what was written.
+
+    Raises:
+        ConfigError: An option is wrong.
+        DataError: The data set is broken, or no image is left to show.
+        OutputError: The picture cannot be written.
+    """
+    splits = opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
+    split, dataset = next(iter(splits.items()))
+    (chosen,) = _chosen({split: dataset}, shows, None)
+    rows = 4 if limit is None else limit
+    sheet = augmented_sheet(Subset(dataset, chosen.indices), preset, seed=seed, images=rows)
+    write_image(out, sheet)
+    if show:
+        webbrowser.open(out.resolve().as_uri())
+    return {"out": str(out), "split": split, "preset": preset, "seed": seed}
+
+
+def _chosen(splits: Mapping[str, Dataset], shows: str | None, limit: int | None) -> list[Chosen]:
+    """Return which images are shown."""
+    names = next(iter(splits.values())).classes.names
+    if shows is not None and shows not in names:
+        raise ConfigError(f"no class is called {shows!r}: {nearest(shows, names)}")
+    label = None if shows is None else names.index(shows)
+    places = [
+        (split, i)
+        for split, dataset in splits.items()
+        for i in range(len(dataset))
+        if label is None or (dataset.instances(i).labels == label).any()
+    ]
+    if not places:
+        raise DataError(f"expected images that show {shows!r}, got none: choose another class.")
+    if limit is not None and limit < len(places):
+        places = [places[i] for i in np.linspace(0, len(places) - 1, limit).round().astype(int)]
+    indices = {split: [i for s, i in places if s == split] for split in splits}
+    return [
+        Chosen(split=split, dataset=dataset, indices=indices[split])
+        for split, dataset in splits.items()
+        if indices[split]
+    ]
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """Return in words what `view` returned."""
+    shown = plural(result["images"], "image")
+    if result["images"] < result["of"]:
+        shown += f" of {result['of']:,}"
+    where = f"gallery of {shown} in {result['out']} ({result['bytes'] / 1e6:,.1f} MB)"
+    if result["folder"] is not None:
+        where += f", its small pictures in {result['folder']}: keep the two together"
+    if result["broken"]:
+        where += f"; {plural(result['broken'], 'image')} cannot be read"
+    return where

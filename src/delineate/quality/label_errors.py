@@ -1,0 +1,195 @@
+"""Labels that a model disagrees with: likely missing, spurious, misclassified, badly outlined.
+
+Every score is measured on the data at hand (`delineate.quality.calibration`), not taken from the
+model, whose 0.9 may be right in half of the cases:
+
+- missing_label: how often predictions of that score and class are right, where they are right or
+  find nothing annotated;
+- misclassified: how often they are right where they are about an object, times the chance that a
+  prediction of the label's own class there, if there is one, is wrong;
+- badly_outlined: z / (z + 1), where z is how many usual deviations the overlap lies below the usual
+  one of the class and size, times the chance that the prediction is right;
+- spurious_label: how often the model notices objects of that class and size, where it noticed none.
+
+A model has learnt the labels that it was trained on, errors included: train on one half of the
+data, judge the other. hotcoco's `image_diagnostics` lists candidates of the first two kinds by the
+model's own score; it knows nothing of the other two, nor of crowds of another class, so overlaps
+alone are taken from it.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from delineate.core.boxes import iou
+from delineate.core.classes import ClassMap
+from delineate.core.instances import Instances
+from delineate.data.sample import ImageRecord
+from delineate.quality.calibration import Bools, Chances, Floats, Ints
+from delineate.quality.findings import Finding, place_of
+from delineate.quality.opinions import SAME_OBJECT, Labelled, Said, opinion
+
+KINDS = ("missing_label", "spurious_label", "misclassified", "badly_outlined")
+"""Kinds of findings."""
+
+LEAST, SURE = 0.7, 0.9
+"""Score from which a disagreement is told, as a note, and from which it is a warning."""
+
+_BLIND = 0.9  # share of objects like it that the model must notice to call one spurious
+_FEWEST = 20  # labels, and overlaps of a class, without which nothing is said
+_SIZES = 5  # groups of labels by size, equally many
+_LOW, _LESS = 3.0, 0.1  # usual deviations and IoU below the usual overlap
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One image with what a model says of it.
+
+    Attributes:
+        split: Name of its split.
+        record: What is known of it.
+        truth: Its labels.
+        said: What became of the predictions.
+        labelled: What they say of the labels.
+    """
+
+    split: str
+    record: ImageRecord
+    truth: Instances
+    said: Said
+    labelled: Labelled
+
+
+def judged(split: str, record: ImageRecord, truth: Instances, predicted: Instances) -> Judged:
+    """Compare the labels of an image with predictions whose labels index the same classes."""
+    return Judged(split, record, truth, *opinion(truth, predicted))
+
+
+def label_errors(
+    images: Sequence[Judged], classes: ClassMap, *, trained_on: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Find labels that are likely wrong.
+
+    Args:
+        images: All of them: what a score is worth is learnt from the others.
+        classes: What the labels mean.
+        trained_on: Splits that the model was trained on. It has learnt their errors, too, so that
+            fewer are found there; the findings say so.
+    """
+    if sum(len(image.labelled.labels) for image in images) < _FEWEST:
+        return
+    for finding in _findings(images, classes):
+        split = finding.place.split
+        if split in trained_on:
+            why = f"{finding.why}; the model was trained on {split}, with its errors"
+            yield replace(finding, why=why, severity="note")
+        else:
+            yield finding
+
+
+def _findings(images: Sequence[Judged], classes: ClassMap) -> Iterator[Finding]:
+    said = Said(*map(np.concatenate, zip(*(image.said for image in images), strict=True)))
+    by = np.repeat(np.arange(len(images)), [len(image.said.labels) for image in images])
+    of = np.repeat(np.arange(len(images)), [len(image.labelled.labels) for image in images])
+    labels = Labelled(*map(np.concatenate, zip(*(i.labelled for i in images), strict=True)))
+    count = len(classes)
+
+    found = _chances(said, by, said.right | said.alone, count)
+    named = _chances(said, by, said.right | said.misnamed, count)
+    yield from _missing(images, said, by, found.at(said.scores, said.labels, by), classes)
+
+    sizes = np.log(labels.areas.clip(1))
+    seen = Chances.of(sizes, labels.labels, labels.noticed, of, count)
+    noticed = seen.at(sizes, labels.labels, of)
+    own = named.at(labels.own, labels.labels, of) * (labels.own > 0)
+    misnamed = named.at(labels.other, labels.other_label, of) * (labels.other > 0) * (1 - own)
+    usual, low = _below_usual(labels)
+    poor = low / (low + 1) * found.at(labels.drawn, labels.labels, of)
+    spurious = np.where(labels.noticed | (noticed < _BLIND), 0, noticed)
+    for row, scores in enumerate(np.column_stack([misnamed, poor, spurious])):
+        kind = int(np.argmax(scores))
+        if scores[kind] < LEAST:
+            continue
+        image, position = images[of[row]], int(labels.positions[row])
+        is_a, chance = classes.name(int(labels.labels[row])), float(scores[kind])
+        why = (
+            f"it is annotated as {is_a!r}, and the model says "
+            f"{classes.name(int(labels.other_label[row]))!r} ({labels.other[row]:.2f}), right with "
+            f"a chance of {_percent(chance)}",
+            f"the outline of this {is_a!r} overlaps what the model sees by "
+            f"{labels.overlap[row]:.2f}, where {usual[row]:.2f} is usual for objects like it",
+            f"the model sees nothing of this {is_a!r}, though it notices {_percent(chance)} of the "
+            "objects of its class and size",
+        )[kind]
+        yield Finding(
+            kind=("misclassified", "badly_outlined", "spurious_label")[kind],
+            severity="warning" if chance >= SURE else "note",
+            place=place_of(image.split, image.record, image.truth, (position,)),
+            why=why,
+            fix=("correct its class", "draw it again", "remove it, if nothing is there")[kind]
+            + ", or let it stand if the model errs",
+            score=chance,
+        )
+
+
+def _chances(said: Said, images: Ints, told: Bools, count: int) -> Chances:
+    """Learn how often predictions are right from those of which it is told."""
+    return Chances.of(said.scores[told], said.labels[told], said.right[told], images[told], count)
+
+
+def _missing(
+    images: Sequence[Judged], said: Said, by: Ints, found: Floats, classes: ClassMap
+) -> Iterator[Finding]:
+    """Yield what the model sees where nothing is annotated, of one place the surest."""
+    kept: dict[int, list[int]] = {}
+    for row in np.argsort(-found, kind="stable").tolist():
+        if not said.alone[row] or found[row] < LEAST:
+            continue
+        others = kept.setdefault(int(by[row]), [])
+        if others and iou(said.boxes[row], said.boxes[others]).max() >= SAME_OBJECT:
+            continue
+        others.append(row)
+        image, chance = images[by[row]], float(found[row])
+        yield Finding(
+            kind="missing_label",
+            severity="warning" if chance >= SURE else "note",
+            place=place_of(image.split, image.record, box=said.boxes[row].tolist()),
+            why=f"the model sees a {classes.name(int(said.labels[row]))!r} "
+            f"({said.scores[row]:.2f}) where nothing is annotated, and of what it is so sure of, "
+            f"{_percent(chance)} are right",
+            fix="add its label, if it is there",
+            score=chance,
+        )
+
+
+def _percent(chance: float) -> str:
+    return "over 99%" if chance > 0.99 else f"{chance:.0%}"
+
+
+def _below_usual(labels: Labelled) -> tuple[Floats, Floats]:
+    """Return (m,) the usual overlap of objects like each, and by how many deviations it is less.
+
+    Overlaps are compared in log odds, in which 0.90 to 0.95 is as far as 0.80 to 0.90, within
+    groups of size, and then of class; 0 deviations where it is no matter. A deviation is measured
+    below the median: overlaps spread further down than up.
+    """
+    overlap = labels.overlap.clip(0.01, 0.99)
+    odds = np.log(overlap / (1 - overlap))
+    known = labels.own > 0
+    if not known.any():
+        return np.zeros(len(odds)), np.zeros(len(odds))
+    middle, spread = np.zeros(len(odds)), np.ones(len(odds))
+    edges = np.quantile(labels.areas[known], np.linspace(0, 1, _SIZES + 1)[1:-1])
+    for group in (np.zeros(len(odds)), np.searchsorted(edges, labels.areas), labels.labels):
+        rest = (odds - middle) / spread
+        for value in np.unique(group).tolist():
+            mine = group == value
+            if np.count_nonzero(mine & known) >= _FEWEST:
+                low, median = np.quantile(rest[mine & known], (0.25, 0.5))
+                middle[mine] += median * spread[mine]
+                spread[mine] *= max((median - low) / 0.6745, 0.5)
+    usual = 1 / (1 + np.exp(-middle))
+    deviations = (middle - odds) / spread
+    told = (labels.drawn > 0) & (deviations >= _LOW) & (usual - labels.overlap >= _LESS)
+    return usual, np.where(told, deviations, 0)

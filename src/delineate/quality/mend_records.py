@@ -1,0 +1,275 @@
+"""Repairs of COCO records: what is certain is put right, and what is broken is left out.
+
+Every repair takes a `Work`, changes its content, and lists what it did.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from delineate.core import rle
+from delineate.core.boxes import Size, xyxy_to_xywh
+from delineate.core.classes import ClassMap
+from delineate.core.image import orientation, read_image
+from delineate.data.annotated import AnnotatedDataset, settle
+from delineate.data.coco import dataset_of
+from delineate.data.coco_checks import check_annotations, check_images
+from delineate.data.pictures import lies_at
+from delineate.data.sample import ImageRecord, Problem
+from delineate.errors import DataError, ImageError
+from delineate.quality.changes import Change
+from delineate.quality.records import shift_of
+
+Record = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Work:
+    """One split under repair.
+
+    Attributes:
+        split: Its name.
+        path: Its file, for messages.
+        content: What `delineate.data.coco.read_content` returned; it is changed in place.
+        folders: Where its pictures lie.
+        changes: What was done so far.
+    """
+
+    split: str
+    path: Path
+    content: dict[str, Any]
+    folders: Sequence[Path]
+    changes: list[Change] = field(default_factory=list)
+
+    def dataset(self) -> AnnotatedDataset:
+        """Read what it is now, as far as it is sound; no picture is looked for."""
+        return dataset_of(self.path, self.content, None, "skip")
+
+    def looked_at(self) -> list[ImageRecord | Problem]:
+        """Look at every image of the list, and at its file."""
+        return check_images(self.content["images"], self.folders)
+
+    def done(self, kind: str, what: str, **told: Any) -> None:  # noqa: ANN401 - fields of Change
+        """List a change."""
+        self.changes.append(Change(kind=kind, split=self.split, what=what, **told))
+
+
+def join_records(work: Work) -> None:
+    """Join pictures that are listed twice: the annotations of the second go to the first."""
+    first: dict[str, Record] = {}
+    moved: dict[int, int] = {}
+    kept: list[Record] = []
+    for image in work.content["images"]:
+        name = image.get("file_name")
+        other = first.setdefault(os.path.normpath(name), image) if _is_name(name) else image
+        same = all(image.get(key) == other.get(key) for key in ("width", "height"))
+        own, others = image.get("id"), other.get("id")
+        if other is not image and same and own != others and _is_whole(own) and _is_whole(others):
+            moved[own] = others
+            what = f"joined with image {others}, which has the same file"
+            work.done("picture_listed_twice", what, image_id=own, before=image)
+        else:
+            kept.append(image)
+    work.content["images"] = kept
+    for annotation in work.content["annotations"]:
+        owner = annotation.get("image_id")
+        if _is_whole(owner) and owner in moved:
+            annotation["image_id"] = moved[owner]
+
+
+def turn_labels(work: Work) -> None:
+    """Turn labels that were drawn on a picture as it is stored; the picture stays as it is.
+
+    The masks are turned pixel by pixel, so nothing is lost.
+    """
+    for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
+        if not isinstance(seen, Problem) or seen.kind != "exif_rotated":
+            continue
+        turn = orientation(lies_at([folder / image["file_name"] for folder in work.folders]))
+        size = image["height"], image["width"]
+        own = [a for a in work.content["annotations"] if a.get("image_id") == image["id"]]
+        turned = [a for a in own if _turned(a, size, turn)]
+        image["width"], image["height"] = size
+        work.done(
+            "exif_rotated",
+            f"turned the labels as EXIF orientation {turn} turns the picture",
+            image_id=image["id"],
+            annotation_ids=_ids(turned),
+            before={"width": size[1], "height": size[0]},
+            after={"width": size[0], "height": size[1]},
+        )
+
+
+def shift_ids(work: Work) -> None:
+    """Shift category ids that are off by one, where that is certain."""
+    used = {a.get("category_id") for a in work.content["annotations"]}
+    listed = {category.get("id") for category in work.content["categories"]}
+    if not all(map(_is_whole, used | listed)) or used <= listed:
+        return
+    shift, certain = shift_of(used, listed)
+    if not shift or not certain:
+        return
+    for annotation in work.content["annotations"]:
+        annotation["category_id"] += shift
+    work.done(
+        "ids_off_by_one",
+        f"added {shift:+d} to every category_id",
+        annotation_ids=_ids(work.content["annotations"]),
+        before=sorted(used),
+        after=sorted(i + shift for i in used),
+    )
+
+
+def renumber(work: Work) -> None:
+    """Give annotations that share an id their own; those that are wholly the same are one."""
+    first: dict[int, Record] = {}
+    whole = [a["id"] for a in work.content["annotations"] if _is_whole(a.get("id"))]
+    free = max(whole, default=0) + 1
+    kept: list[Record] = []
+    for annotation in work.content["annotations"]:
+        own = annotation.get("id")
+        other = first.setdefault(own, annotation) if _is_whole(own) else annotation
+        if other is annotation:
+            kept.append(annotation)
+        elif other == annotation:
+            told = {"annotation_ids": (own,), "before": told_of(annotation)}
+            work.done("repeated_id", "removed the second of two equal annotations", **told)
+        else:
+            annotation["id"] = free
+            work.done("repeated_id", "given its own id", annotation_ids=(own,), after=free)
+            kept.append(annotation)
+            free += 1
+    work.content["annotations"] = kept
+
+
+def leave_out(work: Work) -> None:
+    """Leave out what is broken: images with their annotations, and annotations.
+
+    Raises:
+        DataError: No image is left.
+    """
+    images: list[Record] = []
+    kept: dict[int, ImageRecord] = {}
+    problems: list[Problem] = []
+    for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
+        problem = _decoded(seen) if isinstance(seen, ImageRecord) else seen
+        if problem is None and isinstance(seen, ImageRecord):
+            images.append(image)
+            kept[seen.image_id] = seen
+        elif problem is not None:
+            problems.append(problem)
+            what = f"left out with its annotations: {problem.why}"
+            work.done(problem.kind, what, image_id=problem.image_id, before=image)
+    settle(work.path, len(work.content["images"]), len(kept), problems, "skip")
+    _leave_out_annotations(work, kept)
+    work.content["images"] = images
+
+
+def _leave_out_annotations(work: Work, kept: Mapping[int, ImageRecord]) -> None:
+    """Leave out annotations that are broken, and those of images that are."""
+    gone = {image.get("id") for image in work.content["images"] if _is_whole(image.get("id"))}
+    gone -= set(kept)
+    listed = [a for a in work.content["annotations"] if not _is_of(a, gone)]
+    classes = ClassMap.from_coco(work.content["categories"])
+    uncertain = _has_uncertain_shift(listed, classes)
+    annotations: list[Record] = []
+    for annotation, checked in zip(
+        listed, check_annotations(listed, kept, set(), classes), strict=True
+    ):
+        if not isinstance(checked, Problem) or (uncertain and checked.kind == "unknown_category"):
+            annotations.append(annotation)
+            continue
+        work.done(
+            checked.kind,
+            f"left out: {checked.why}",
+            image_id=checked.image_id,
+            annotation_ids=() if checked.annotation_id is None else (checked.annotation_id,),
+            before=told_of(annotation),
+        )
+    work.content["annotations"] = annotations
+
+
+def told_of(annotation: Mapping[str, Any]) -> Record:
+    """Return an annotation for the list of changes: with how long its mask's text is, not that."""
+    told = {key: value for key, value in annotation.items() if key != "segmentation"}
+    if annotation.get("segmentation"):
+        told["segmentation"] = f"{len(str(annotation['segmentation'])):,} characters"
+    return told
+
+
+def box_of(runs: rle.Runs, size: Size) -> list[float]:
+    """Return the box of a mask as COCO states it."""
+    box: list[float] = xyxy_to_xywh([rle.bounds(runs, size)])[0].tolist()
+    return box
+
+
+def _turned(annotation: Record, size: Size, turn: int) -> bool:
+    """Turn the mask of one annotation from its stored size (h, w); False: it cannot be read."""
+    try:
+        runs = rle.from_segmentation(annotation.get("segmentation"), size)
+    except DataError:
+        return False
+    bitmap = upright(rle.to_bitmap(runs, size), turn)
+    runs, size = rle.from_bitmap(bitmap), (size[1], size[0])
+    counts = rle.to_string(runs, size)
+    annotation["segmentation"] = {"size": list(size), "counts": counts}
+    annotation["bbox"] = box_of(runs, size)
+    return True
+
+
+def upright(stored: np.ndarray, turn: int) -> np.ndarray:
+    """Turn an (h, w) array as EXIF orientation 5 to 8 turns a picture.
+
+    https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf, tag 0x0112.
+    """
+    turned = {
+        5: stored.T,
+        6: np.rot90(stored, -1),
+        7: np.rot90(stored, 2).T,
+        8: np.rot90(stored),
+    }
+    return turned[turn]
+
+
+def _decoded(record: ImageRecord) -> Problem | None:
+    """Read the pixels of a picture; return what is wrong with them."""
+    assert record.path is not None
+    try:
+        read_image(record.path)
+    except ImageError as error:
+        return Problem(
+            where=f"image {record.image_id} {record.name!r}",
+            why=str(error).rstrip("."),
+            fix="fetch it again",
+            action="left out",
+            kind="unreadable_picture",
+            image_id=record.image_id,
+            name=record.name,
+        )
+    return None
+
+
+def _has_uncertain_shift(annotations: Sequence[Record], classes: ClassMap) -> bool:
+    used = {a["category_id"] for a in annotations if _is_whole(a.get("category_id"))}
+    return not used <= set(classes.source_ids) and bool(shift_of(used, set(classes.source_ids))[0])
+
+
+def _is_of(annotation: Record, images: set[Any]) -> bool:
+    owner = annotation.get("image_id")
+    return _is_whole(owner) and owner in images
+
+
+def _ids(annotations: Sequence[Record]) -> tuple[int, ...]:
+    return tuple(a["id"] for a in annotations if _is_whole(a.get("id")))
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:  # noqa: ANN401 - a stranger's JSON
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())

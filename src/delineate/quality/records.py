@@ -1,0 +1,92 @@
+"""Broken records, which reading a data set leaves out, as findings."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from delineate.data.sample import Dataset, Problem
+from delineate.quality.census import Counts
+from delineate.quality.findings import Finding, Place
+
+KINDS = (
+    "missing_picture",
+    "unreadable_picture",
+    "wrong_size",
+    "exif_rotated",
+    "picture_listed_twice",
+    "repeated_id",
+    "unknown_image",
+    "unknown_category",
+    "no_mask",
+    "mask_outside",
+    "unreadable_mask",
+    "broken_record",
+)
+"""What `delineate.data.sample.Problem.kind` may say, and one more for all that is rare."""
+
+
+def broken_records(splits: Mapping[str, Dataset]) -> Iterator[Finding]:
+    """Return every broken record of every split."""
+    for split, dataset in splits.items():
+        for problem in dataset.problems:
+            yield _finding(split, problem)
+
+
+def ids_off_by_one(counted: Counts) -> Iterator[Finding]:
+    """Find categories that are counted from another number in the annotations than in the list.
+
+    Certain if the annotations use as many numbers as there are categories, and all of them fit when
+    each is shifted by one.
+    """
+    for split, one in counted.items():
+        strange = {p.got for p in one.dataset.problems if p.kind == "unknown_category"} - {None}
+        if not strange:
+            continue
+        listed = set(one.classes.source_ids)
+        used = {one.classes.source_ids[i] for i in np.flatnonzero(one.counts.any(axis=0))}
+        used |= {int(i) for i in strange if i is not None}
+        shift, certain = shift_of(used, listed)
+        if shift:
+            yield _shifted(split, used, listed, shift, certain)
+
+
+def shift_of(used: set[int], listed: set[int]) -> tuple[int, bool]:
+    """Return what must be added to the ids that are used so that all of them are listed.
+
+    Args:
+        used: Category ids of annotations, one of which at least is not listed.
+        listed: Those of the list of categories.
+
+    Returns:
+        +1, -1, or 0 if neither does; and whether it is certain: every listed one is used then.
+    """
+    for shift in (1, -1):
+        if (shifted := {i + shift for i in used}) <= listed:
+            return shift, shifted == listed
+    return 0, False
+
+
+def _shifted(split: str, used: set[int], listed: set[int], shift: int, certain: bool) -> Finding:
+    return Finding(
+        kind="ids_off_by_one",
+        severity="error",
+        place=Place(split=split),
+        why=f"the annotations name categories from {min(used)} to {max(used)}, and the file lists "
+        f"them from {min(listed)} to {max(listed)}: {'' if certain else 'it seems that '}all are "
+        f"off by {-shift:+d}, so that every object has its neighbour's class",
+        fix=f"add {shift:+d} to every 'category_id'",
+        score=1.0 if certain else 0.5,
+    )
+
+
+def _finding(split: str, problem: Problem) -> Finding:
+    ids = () if problem.annotation_id is None else (problem.annotation_id,)
+    place = Place(split=split, image_id=problem.image_id, name=problem.name, ids=ids)
+    known = problem.image_id is not None
+    return Finding(
+        kind=problem.kind if problem.kind in KINDS else "broken_record",
+        severity="error",
+        place=place,
+        why=problem.why if known else f"{problem.where}: {problem.why}",
+        fix=f"{problem.fix} ({problem.action})",
+    )

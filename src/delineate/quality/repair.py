@@ -1,0 +1,204 @@
+"""Write a repaired copy of a data set, in COCO's format, with the list of what was changed.
+
+The source is only read. A split in which nothing is to be done is copied byte for byte, so that the
+repair of a repaired copy is that copy.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from delineate._files import check_free, write_whole, writing_folder
+from delineate.data.coco import picture_folders, read_content
+from delineate.data.coco_write import write_coco_splits
+from delineate.data.format_table import Format
+from delineate.data.formats import find_sources, open_source
+from delineate.data.layouts import Sources
+from delineate.data.naming import uniquely_named
+from delineate.data.pictures import lies_at
+from delineate.data.sample import PanopticDataset
+from delineate.errors import DataError, OutputError
+from delineate.quality.changes import NAME, Change, changes_file, sha256
+from delineate.quality.mend_masks import clear_crowds, mend_objects, rewrite_outlines
+from delineate.quality.mend_records import (
+    Work,
+    join_records,
+    leave_out,
+    renumber,
+    shift_ids,
+    turn_labels,
+)
+
+STEPS: tuple[Callable[[Work], None], ...] = (
+    join_records,
+    turn_labels,
+    shift_ids,
+    rewrite_outlines,
+    renumber,
+    leave_out,
+    clear_crowds,
+    mend_objects,
+)
+"""The repairs, in their order: first what makes records readable, then what needs masks."""
+
+MENDED = (
+    *("picture_listed_twice", "exif_rotated", "ids_off_by_one", "transposed_masks"),
+    *("normalised_coordinates", "percent_coordinates", "repeated_id", "missing_picture"),
+    *("unreadable_picture", "wrong_size", "unknown_image", "unknown_category", "no_mask"),
+    *("mask_outside", "unreadable_mask", "broken_record", "all_crowd", "empty_mask", "thin_mask"),
+    *("duplicate_object", "box_disagrees", "area_differs", "box_convention", "area_convention"),
+)
+"""Kinds of findings that a repair mends, as far as they are certain: no notes, and of objects that
+are annotated twice only exact copies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """What a repair has done: where it wrote, the images of each split, and every change."""
+
+    out: Path
+    images: Mapping[str, int]
+    changes: tuple[Change, ...]
+
+
+def repair(
+    source: Path,
+    out: Path,
+    *,
+    images: Path | None = None,
+    format: str | None = None,
+    version: str,
+) -> Repair:
+    """Write a repaired copy with all its pictures, and ``changes.json``.
+
+    Args:
+        source: A data folder or file, in any format.
+        out: A folder that is new or empty. It appears last, whole.
+        images: Folder of the pictures, where it is not the usual one.
+        format: Name of the source's format; None: found out.
+        version: Of Delineate, for the list.
+
+    Raises:
+        DataError: The source cannot be read, nothing of it is sound, or it is panoptic.
+        OutputError: The place cannot be written, is not empty, or lies in the source.
+    """
+    check_free(out)
+    out = out.absolute()
+    if source.is_dir() and source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise OutputError(
+            f"{out} lies in {source}, which is not to be touched: choose a place outside of it."
+        )
+    with writing_folder(out) as folder:
+        result = _write(source, folder, images, format, version)
+    return Repair(
+        out=out,
+        images={work.split: len(work.content["images"]) for work in result},
+        changes=tuple(change for work in result for change in work.changes),
+    )
+
+
+def _write(
+    source: Path, folder: Path, images: Path | None, format: str | None, version: str
+) -> list[Work]:
+    """Write everything into a folder that is nobody's yet."""
+    chosen, sources = find_sources(source, format)
+    if chosen.name == "coco":
+        works = [
+            Work(split, place.path, read_content(place.path), picture_folders(place.path, images))
+            for split, place in sources.items()
+        ]
+        read = [work.path for work in works]
+    else:
+        works, read = _converted(chosen, source, sources, folder, images)
+    for work in works:
+        for step in STEPS:
+            step(work)
+    if chosen.name == "coco":
+        _copy_pictures(works, folder / "images")
+    written = {}
+    for work in works:
+        name = source.name if work.path == source else f"{work.split}.json"
+        if work.changes:
+            write_whole(folder / name, "".join(_lines(work.content)).encode())
+        elif work.path != folder / name:
+            shutil.copyfile(work.path, folder / name)
+        written[name] = sha256(folder / name)
+    listed = changes_file(
+        [change for work in works for change in work.changes],
+        source=source.absolute(),
+        before={str(file.relative_to(_base(source))): sha256(file) for file in read},
+        after=written,
+        version=version,
+    )
+    write_whole(folder / NAME, listed)
+    return works
+
+
+def _converted(
+    format: Format, source: Path, sources: Sources, folder: Path, images: Path | None
+) -> tuple[list[Work], list[Path]]:
+    """Write a data set of another format as COCO; also return the files that it was read from."""
+    splits = {
+        split: open_source(format, place, images=images, on_error="skip")
+        for split, place in sources.items()
+    }
+    if any(isinstance(dataset, PanopticDataset) for dataset in splits.values()):
+        raise DataError(
+            f"{source}: expected instances to repair, got a panoptic data set, whose stuff a copy "
+            "in COCO's instance format would lose: mend it by hand, or convert it first."
+        )
+    write_coco_splits(folder, uniquely_named(splits))
+    works = []
+    for split, dataset in splits.items():
+        path = folder / f"{split}.json"
+        work = Work(split, path, read_content(path), [folder / "images"])
+        for problem in dataset.problems:
+            what = f"left out: {problem.where}: {problem.why}"
+            work.done(problem.kind, what, image_id=problem.image_id)
+        works.append(work)
+    pictures = {record.path for dataset in splits.values() for record in dataset.records}
+    inside = [source] if source.is_file() else sorted(source.rglob("*"))
+    return works, [file for file in inside if file.is_file() and file not in pictures]
+
+
+def _copy_pictures(works: Sequence[Work], folder: Path) -> None:
+    """Copy the pictures of all splits; what another split calls so already gets another name."""
+    taken: dict[str, Path] = {}
+    for work in works:
+        for image in work.content["images"]:
+            name = image["file_name"]
+            picture = lies_at([place / name for place in work.folders])
+            if taken.setdefault(name, picture) != picture:
+                image["file_name"] = str(PurePath(work.split) / name)
+                work.done(
+                    "renamed_picture",
+                    "two splits have different pictures of this name",
+                    image_id=image["id"],
+                    before=name,
+                    after=image["file_name"],
+                )
+                taken[image["file_name"]] = picture
+            target = folder / image["file_name"]
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(picture, target)
+
+
+def _lines(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the JSON text, the keys in their order, one record a line."""
+    before = "{"
+    for key, value in content.items():
+        yield f"{before}{json.dumps(key)}: "
+        before = ",\n"
+        if isinstance(value, list):
+            yield "[" + ",".join(f"\n{json.dumps(v)}" for v in value) + "\n]"
+        else:
+            yield json.dumps(value)
+    yield "}\n"
+
+
+def _base(source: Path) -> Path:
+    return source.parent if source.is_file() else source

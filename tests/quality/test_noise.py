@@ -1,0 +1,223 @@
+"""Annotator noise is found where it is planted, and not in good labels."""
+
+import cv2
+import numpy as np
+import pytest
+from photographs import SIZE, circle, photograph, write_set
+
+from delineate.core.geometry import Geometry
+from delineate.core.instances import Instances
+from delineate.core.masks import Masks
+from delineate.data.formats import open_splits
+from delineate.quality.alignment import edges_of, misaligned
+from delineate.quality.mask_edges import edge_of, rough_edges
+from delineate.quality.vertices import FEWEST, few_points
+
+HEIGHT, WIDTH = SIZE
+SPOTS = [(60, 60), (160, 70), (260, 60), (60, 170), (160, 180), (260, 170)]
+
+
+def disc(radius, side=None):
+    side = side or 2 * radius + 1
+    y, x = np.mgrid[:side, :side] - side // 2
+    return x * x + y * y <= radius * radius
+
+
+def rle(bitmap):
+    return Masks.from_bitmaps([bitmap], bitmap.shape).to_coco()[0]
+
+
+def placed(mask, x=20, y=20, size=SIZE):
+    bitmap = np.zeros(size, bool)
+    bitmap[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+    return bitmap
+
+
+# -- points ------------------------------------------------------------------------------------
+
+
+def outlines(folder, objects, **options):
+    """A picture of six objects each."""
+    images = [objects[i : i + 6] for i in range(0, len(objects), 6)]
+    write_set(folder, "train", [np.zeros((*SIZE, 3), np.uint8)] * len(images), images, **options)
+    return list(few_points(open_splits(folder)))
+
+
+def round_ones(count, points=40):
+    return [circle(*SPOTS[k % 6], 20 + k % 17, points) for k in range(count)]
+
+
+def test_an_outline_of_few_points_is_found(tmp_path):
+    objects = round_ones(FEWEST + 4)
+    objects[9] = circle(*SPOTS[9 % 6], 30, 5)
+    (finding,) = outlines(tmp_path, objects)
+    assert (finding.place.image_id, finding.place.objects) == (2, (3,))
+    assert "outlined by 5 points" in finding.why
+    assert "have about 40" in finding.why
+
+
+def test_squares_are_few_points_among_squares_only(tmp_path):
+    square = [40.0, 40, 90, 45, 85, 95, 35, 90]
+    objects = round_ones(FEWEST + 4)
+    objects[9] = square
+    assert len(outlines(tmp_path / "coins", objects)) == 1
+    objects[10:14] = [square] * 4
+    assert outlines(tmp_path / "some squares", objects) == []
+    labels = [[int(k == 9)] * 1 for k in range(0)] or None
+    assert outlines(tmp_path / "few", round_ones(8) + [square], labels=labels) == []
+
+
+def test_what_runs_along_the_border_needs_no_points(tmp_path):
+    """A picture's corner outlined by 6 points: all but a short side is the border's."""
+    objects = round_ones(FEWEST + 4)
+    objects[9] = [0.0, 0, 300, 0, 300, 3, 20, 200, 5, 238, 0, 239]
+    (finding,) = outlines(tmp_path / "inner", objects)
+    assert finding.place.objects == (3,)
+    objects[9] = [0.0, 0, 319, 0, 320, 20, 310, 20, 12, 4, 6, 240, 0, 240]
+    corner = [0.0, 0, 40, 0, 40, 20, 20, 40, 0, 40]
+    objects[9] = corner
+    found = outlines(tmp_path / "border", objects)
+    assert "outlined by 5" in found[0].why  # its two inner sides are short, yet compared
+
+
+# -- edges of masks ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [2, 3, 4, 8])
+def test_an_enlarged_mask_moves_in_steps(step):
+    small = disc(12)
+    assert edge_of(np.kron(small, np.ones((step, step), bool))).step == step
+    stretched = cv2.resize(
+        small.astype(np.uint8), (70, 92), interpolation=cv2.INTER_NEAREST
+    ).astype(bool)
+    assert edge_of(stretched).step in (2, 3)
+
+
+def test_shapes_of_right_angles_have_no_steps():
+    block = np.ones((60, 200), bool)
+    block[:14, 120:] = False  # a paragraph of lines of text, the last one short
+    block[45:, 60:] = False
+    assert edge_of(block).step == 1
+    assert edge_of(np.ones((40, 40), bool)).step == 1
+
+
+def test_edges_are_ragged_where_they_jump():
+    rng = np.random.default_rng(0)
+    smooth = placed(disc(40), size=(120, 120))
+    far = cv2.distanceTransform(smooth.astype(np.uint8), cv2.DIST_L2, 5)
+    near = cv2.distanceTransform((~smooth).astype(np.uint8), cv2.DIST_L2, 5)
+    jitter = cv2.GaussianBlur(rng.normal(0, 1, smooth.shape), (0, 0), 0.8)
+    ragged = far - near + 3 * jitter / jitter.std() > 0
+    assert edge_of(smooth).ragged < 0.03
+    assert edge_of(ragged).ragged > 0.2
+
+
+def test_crumbs_and_pinholes_are_counted():
+    mask = placed(disc(40), size=(120, 120))
+    mask[50:52, 50:52] = mask[60, 60] = mask[70, 40] = False
+    mask[5, 5] = mask[5, 100] = True
+    edge = edge_of(mask)
+    assert (edge.crumbs, edge.pinholes) == (2, 3)
+    assert edge_of(disc(40)).crumbs == edge_of(disc(40)).pinholes == 0
+    ring = disc(40) & ~disc(15, 81)
+    assert edge_of(ring).pinholes == 0
+
+
+def masks_found(folder, masks):
+    picture = np.zeros((*SIZE, 3), np.uint8)
+    write_set(folder, "train", [picture] * len(masks), [[rle(placed(m))] for m in masks])
+    return list(rough_edges(open_splits(folder)))
+
+
+def test_a_habit_is_one_finding_and_an_accident_one_each(tmp_path):
+    coarse = np.kron(disc(10), np.ones((4, 4), bool))
+    (accident,) = masks_found(tmp_path / "one", [disc(30)] * 9 + [coarse])
+    assert (accident.place.image_id, accident.severity) == (10, "note")
+    (habit,) = masks_found(tmp_path / "many", [disc(30)] * 9 + [coarse] * 6)
+    assert (habit.place.image_id, habit.severity) == (None, "warning")
+    assert "of 6 of 15 masks of class 'disc'" in habit.why
+    assert {place.image_id for place in habit.others} == set(range(10, 16))
+    assert masks_found(tmp_path / "none", [disc(30)] * 9 + [disc(3)] * 6) == []
+
+
+# -- beside the edges --------------------------------------------------------------------------
+
+
+def drawn(seed):
+    """Twelve ellipses on a ground, lying away from the border, and their outlines."""
+    rng = np.random.default_rng(seed)
+    image = (photograph(seed % 4) // 3 + 60).astype(np.uint8)
+    rings = []
+    for row in range(3):
+        for column in range(4):
+            x, y = 50 + 72 * column + rng.integers(-6, 7), 50 + 70 * row + rng.integers(-6, 7)
+            a, b = rng.integers(14, 26, 2)
+            turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+            ring = np.column_stack([x + a * np.cos(turn), y + b * np.sin(turn)])
+            colour = tuple(int(v) for v in rng.choice([20, 235], 3))
+            cv2.fillPoly(image, [np.rint(ring * 16 - 8).astype(np.int32)], colour, shift=4)
+            rings.append(ring)
+    return image, rings
+
+
+def scenes(folder, move, count=8):
+    pictures, objects = [], []
+    for i in range(count):
+        image, rings = drawn(i)
+        pictures.append(image)
+        objects.append([move(i, ring).ravel().tolist() for ring in rings])
+    write_set(folder, "train", pictures, objects)
+    return list(misaligned(open_splits(folder)))
+
+
+def test_outlines_on_the_edges_are_sound(tmp_path):
+    assert scenes(tmp_path, lambda i, ring: ring) == []
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [((4, 0), "4 pixels right"), ((0, -3), "3 pixels up"), ((-5, 7), "5 pixels left and 7")],
+)
+def test_a_set_that_is_shifted_is_one_finding(tmp_path, shift, words):
+    (finding,) = scenes(tmp_path, lambda i, ring: ring + shift)
+    assert (finding.kind, finding.place.image_id) == ("shifted_outlines", None)
+    assert words in finding.why
+
+
+def test_an_image_that_is_shifted_is_found_alone(tmp_path):
+    (finding,) = scenes(tmp_path, lambda i, ring: ring + (6, 0) if i == 2 else ring)
+    assert (finding.kind, finding.place.image_id) == ("shifted_outlines", 3)
+    assert "6 pixels right" in finding.why
+
+
+def test_outlines_that_run_outside_are_loose(tmp_path):
+    def grown(i, ring):
+        middle = ring.mean(axis=0)
+        lengths = np.hypot(*(ring - middle).T)[:, None]
+        return middle + (ring - middle) * (1 + 3 / lengths)
+
+    (finding,) = scenes(tmp_path, grown)
+    assert finding.kind == "loose_outlines"
+    assert "3 pixels outside" in finding.why
+
+
+@pytest.mark.parametrize(("horizontal", "words"), [(True, "mirrored"), (False, "upside down")])
+def test_labels_of_a_mirrored_picture(tmp_path, horizontal, words):
+    def move(i, ring):
+        if i != 5:
+            return ring
+        return Geometry.flip(SIZE, horizontal=horizontal).points(ring)
+
+    (finding,) = scenes(tmp_path, move)
+    assert (finding.kind, finding.severity, finding.place.image_id) == ("mirrored_labels", "error", 6)
+    assert f"when they are {words}" in finding.why
+
+
+def test_the_profile_peaks_where_the_edges_are():
+    image, rings = drawn(0)
+    masks = Masks.from_coco([[ring.ravel().tolist()] for ring in rings], SIZE)
+    labels = np.zeros(len(rings), np.int64)
+    truth = Instances(image_size=SIZE, boxes=masks.boxes(), labels=labels, masks=masks)
+    profile = edges_of(image, truth).profile
+    assert (np.abs(profile.argmax(axis=1) - profile.shape[1] // 2) <= 1).all()
+    assert edges_of(image, truth[:0]) is None

@@ -1,0 +1,214 @@
+"""Single checks by numbers, what explains what, and real folders."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from delineate.core.classes import ClassMap
+from delineate.core.masks import Masks
+from delineate.data.annotated import AnnotatedDataset, Annotation
+from delineate.data.formats import open_splits
+from delineate.data.sample import ImageRecord, Subset
+from delineate.data.synthetic import SyntheticScenes
+from delineate.errors import ConfigError
+from delineate.quality.agreement import paired_iou
+from delineate.quality.census import census, joined
+from delineate.quality.checks import CHECKS, KINDS, examine
+from delineate.quality.class_balance import class_counts
+from delineate.quality.conventions import BOXES
+from delineate.quality.distributions import ks_distance
+from delineate.quality.view import stated_by
+
+SIZE = (60, 80)
+NAN = float("nan")
+
+
+def dataset_of(bitmaps, labels, names=("wall", "door"), crowd=None, per_image=1):
+    """A data set in memory: bitmaps of SIZE, a few for each image."""
+    masks = Masks.from_bitmaps(bitmaps, SIZE).to_coco()
+    count = -(-len(bitmaps) // per_image)
+    records = [
+        ImageRecord(image_id=i + 1, name=f"{i}.png", path=None, size=SIZE) for i in range(count)
+    ]
+    annotations = [
+        Annotation(
+            id=i + 1,
+            image_id=i // per_image + 1,
+            label=label,
+            crowd=bool(crowd and crowd[i]),
+            area=NAN,
+            box=(NAN,) * 4,
+            segmentation=mask["counts"],
+        )
+        for i, (mask, label) in enumerate(zip(masks, labels, strict=True))
+    ]
+    return AnnotatedDataset(
+        name="set",
+        classes=ClassMap.from_names(names),
+        records=records,
+        annotations=annotations,
+        problems=(),
+    )
+
+
+def rectangle(y0, x0, y1, x1):
+    bitmap = np.zeros(SIZE, bool)
+    bitmap[y0:y1, x0:x1] = True
+    return bitmap
+
+
+def kinds(findings):
+    return [(finding.kind, finding.severity) for finding in findings]
+
+
+# -- numbers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_distance_of_kolmogorov_and_smirnov(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=40).round(1), rng.normal(0.5, 2, size=23).round(1)
+    assert ks_distance(first, second) == pytest.approx(stats.ks_2samp(first, second).statistic)
+
+
+def test_iou_of_pairs():
+    first = np.array([[0, 0, 2, 2], [0, 0, 1, 1], [0, 0, 2, 2], [NAN, 0, 1, 1]])
+    second = np.array([[1, 0, 3, 2], [2, 2, 3, 3], [0, 0, 2, 2], [0, 0, 1, 1]])
+    np.testing.assert_allclose(paired_iou(first, second), [1 / 3, 0, 1, NAN])
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        ("corners (x1, y1, x2, y2)", [20, 10, 50, 40]),
+        ("centre, width and height", [35, 25, 30, 30]),
+        ("y, x, height, width", [10, 20, 30, 30]),
+        ("corners, y first", [10, 20, 40, 50]),
+        ("shares of the picture", [0.1, 0.1, 0.15, 0.3]),
+        ("shares of the picture, by centre, width and height", [0.175, 0.25, 0.15, 0.3]),
+        ("shares of the picture, by corners", [0.1, 0.1, 0.25, 0.4]),
+        ("percentages of the picture", [10, 10, 15, 30]),
+    ],
+)
+def test_readings_of_a_box(words, numbers):
+    read = BOXES[words](np.array([numbers], float), np.array([[200.0, 100.0]]))
+    np.testing.assert_allclose(read, [[20, 10, 50, 40]])
+
+
+# -- judgement ---------------------------------------------------------------------------------
+
+
+def test_what_is_usual_for_a_class_is_a_note():
+    full = [np.ones(SIZE, bool)] * 6
+    doors = [rectangle(5 + i % 7, 5 + i, 40 + i % 9, 30 + i) for i in range(30)]
+    walls = dataset_of([*full, *doors], [0] * 6 + [1] * 30)
+    found = examine({"train": walls}, only=["whole_picture"])
+    assert kinds(found) == [("whole_picture", "note")] * 6
+    assert "6 of 6 objects of 'wall' are so" in found[0].why
+
+    one_door = dataset_of([full[0], *doors], [1] * 31)
+    assert kinds(examine({"train": one_door}, only=["whole_picture"])) == [
+        ("whole_picture", "warning")
+    ]
+
+
+def test_classes_that_nest_share_a_region_now_and_then():
+    """A door in a wall, ten times; once the door is all there is of the wall."""
+    nested = [m for i in range(9) for m in (rectangle(5, 5, 55, 75), rectangle(20, 20 + i, 50, 40))]
+    same = [rectangle(5, 5, 50, 50)] * 2
+    assert examine({"train": dataset_of(nested + same, [0, 1] * 10, per_image=2)}) == []
+    apart = [m for i in range(9) for m in (rectangle(5, 5, 55, 30), rectangle(20, 40 + i, 50, 70))]
+    found = examine({"train": dataset_of(apart + same, [0, 1] * 10, per_image=2)})
+    assert ("two_classes", "error") in kinds(found)
+
+
+def test_crowds_are_not_judged_as_objects():
+    crowd = dataset_of(
+        [np.ones(SIZE, bool), np.ones(SIZE, bool), rectangle(5, 5, 30, 30)] * 4,
+        [0, 0, 1] * 4,
+        crowd=[True, True, False] * 4,
+        per_image=3,
+    )
+    found = examine({"train": crowd})
+    assert set(kinds(found)) == {("mostly_crowd", "warning"), ("unused_class", "warning")}
+
+
+def test_a_thin_rest_at_the_border_is_a_note():
+    bitmaps = [rectangle(10, 79, 40, 80), rectangle(10, 40, 40, 41)]
+    found = examine({"train": dataset_of(bitmaps, [0, 1])}, only=["thin_mask"])
+    assert [(f.place.image_id, f.severity) for f in found] == [(2, "warning"), (1, "note")]
+
+
+def test_a_lopsided_mix():
+    counts = dataset_of([rectangle(5, 5, 9, 9)] * 1210, [0] * 1200 + [1] * 10, per_image=110)
+    (finding,) = class_counts({"train": census(counts)})
+    assert (finding.kind, finding.severity) == ("class_imbalance", "note")
+    assert "1,200 objects of 'wall' and 10 of 'door'" in finding.why
+
+
+# -- the table ---------------------------------------------------------------------------------
+
+
+def test_kinds_that_are_asked_for():
+    full = dataset_of([np.ones(SIZE, bool), rectangle(1, 1, 2, 9), rectangle(3, 3, 9, 9)], [0] * 3)
+    found = {finding.kind for finding in examine({"train": full})}
+    assert {"whole_picture", "thin_mask", "unused_class"} <= found
+    only = examine({"train": full}, only=["thin_mask", "unused_class"], ignore=["unused_class"])
+    assert {finding.kind for finding in only} == {"thin_mask"}
+    with pytest.raises(ConfigError, match="did you mean 'thin_mask'"):
+        examine({"train": full}, only=["thin_masks"])
+    with pytest.raises(ConfigError, match="no finding is of the kind"):
+        examine({"train": full}, ignore=["everything"])
+
+
+def test_the_quick_checks_rasterise_no_polygon(tmp_path, monkeypatch):
+    outline = (np.array([5.0, 5, 30, 5, 30, 30, 5, 30]),)
+    box = (5.0, 5.0, 25.0, 25.0)
+    dataset = AnnotatedDataset(
+        name="set",
+        classes=ClassMap.from_names(["cat"]),
+        records=[
+            ImageRecord(image_id=i, name=f"{i}.png", path=tmp_path / "none.png", size=SIZE)
+            for i in range(30)
+        ],
+        annotations=[Annotation(i, i, 0, False, 625.0, box, outline) for i in range(30)],
+        problems=(),
+    )
+    monkeypatch.setattr(AnnotatedDataset, "instances", lambda *_: pytest.fail("rasterised"))
+    assert examine({"train": dataset}, quick=True) == []
+
+
+def test_data_sets_that_state_nothing_are_checked_too():
+    scenes = SyntheticScenes(12, seed=3, size=(96, 128), classes=("pebble", "leaf"))
+    part = Subset(scenes, range(12))
+    assert examine({"train": part}) == []
+    said = stated_by(part)(0)
+    assert said.outlines == (None,) * len(scenes.instances(0))
+    assert joined({"train": census(part)}) == joined({"train": census(scenes)})
+
+
+def test_a_check_for_every_kind_and_a_kind_for_every_check():
+    assert len(set(KINDS)) == len(KINDS)
+    assert all(check.kinds for check in CHECKS.values())
+
+
+# -- real folders --------------------------------------------------------------------------------
+
+REAL = {
+    "fruits_nuts": set(),
+    "potholes": {("unlabelled", "warning")},
+    "publaynet20": {("rare_class", "warning")},
+    "gothic_prints": {("rare_class", "warning"), ("self_crossing", "warning")},
+    "mushrooms": {
+        *(("duplicate_object", "error"), ("thin_mask", "warning"), ("tiny_mask", "warning"))
+    },
+    "street_facades": {("shifted_outlines", "warning")},
+}
+"""What is found in real folders beside notes; each was looked at, and is true."""
+
+
+@pytest.mark.parametrize("folder", REAL)
+def test_what_is_found_in_real_folders(shared_data, folder):
+    findings = examine(open_splits(shared_data / folder, on_error="skip"))
+    assert {pair for pair in kinds(findings) if pair[1] != "note"} == REAL[folder]
+    assert len(findings) < 10

@@ -1,0 +1,294 @@
+"""What a repair does to the masks, and that it touches nothing else."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from faults import FAULTS, SIZE, Data, clean_set, edited, linked_copy, rectangle, set_mask
+from PIL import Image
+
+from builders import tiny_coco
+from delineate.core.image import read_image
+from delineate.core.masks import Masks
+from delineate.core.rle import from_segmentation, to_bitmap
+from delineate.data.coco import read_coco
+from delineate.data.coco_panoptic_write import write_coco_panoptic
+from delineate.data.coco_write import write_coco
+from delineate.data.conversion import convert
+from delineate.data.formats import open_splits
+from delineate.data.synthetic import SyntheticScenes
+from delineate.data.synthetic_panoptic import PanopticScenes
+from delineate.errors import DataError, OutputError
+from delineate.quality import repair as repairing
+from delineate.quality.changes import check_changes
+from delineate.quality.checks import examine
+from delineate.quality.mend_records import upright
+from delineate.quality.repair import repair
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    return clean_set(tmp_path_factory.mktemp("clean"))
+
+
+@pytest.fixture
+def data(clean, tmp_path):
+    return Data(linked_copy(clean, tmp_path / "data"))
+
+
+def masks_of(path):
+    """Every mask of a split by annotation id, dense."""
+    dataset = read_coco(path, on_error="skip")
+    return {
+        int(own): dataset.instances(index).masks.bitmap(i)
+        for index in range(len(dataset))
+        for i, own in enumerate(dataset.instances(index).ids)
+    }
+
+
+def mended(data, fault, tmp_path):
+    FAULTS[fault].plant(data)
+    return repair(data.folder, tmp_path / "out", version="0")
+
+
+@pytest.mark.parametrize("fault", ["outlines y before x", "outlines as shares"])
+def test_outlines_in_other_units_come_back(clean, data, tmp_path, fault):
+    mended(data, fault, tmp_path)
+    right = masks_of(clean / "train.json")
+    found = masks_of(tmp_path / "out" / "train.json")
+    assert found.keys() == right.keys()
+    for own, content in enumerate(json.loads((clean / "train.json").read_text())["annotations"]):
+        if isinstance(content["segmentation"], list):
+            assert np.mean(found[content["id"]] ^ right[content["id"]]) < 1e-3, own
+
+
+@pytest.mark.parametrize("fault", ["boxes as corners", "boxes by their centres", "boxes as shares"])
+def test_boxes_come_back_and_masks_stay(clean, data, tmp_path, fault):
+    result = mended(data, fault, tmp_path)
+    right = json.loads((clean / "train.json").read_text())
+    found = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert found == right
+    assert {change.kind for change in result.changes} == {"box_convention"}
+
+
+def test_categories_and_crowds_come_back(clean, data, tmp_path):
+    right = json.loads((clean / "train.json").read_text())
+    mended(data, "categories counted from 0", tmp_path)
+    assert json.loads((tmp_path / "out" / "train.json").read_text()) == right
+
+
+def test_labels_are_turned_pixel_by_pixel(clean, data, tmp_path):
+    where = FAULTS["labels of the unrotated picture"].plant(data)
+    repair(data.folder, tmp_path / "out", version="0")
+    own = [
+        annotation
+        for annotation in json.loads((clean / "train.json").read_text())["annotations"]
+        if annotation["image_id"] == where.image_id
+    ]
+    found = masks_of(tmp_path / "out" / "train.json")
+    dataset = read_coco(tmp_path / "out" / "train.json")
+    index = [record.image_id for record in dataset.records].index(where.image_id)
+    assert dataset.records[index].size == (SIZE[1], SIZE[0])
+    for annotation in own:
+        stored = to_bitmap(from_segmentation(annotation["segmentation"], SIZE), SIZE)
+        np.testing.assert_array_equal(found[annotation["id"]], np.rot90(stored, -1))
+    copied = tmp_path / "out" / "images" / dataset.records[index].name
+    assert copied.read_bytes() == dataset.records[index].path.read_bytes()
+
+
+@pytest.mark.parametrize("turn", [5, 6, 7, 8])
+def test_arrays_are_turned_as_pictures_are(tmp_path, turn):
+    stored = np.random.default_rng(turn).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    turned = np.stack([upright(stored[..., channel], turn) for channel in range(3)], axis=-1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), turned)
+
+
+def test_joined_pictures_keep_all_objects(clean, data, tmp_path):
+    mended(data, "picture listed twice", tmp_path)
+    assert masks_of(tmp_path / "out" / "train.json").keys() == masks_of(clean / "train.json").keys()
+
+
+def test_an_annotation_of_a_taken_id_gets_its_own(clean, data, tmp_path):
+    count = len(json.loads((clean / "train.json").read_text())["annotations"])
+    mended(data, "two annotations of one id", tmp_path)
+    found = json.loads((tmp_path / "out" / "train.json").read_text())["annotations"]
+    assert len({annotation["id"] for annotation in found}) == count
+
+
+def test_what_is_not_certain_is_not_done(data, tmp_path):
+    """Categories 0 and 1 where 1 to 3 are listed: off by one, or 0 is a mistake."""
+    with data.train() as content:
+        content["annotations"] = [a for a in content["annotations"] if a["category_id"] < 3]
+        for annotation in content["annotations"]:
+            annotation["category_id"] -= 1
+    before = json.loads((data.folder / "train.json").read_text())
+    result = repair(data.folder, tmp_path / "out", version="0")
+    assert result.changes == ()
+    assert json.loads((tmp_path / "out" / "train.json").read_text()) == before
+
+
+def test_what_other_programs_have_written_is_kept(clean, data, tmp_path):
+    with data.train() as content:
+        content["info"] = {"description": "caf\u00e9"}
+        content["licenses"] = []
+        content["annotations"][0]["attributes"] = {"occluded": True}
+        content["annotations"][1]["bbox"] = [0, 0, 2, 2]
+    repair(data.folder, tmp_path / "out", version="0")
+    found = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert found["info"] == {"description": "caf\u00e9"}
+    assert list(found)[-2:] == ["info", "licenses"]
+    assert found["annotations"][0]["attributes"] == {"occluded": True}
+    right = json.loads((clean / "train.json").read_text())
+    assert found["annotations"][1] == right["annotations"][1]
+
+
+def test_splits_whose_pictures_share_names_keep_both(clean, tmp_path):
+    for split, seed in (("train", 0), ("valid", 1)):
+        folder = tmp_path / "data" / split
+        tiny_coco(folder, images=5, seed=seed, objects=5, name="labels")
+    result = repair(tmp_path / "data", tmp_path / "out", version="0")
+    assert [change.kind for change in result.changes] == ["renamed_picture"] * 5
+    for split in ("train", "val"):
+        folder = tmp_path / "data" / ("train" if split == "train" else "valid")
+        source = folder / "labels.json"
+        before, after = read_coco(source), read_coco(tmp_path / "out" / f"{split}.json")
+        for i in range(5):
+            np.testing.assert_array_equal(before[i].image, after[i].image)
+    again = repair(tmp_path / "out", tmp_path / "again", version="0")
+    assert again.changes == ()
+
+
+def test_a_file_keeps_its_name(clean, tmp_path):
+    result = repair(clean / "val.json", tmp_path / "out", version="0")
+    assert sorted(p.name for p in result.out.iterdir()) == ["changes.json", "images", "val.json"]
+    assert len(list((result.out / "images").iterdir())) == 8
+
+
+def test_another_format_becomes_coco(clean, tmp_path):
+    convert(open_splits(clean), "voc", tmp_path / "voc")
+    result = repair(tmp_path / "voc", tmp_path / "out", version="0")
+    assert result.images == {"train": 16, "val": 8}
+    before, after = open_splits(tmp_path / "voc"), open_splits(tmp_path / "out")
+    for split in ("train", "val"):
+        for i in range(len(before[split])):
+            first, second = before[split].instances(i), after[split].instances(i)
+            assert first.masks.to_coco() == second.masks.to_coco()
+            assert before[split].records[i].name == after[split].records[i].name
+    again = repair(tmp_path / "out", tmp_path / "again", version="0")
+    assert again.changes == ()
+    listed = json.loads((tmp_path / "out" / "changes.json").read_text())
+    assert any(name.endswith("train.txt") for name in listed["source_sha256"])
+    assert not any(name.endswith(".jpg") for name in listed["source_sha256"])
+
+
+def test_stuff_is_not_thrown_away(tmp_path):
+    write_coco_panoptic(tmp_path / "data" / "train.json", PanopticScenes(2, size=(64, 64)))
+    with pytest.raises(DataError, match="whose stuff a copy"):
+        repair(tmp_path / "data", tmp_path / "out", version="0")
+    assert not (tmp_path / "out").exists()
+
+
+def test_transposed_masks_or_boxes_of_squares_are_told_and_left(tmp_path):
+    """Nothing shows which of the two is wrong."""
+    scenes = SyntheticScenes(12, size=(96, 96), classes=("pebble", "leaf"))
+    write_coco(tmp_path / "data" / "train.json", scenes)
+    with edited(tmp_path / "data" / "train.json") as content:
+        for annotation in content["annotations"]:
+            x, y, w, h = annotation["bbox"]
+            annotation["bbox"] = [y, x, h, w]
+            outlines = Masks.from_coco([annotation["segmentation"]], (96, 96)).polygons(0)
+            if len(outlines) == 1:
+                annotation["segmentation"] = [outlines[0].ravel().tolist()]
+    (finding,) = examine(open_splits(tmp_path / "data"))
+    assert (finding.kind, finding.severity, finding.score) == ("transposed_masks", "error", 0.5)
+    assert "or the boxes are transposed" in finding.why
+    result = repair(tmp_path / "data", tmp_path / "out", version="0")
+    assert result.changes == ()
+
+
+# -- the list of changes -----------------------------------------------------------------------
+
+
+def test_the_list_shows_what_was_done_and_when_it_is_altered(data, tmp_path):
+    where = FAULTS["mask one pixel wide"].plant(data)
+    out = repair(data.folder, tmp_path / "out", version="1.2").out
+    listed = json.loads((out / "changes.json").read_text())
+    assert listed["tool"] == "delineate 1.2"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", listed["date"])
+    (change,) = listed["changes"]
+    assert (change["kind"], change["annotation_ids"]) == ("thin_mask", list(where.ids))
+    assert change["before"]["id"] == where.ids[0]
+    assert change["after"] is None
+    assert check_changes(out) is None
+
+    listed["changes"][0]["kind"] = "empty_mask"
+    (out / "changes.json").write_text(json.dumps(listed))
+    assert "digest differs" in check_changes(out)
+
+
+def test_the_list_vouches_for_the_annotations(data, tmp_path):
+    out = repair(data.folder, tmp_path / "out", version="0").out
+    with edited(out / "val.json") as content:
+        content["annotations"].pop()
+    assert "val.json is not as" in check_changes(out)
+    assert check_changes(tmp_path) is None
+    (out / "changes.json").write_text("[]")
+    assert "digest differs" in check_changes(out)
+    (out / "changes.json").write_text("{")
+    assert "breaks off" in check_changes(out)
+
+
+# -- places ------------------------------------------------------------------------------------
+
+
+def test_only_a_free_place_outside_of_the_source_is_taken(data, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="new or empty"):
+        repair(data.folder, tmp_path / "full", version="0")
+    with pytest.raises(OutputError, match="is not to be touched"):
+        repair(data.folder, data.folder / "mended", version="0")
+    (tmp_path / "empty").mkdir()
+    repair(data.folder, tmp_path / "empty", version="0")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "empty", "full"]
+
+
+def test_a_failure_leaves_nothing(data, tmp_path, monkeypatch):
+    FAULTS["mask empty"].plant(data)
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(repairing.shutil, "copyfile", fail)
+    with pytest.raises(OutputError, match="make room on the disk"):
+        repair(data.folder, tmp_path / "out", version="0")
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def test_nothing_sound_is_a_sentence(data, tmp_path):
+    for picture in (data.folder / "images").iterdir():
+        picture.unlink()
+    with pytest.raises(DataError, match="none of its 16 can be used"):
+        repair(data.folder, tmp_path / "out", version="0")
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_is_a_note_is_left(data, tmp_path):
+    """The last column of an object that the border cuts off."""
+    with data.train() as content:
+        set_mask(content["annotations"][0], rectangle(10, SIZE[1] - 1, 40, SIZE[1]))
+    (finding,) = examine(open_splits(data.folder))
+    assert (finding.kind, finding.severity) == ("thin_mask", "note")
+    assert repair(data.folder, tmp_path / "out", version="0").changes == ()
+
+
+def test_findings_of_the_copy_are_those_that_nobody_mends(data, tmp_path):
+    FAULTS["object outlined twice"].plant(data)
+    FAULTS["mask empty"].plant(data)
+    out = repair(data.folder, tmp_path / "out", version="0").out
+    left = examine({"train": read_coco(out / "train.json")})
+    assert [finding.kind for finding in left] == ["duplicate_object"]
