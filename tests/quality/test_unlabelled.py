@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from builders import edited
 from photographs import SIZE, circle, photograph, with_disc, write_set
 
+from builders import edited
 from delineate.data.formats import open_splits
 from delineate.quality.signatures import signatures_of
 from delineate.quality.unlabelled import NEIGHBOURS, unlabelled
