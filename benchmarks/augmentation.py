@@ -50,7 +50,7 @@ def draw(results: dict[str, dict[str, Any]], path: Path) -> None:
         1, len(results), figsize=(4.2 * len(results), 3.4), layout="constrained", squeeze=False
     )
     for axes, (data, rows) in zip(panels[0], results.items(), strict=True):
-        for place, (preset, seeds) in enumerate(rows.items()):
+        for place, seeds in enumerate(rows.values()):
             values = [measures["AP"] for measures in seeds.values()]
             axes.plot([place] * len(values), values, "o", color="#0b6bcb", ms=5, alpha=0.7)
             axes.hlines(statistics.mean(values), place - 0.25, place + 0.25, color="#b5501b")

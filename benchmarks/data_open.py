@@ -33,8 +33,7 @@ POINTS = 22.5  # of an outline, on average
 SHARE = 0.01  # of the images, for what decodes all of them
 
 OURS = (
-    "from delineate.data.coco import read_coco as f; d = f({path!r}, images={images!r}); "
-    "n = len(d)"
+    "from delineate.data.coco import read_coco as f; d = f({path!r}, images={images!r}); n = len(d)"
 )
 BARE = (
     "from delineate.data import coco; coco.check_images.__globals__['found'] = "

@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 
 from delineate.data.conversion import Conversion, convert
-from delineate.data.formats import FORMATS, open_splits
+from delineate.data.format_table import FORMATS
+from delineate.data.formats import open_splits
 from delineate.errors import InputError
 from machine import describe, save
 

@@ -41,6 +41,7 @@ def test_one_class_and_a_limit(data, tmp_path, monkeypatch, capfd):
     result = viewed([data, "--out", out, "--class", "disc", "--limit", "2"], monkeypatch, capfd)
     assert (result["images"], result["of"]) == (2, 8)
     assert [image["name"] for image in images_in(out)] == ["train_00.png", "train_03.png"]
+    assert "val" not in out.read_text(encoding="utf-8").split("<main>")[1].split("<form")[0]
     assert call(["data", "view", data, "--out", out, "--limit", "2"], monkeypatch) == 0
     assert "gallery of 2 images of 8 in" in capfd.readouterr().out
 

@@ -24,7 +24,7 @@ def check(
         Path | None, typer.Option(help="Write a repaired copy, and the list of its changes, here.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="For report.html: every finding on its picture.")
+        Path | None, typer.Option(help="Folder for findings.json.")
     ] = None,
     images: Images = None,
     format: Format = None,
@@ -103,6 +103,66 @@ def formats(as_json: Json = False) -> None:
 
     rows = format_rows()
     show({"formats": rows}, as_json, format_table(rows))
+
+
+@data_app.command(
+    "synth", epilog="Example: delineate data synth made --from my-data/train.json --images 500"
+)
+def synth(
+    out: Annotated[Path, typer.Argument(help="The new folder.")],
+    images: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 500,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes, with commas between: of blob, polygon, tool, cell, text, pallet, box, "
+            "wrench, hammer, screwdriver, screw, nut; with --from, of the data's. Default: all."
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Data whose objects are cut out and pasted; else: drawn."),
+    ] = None,
+    format: Format = None,
+    on_error: Broken = OnError.stop,
+    backgrounds: Annotated[
+        str,
+        typer.Option(help="To paste on: own (the data's, emptied), drawn, or a folder."),
+    ] = "own",
+    size: Annotated[
+        str | None,
+        typer.Option(help="512, or 640x480. Default: 512; with --from, the background's."),
+    ] = None,
+    objects: Annotated[
+        str | None,
+        typer.Option(help="5-20, or 12. Default: 5-20; with --from, as in real images."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other pictures.")] = 0,
+    val: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the pictures for val.json.")
+    ] = 0.1,
+    as_json: Json = False,
+) -> None:
+    """Make pictures whose objects are known exactly: drawn, or pasted from your own labels.
+
+    The annotations say whole masks, hidden shares, order of depth and origin, too.
+    """
+    from delineate.jobs import synth as job
+
+    result = job.synth(
+        out,
+        images=images,
+        classes=None if classes is None else [name.strip() for name in classes.split(",")],
+        source=source,
+        format=format,
+        on_error=on_error.value,
+        backgrounds=backgrounds,
+        size=None if size is None else job.parsed_size(size),
+        objects=None if objects is None else job.parsed_range(objects),
+        seed=seed,
+        val=val,
+        say=say,
+    )
+    show(result, as_json, job.summary(result))
 
 
 @data_app.command(

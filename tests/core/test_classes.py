@@ -55,7 +55,9 @@ def test_coco_categories_follow_their_ids():
         ([{"id": 2**63, "name": "cat"}], "id must be a whole number from 0 to 2"),
         ([{"id": 1, "name": ""}], "needs a name that is text"),
         ([{"id": 1, "name": " "}], "needs a name that is text"),
-        ([{"id": 1, "name": 5}], "needs a name that is text"),
+        ([{"id": 1, "name": True}], "needs a name that is text"),
+        ([{"id": 1, "name": float("nan")}], "needs a name that is text"),
+        ([{"id": 1, "name": [5]}], "needs a name that is text"),
         ([{"id": 1, "name": None}], "needs a name that is text"),
     ],
 )
@@ -176,3 +178,8 @@ def test_a_long_name_is_cut_where_it_is_told():
         PETS.match(ClassMap.from_names(["x" * 5000]))
     assert f"{'x' * 60}... came" in str(error.value)
     assert len(str(error.value)) < 600
+
+
+def test_names_that_are_numbers_become_text():
+    table = ClassMap.from_coco([{"id": 1, "name": 1.0}, {"id": 2, "name": 0}])
+    assert table.names == ("1.0", "0")

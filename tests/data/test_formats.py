@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from builders import tiny_coco
-from delineate.data.formats import FORMATS, open_dataset, open_splits
+from delineate.data.format_table import FORMATS
+from delineate.data.formats import open_dataset, open_splits
 from delineate.errors import ConfigError, DataError
 from panoptic_cases import tiny_coco_panoptic
 

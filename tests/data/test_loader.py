@@ -18,7 +18,7 @@ from delineate.data.loader import Loader
 from delineate.data.sample import ImageRecord, Sample
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, ImageError, ReaderLost
-from delineate.transforms.presets import training
+from delineate.transforms.augment import AugmentConfig, training
 
 more_workers_than_cores = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
@@ -56,6 +56,13 @@ class Numbers:
             image_id=index,
             name=str(index),
         )
+
+
+class Numbered(Numbers):
+    """Numbers from 100 on."""
+
+    def __getitem__(self, index):
+        return replace(super().__getitem__(index), image_id=100 + index)
 
 
 class Surroundings(Numbers):
@@ -121,6 +128,48 @@ def test_a_sample_draws_from_seed_epoch_and_index():
             assert sample.name == str(rng.integers(2**62))
 
 
+def test_every_epoch_takes_fresh_samples_beside_all_others():
+    loader = Loader(
+        Numbers(3), batch_size=2, seed=4, fresh=Numbered(7), fresh_per_epoch=2, shuffle=False
+    )
+    assert (loader.samples_per_epoch, loader.batches_per_epoch) == (5, 3)
+    epochs = [list(chain(*ids(loader.batches(epoch)))) for epoch in range(5)]
+    assert [epoch[:3] for epoch in epochs] == [[0, 1, 2]] * 5
+    fresh = list(chain(*(epoch[3:] for epoch in epochs)))
+    assert fresh == [100, 101, 102, 103, 104, 105, 106, 100, 101, 102]  # from the start again
+    assert list(chain(*ids(loader.batches(2, start=2)))) == epochs[2][4:]
+
+
+@more_workers_than_cores
+def test_fresh_samples_are_the_same_with_workers_and_shuffled_among_the_others():
+    def epochs(workers):
+        options = {"batch_size": 3, "seed": 4, "fresh": Numbered(50), "fresh_per_epoch": 9}
+        loader = Loader(Numbers(10), drawn, workers=workers, **options)
+        batches = [batch for epoch in (0, 3) for batch in loader.batches(epoch)]
+        return [(s.image_id, s.name) for s in chain(*batches)]
+
+    alone = epochs(0)
+    assert epochs(2) == alone
+    assert sorted(i for i, _ in alone[:19]) == [*range(10), *range(100, 109)]
+    assert [i for i, _ in alone[:19]] != sorted(i for i, _ in alone[:19])
+
+
+def test_fresh_samples_are_grouped_by_their_size_too():
+    fresh = Numbered(40, sizes=((1, 1), (90, 60)))
+    loader = Loader(
+        Numbers(8), batch_size=4, seed=0, fresh=fresh, fresh_per_epoch=8, group_by_size=True
+    )
+    large = [[i >= 100 and i % 2 == 1 for i in batch] for batch in ids(loader.batches(1))]
+    assert sum(map(all, large)) == 1
+    assert sum(map(any, large)) == 1
+
+
+def test_fresh_samples_come_from_somewhere():
+    for fresh in (None, Numbers(0)):
+        with pytest.raises(ConfigError, match="fresh samples should come from a data set"):
+            Loader(Numbers(1), batch_size=1, seed=0, fresh=fresh, fresh_per_epoch=1)
+
+
 def test_the_order_shares_its_random_stream_with_no_sample():
     # numpy pads short seeds with zeros: [seed, epoch] alone would be the stream of sample 0.
     loader = Loader(Numbers(8), batch_size=8, seed=1)
@@ -131,7 +180,7 @@ def test_the_order_shares_its_random_stream_with_no_sample():
 @more_workers_than_cores
 def test_batches_are_the_same_bit_for_bit_with_any_number_of_workers():
     scenes = SyntheticScenes(7, size=(64, 80))
-    transform = training(crop=(48, 48), scale=(0.7, 1.4), flip=0.5, brightness=0.2)
+    transform = training(AugmentConfig(crop=48, hue=0.0))
     expected = None
     for workers in (0, 1, 3):
         loader = Loader(scenes, transform, batch_size=2, seed=3, workers=workers)

@@ -10,7 +10,8 @@ from PIL import Image
 from delineate.core.maps import read_map
 from delineate.data.comparison import differences
 from delineate.data.conversion import convert
-from delineate.data.formats import FORMATS, find_sources, open_dataset, open_splits
+from delineate.data.format_table import FORMATS
+from delineate.data.formats import find_sources, open_dataset, open_splits
 from delineate.data.voc import palette
 from delineate.errors import DataError
 from rich_set import CLASSES, ONE, PLAIN, assert_kept, rich_set

@@ -80,13 +80,14 @@ def test_the_later_thing_is_in_front_and_at_least_a_quarter_of_each_shows():
     size, hidden_somewhere = (150, 150), False
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        things, owner = lay_out(tuple(SHAPES.values()), size, (12, 12), rng)
+        things, stack = lay_out(tuple(SHAPES.values()), size, (12, 12), rng)
         expected = np.full(size, -1)
         for number, one in enumerate(things):
             expected[silhouette(one, size)] = number
-        np.testing.assert_array_equal(owner, expected)
+        np.testing.assert_array_equal(stack.owner, expected)
         for number, one in enumerate(things):
-            whole, shown = np.count_nonzero(one.outline < 0), np.count_nonzero(owner == number)
+            whole = np.count_nonzero(one.outline < 0)
+            shown = np.count_nonzero(stack.owner == number)
             assert shown >= max(20, 0.25 * whole)
             hidden_somewhere |= shown < 0.5 * whole
     assert hidden_somewhere

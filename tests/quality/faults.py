@@ -248,6 +248,11 @@ def copy_of(annotation, content, **fields):
     return again
 
 
+def of_repeated_points(x, y, w, h):
+    corners = [(20, 20), (50, 20), (50, 60), (20, 60)]
+    return [v for corner in corners for _ in range(4) for v in corner]
+
+
 def annotated_twice(content, annotation):
     return annotation["id"], copy_of(annotation, content)["id"]
 
@@ -614,6 +619,9 @@ MASKS: Mapping[str, Fault] = {
     ),
     "outline crosses itself": on_annotation(
         with_outline(bow_tie), "self_crossing", severity="warning"
+    ),
+    "outline of repeated points": on_annotation(
+        with_outline(of_repeated_points), "repeated_points", severity="note"
     ),
     "outline with a spike": on_annotation(with_outline(spiky), "outline_spike", severity="note"),
     "two objects in one mask": on_annotation(

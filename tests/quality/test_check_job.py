@@ -45,7 +45,7 @@ def test_an_error_fails_and_a_warning_does_where_it_should(data, monkeypatch, ca
     assert "ERROR   empty_mask\n        train, image 4 'scene_0_00003.png'" in capfd.readouterr()[0]
 
 
-def test_json_holds_every_finding(data, monkeypatch, capfd):
+def test_json_holds_every_finding(data, tmp_path, monkeypatch, capfd):
     where = FAULTS["object annotated twice"].plant(data)
     assert call(["data", "check", data.folder, "--json"], monkeypatch) == 1
     out, _ = capfd.readouterr()
@@ -53,6 +53,8 @@ def test_json_holds_every_finding(data, monkeypatch, capfd):
     assert result["counts"] == {"error": 1, "warning": 0, "note": 0}
     assert result["splits"]["train"] == {"images": 16, "left_out": 0}
     (finding,) = result["findings"]
+    assert call(["data", "check", data.folder, "--out", tmp_path / "out"], monkeypatch) == 1
+    assert json.loads((tmp_path / "out" / "findings.json").read_text()) == [finding]
     assert finding["kind"] == "duplicate_object"
     assert finding["place"]["ids"] == list(where.ids)
     assert finding["place"]["image_id"] == where.image_id

@@ -5,13 +5,20 @@ import re
 
 import numpy as np
 import pytest
-from faults import FAULTS, SIZE, Data, clean_set, edited, linked_copy
+from faults import FAULTS, SIZE, Data, clean_set, edited, linked_copy, rectangle, set_mask
 from PIL import Image
 
 from builders import tiny_coco
 from delineate.core.image import read_image
+from delineate.core.masks import Masks
 from delineate.core.rle import from_segmentation, to_bitmap
 from delineate.data.coco import read_coco
+from delineate.data.coco_panoptic_write import write_coco_panoptic
+from delineate.data.coco_write import write_coco
+from delineate.data.conversion import convert
+from delineate.data.formats import open_splits
+from delineate.data.synthetic import SyntheticScenes
+from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import DataError, OutputError
 from delineate.quality import repair as repairing
 from delineate.quality.changes import check_changes
@@ -161,6 +168,48 @@ def test_a_file_keeps_its_name(clean, tmp_path):
     assert len(list((result.out / "images").iterdir())) == 8
 
 
+def test_another_format_becomes_coco(clean, tmp_path):
+    convert(open_splits(clean), "voc", tmp_path / "voc")
+    result = repair(tmp_path / "voc", tmp_path / "out", version="0")
+    assert result.images == {"train": 16, "val": 8}
+    before, after = open_splits(tmp_path / "voc"), open_splits(tmp_path / "out")
+    for split in ("train", "val"):
+        for i in range(len(before[split])):
+            first, second = before[split].instances(i), after[split].instances(i)
+            assert first.masks.to_coco() == second.masks.to_coco()
+            assert before[split].records[i].name == after[split].records[i].name
+    again = repair(tmp_path / "out", tmp_path / "again", version="0")
+    assert again.changes == ()
+    listed = json.loads((tmp_path / "out" / "changes.json").read_text())
+    assert any(name.endswith("train.txt") for name in listed["source_sha256"])
+    assert not any(name.endswith(".jpg") for name in listed["source_sha256"])
+
+
+def test_stuff_is_not_thrown_away(tmp_path):
+    write_coco_panoptic(tmp_path / "data" / "train.json", PanopticScenes(2, size=(64, 64)))
+    with pytest.raises(DataError, match="whose stuff a copy"):
+        repair(tmp_path / "data", tmp_path / "out", version="0")
+    assert not (tmp_path / "out").exists()
+
+
+def test_transposed_masks_or_boxes_of_squares_are_told_and_left(tmp_path):
+    """Nothing shows which of the two is wrong."""
+    scenes = SyntheticScenes(12, size=(96, 96), classes=("pebble", "leaf"))
+    write_coco(tmp_path / "data" / "train.json", scenes)
+    with edited(tmp_path / "data" / "train.json") as content:
+        for annotation in content["annotations"]:
+            x, y, w, h = annotation["bbox"]
+            annotation["bbox"] = [y, x, h, w]
+            outlines = Masks.from_coco([annotation["segmentation"]], (96, 96)).polygons(0)
+            if len(outlines) == 1:
+                annotation["segmentation"] = [outlines[0].ravel().tolist()]
+    (finding,) = examine(open_splits(tmp_path / "data"))
+    assert (finding.kind, finding.severity, finding.score) == ("transposed_masks", "error", 0.5)
+    assert "or the boxes are transposed" in finding.why
+    result = repair(tmp_path / "data", tmp_path / "out", version="0")
+    assert result.changes == ()
+
+
 # -- the list of changes -----------------------------------------------------------------------
 
 
@@ -226,6 +275,15 @@ def test_nothing_sound_is_a_sentence(data, tmp_path):
     with pytest.raises(DataError, match="none of its 16 can be used"):
         repair(data.folder, tmp_path / "out", version="0")
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_is_a_note_is_left(data, tmp_path):
+    """The last column of an object that the border cuts off."""
+    with data.train() as content:
+        set_mask(content["annotations"][0], rectangle(10, SIZE[1] - 1, 40, SIZE[1]))
+    (finding,) = examine(open_splits(data.folder))
+    assert (finding.kind, finding.severity) == ("thin_mask", "note")
+    assert repair(data.folder, tmp_path / "out", version="0").changes == ()
 
 
 def test_findings_of_the_copy_are_those_that_nobody_mends(data, tmp_path):

@@ -31,12 +31,14 @@ from delineate.errors import (
 from delineate.models.mask_rcnn.model import MaskRCNN
 from delineate.train import checkpoint, loop
 from delineate.train.config import (
+    AugmentConfig,
     BudgetConfig,
     DataConfig,
     EmaConfig,
     OptimConfig,
     from_yaml,
     with_settings,
+    with_value,
 )
 from delineate.train.folder import saved_config
 from delineate.train.loop import fit, measure
@@ -328,6 +330,16 @@ def test_whole_images_of_different_sizes(tmp_path):
     config = tiny_config()
     config = replace(config, augment=replace(config.augment, crop=None))
     fit(config, data, scenes(1), tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize("crop", [64, None])
+@pytest.mark.parametrize("name", ["none", "strong"])
+def test_a_run_with_a_preset(tmp_path, name, crop):
+    """Pictures that the strongest jitter leaves without an object are among them."""
+    config = tiny_config(augment=AugmentConfig(crop=crop))
+    config = with_value(config, "augment.preset", name)
+    result = fit(config, scenes(), scenes(2, seed=2), tmp_path, device="cpu")
+    assert saved_config(result.run).augment == config.augment
 
 
 def test_large_images_give_more_crops(tmp_path):

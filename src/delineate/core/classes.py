@@ -102,6 +102,8 @@ class ClassMap:
     def from_coco(cls, categories: Iterable[Mapping[str, Any]]) -> Self:
         """Read COCO's `categories`; labels follow the order of their ids.
 
+        Names that are numbers, which some programs write, become text.
+
         Raises:
             DataError: A category has no `id` or no `name`, or see `ClassMap`.
         """
@@ -112,7 +114,7 @@ class ClassMap:
                     "a category must have an 'id' and a 'name', and "
                     f"{str(category)[:80]} came: complete the file's list of categories."
                 )
-            pairs.append((category["id"], category["name"]))
+            pairs.append((category["id"], _text(category["name"])))
         table = cls(tuple(name for _, name in pairs), tuple(i for i, _ in pairs))
         order = sorted(range(len(table)), key=table.source_ids.__getitem__)
         return cls(tuple(table.names[i] for i in order), tuple(table.source_ids[i] for i in order))
@@ -202,6 +204,12 @@ def colour(index: int) -> tuple[int, int, int]:
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     red, green, blue = np.rint(255 * srgb).astype(int).tolist()
     return red, green, blue
+
+
+def _text(name: Any) -> Any:  # noqa: ANN401 - a stranger's JSON
+    """Return a number as text, anything else as it is."""
+    is_number = isinstance(name, int | float) and not isinstance(name, bool)
+    return str(name) if is_number and abs(name) < ID_LIMIT else name
 
 
 def _is_id(value: object) -> bool:

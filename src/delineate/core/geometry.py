@@ -162,10 +162,20 @@ class Geometry:
     def area_change(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return how many times larger areas become at each of ``(n, 2)`` points.
 
-        The sum over the pixels of an object is the area it has in the target before anything is
-        cut off. On the horizon of a perspective it is infinite.
+        On the horizon of a perspective, and behind the viewer, that is infinite.
         """
-        return maps.area_change(self.matrix, _pairs(points))
+        return maps.area_change(self.matrix, *_pairs(points).T)
+
+    def moved_area(self, crop: Bitmap, origin: tuple[int, int]) -> float:
+        """Return the area that a mask would have in the target if nothing were cut off.
+
+        Args:
+            crop: See `bitmap_crop`.
+            origin: See `bitmap_crop`.
+        """
+        (crop_h, crop_w), (x0, y0) = crop.shape, origin
+        x, y = np.arange(crop_w) + (x0 + 0.5), np.arange(crop_h) + (y0 + 0.5)
+        return float(maps.area_change(self.matrix, x, y[:, None])[crop].sum())
 
     @property
     def shift(self) -> tuple[int, int] | None:
@@ -242,13 +252,7 @@ class Geometry:
             before_x, before_y = cell_x + x0 % cell_x, cell_y + y0 % cell_y
             grey = np.pad(grey, ((before_y, 2 * cell_y), (before_x, 2 * cell_x)))
             x0, y0 = x0 - before_x, y0 - before_y
-        # From the crop's corner to that of what it can reach.
-        if self.is_affine:
-            matrix = self.matrix.copy()
-            matrix[:, 2] += matrix[:, :2] @ (x0, y0) - (left, top)
-        else:
-            inner = maps.compose(self.matrix, scaling(1, 1, x0, y0))
-            matrix = maps.compose(scaling(1, 1, -left, -top), inner)
+        matrix = maps.shifted(self.matrix, (x0, y0), (-left, -top))  # from the crop to its reach
         return self._moved(grey, matrix, (bottom - top, right - left), 0) >= 128, (left, top)
 
     def _moved(self, pixels: Image, matrix: Matrix, target: Size, fill: Fill) -> Image:
@@ -275,16 +279,18 @@ class Geometry:
 
     def _reach(self, x0: int, y0: int, x1: int, y1: int) -> tuple[int, int, int, int]:
         """Return the window of the target, ``(x0, y0, x1, y1)``, that a rectangle touches."""
-        if not self.is_affine:
-            [ends] = maps.bounds(self.matrix, np.array([[x0, y0, x1, y1]], dtype=np.float64))
-            xs, ys = ends[[0, 2]].clip(0, self.target[1]), ends[[1, 3]].clip(0, self.target[0])
+        (a, b, shift_x), (c, d, shift_y), *depth = self.matrix.tolist()
+        corners = [(x, y) for x in (x0, x1) for y in (y0, y1)]
+        ws = [g * x + h * y + level for g, h, level in depth for x, y in corners] or [1.0] * 4
+        if min(ws) > 0:
+            xs = [(a * x + b * y + shift_x) / w for (x, y), w in zip(corners, ws, strict=True)]
+            ys = [(c * x + d * y + shift_y) / w for (x, y), w in zip(corners, ws, strict=True)]
         else:
-            (a, b, shift_x), (c, d, shift_y) = self.matrix.tolist()
-            corners = [(x, y) for x in (x0, x1) for y in (y0, y1)]
-            xs = [min(max(a * x + b * y + shift_x, 0.0), self.target[1]) for x, y in corners]
-            ys = [min(max(c * x + d * y + shift_y, 0.0), self.target[0]) for x, y in corners]
-        low = math.floor(min(xs) + TINY), math.floor(min(ys) + TINY)
-        return *low, math.ceil(max(xs) - TINY), math.ceil(max(ys) - TINY)
+            [ends] = maps.bounds(self.matrix, np.array([[x0, y0, x1, y1]], dtype=np.float64))
+            xs, ys = ends[[0, 2]].tolist(), ends[[1, 3]].tolist()
+        low = math.floor(max(min(xs), 0.0) + TINY), math.floor(max(min(ys), 0.0) + TINY)
+        right, bottom = min(max(xs), self.target[1]), min(max(ys), self.target[0])
+        return *low, math.ceil(right - TINY), math.ceil(bottom - TINY)
 
 
 def _pairs(points: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -16,7 +16,8 @@ here, so the rules below hold everywhere. An image is ``(h, w, 3)`` uint8 RGB.
 
 JPEG, PNG, WebP, TIFF and BMP are recognised by their first bytes, whatever the file's name. Each is
 opened by Pillow's class for that format: ``Image.open`` would try other parsers on hostile files,
-and compares with a process-wide pixel limit where here every call has its own.
+and compares with a process-wide pixel limit where here every call has its own. TIFFs that Pillow
+cannot decode, as satellites send them, are decoded by OpenCV (`delineate.core.tiff`).
 """
 
 import contextlib
@@ -44,10 +45,10 @@ from PIL import (
 
 from delineate._files import write_whole
 from delineate.core.boxes import Size
+from delineate.core.image_array import ImageArray as ImageArray
+from delineate.core.image_array import from_array
+from delineate.core.tiff import open_tiff
 from delineate.errors import ImageError, OutputError
-
-ImageArray = npt.NDArray[np.uint8]
-"""``(h, w, 3)`` uint8 RGB."""
 
 ImageSource = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
 """What `read_image` takes: a path, an encoded file in memory or open, an array, a Pillow image."""
@@ -59,17 +60,16 @@ _OPENERS: dict[bytes, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
     b"\xff\xd8\xff": JpegImagePlugin.JpegImageFile,
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
     b"RIFF": WebPImagePlugin.WebPImageFile,
-    b"II*\0": TiffImagePlugin.TiffImageFile,
-    b"MM\0*": TiffImagePlugin.TiffImageFile,
-    b"II+\0": TiffImagePlugin.TiffImageFile,
-    b"MM\0+": TiffImagePlugin.TiffImageFile,
+    b"II*\0": open_tiff,
+    b"MM\0*": open_tiff,
+    b"II+\0": open_tiff,
+    b"MM\0+": open_tiff,
     b"BM": BmpImagePlugin.BmpImageFile,
 }
 
 # A WebP states its length, which is compared when it is opened; TIFF and BMP have nothing alike.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "WEBP": b""}
 _TAIL = 1024  # bytes at the end of a file in which the end marker is looked for
-_SLACK = 1e-3  # rounding errors that a float image may carry beyond 0 and 1
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -123,13 +123,30 @@ def read_image(
     """
     if isinstance(source, np.ndarray):
         _check_pixels(source.shape[:2], max_pixels, "the array")
-        return _from_array(source, "the array")
+        return from_array(source, "the array")
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "") or "the Pillow image")
         with _decoding(name):
             return _pixels(source, max_pixels, name)
     with _stream(source) as (stream, name), _decoding(name):
         return _pixels(_open(stream, name), max_pixels, name, at_least)
+
+
+@contextlib.contextmanager
+def opened(
+    source: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS
+) -> Iterator[Image.Image]:
+    """Give a picture as Pillow holds it, its header read, its pixels not yet.
+
+    What goes wrong with it while it is open becomes an `ImageError`.
+
+    Raises:
+        ImageError: The file is missing, empty, no image or too large.
+    """
+    with _stream(source) as (stream, name), _decoding(name):
+        image = _open(stream, name)
+        _check_pixels(_upright_size(image), max_pixels, name)
+        yield image
 
 
 def image_size(path: str | os.PathLike[str]) -> Size:
@@ -142,25 +159,17 @@ def image_size(path: str | os.PathLike[str]) -> Size:
         return _upright_size(_open(stream, name))
 
 
-@contextlib.contextmanager
-def opened(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
-    """Give a picture of which only the header is read; for what `read_image` does not give.
-
-    Raises:
-        ImageError: It is missing, empty or no image; or whatever goes wrong in the block.
-    """
-    with _stream(source) as (stream, name), _decoding(name):
-        yield _open(stream, name)
-
-
-def stored_size(path: str | os.PathLike[str]) -> Size:
+def stored_size(path: str | os.PathLike[str] | bytes) -> Size:
     """Return the size in which the pixels are stored, before any orientation, by the header alone.
+
+    Args:
+        path: A file, or what it holds.
 
     Raises:
         ImageError: The file is missing, empty or no image.
     """
-    with opened(path) as image:
-        width, height = image.size
+    with _stream(path) as (stream, name), _decoding(name):
+        width, height = _open(stream, name).size
         return height, width
 
 
@@ -190,12 +199,16 @@ def stored_bits(path: str | os.PathLike[str]) -> int:
         return 1 if image.mode == "1" else 8
 
 
-def check_file(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Size:
+def check_file(path: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS) -> Size:
     """Return the size of a picture after making sure, cheaply, that the file is whole.
 
     Reads the header and, for JPEG and PNG, looks for the end marker in the last kilobyte. Only a
     file without the marker there (cut off, or with something appended) is decoded to find out, and
     TIFF and BMP, which have none. Damage in the middle of other files is not looked for.
+
+    Args:
+        path: A file, or what it holds.
+        max_pixels: Largest height x width accepted.
 
     Raises:
         ImageError: The file is missing, empty, no image, truncated or too large.
@@ -323,7 +336,9 @@ def _open(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
     stream.seek(0)
     for signature, opener in _OPENERS.items():
         if start.startswith(signature):
-            return opener(stream)
+            image = opener(stream)
+            image.filename = name
+            return image
     raise ImageError(
         f"{name} is no JPEG, PNG, WebP, TIFF or BMP image (it starts with {start!r}): "
         f"convert it or leave it out."
@@ -367,39 +382,7 @@ def _pixels(
         image = image.transpose(_UPRIGHT[orientation])
     image.load()
     if image.mode.startswith("I") or image.mode == "F":
-        return _from_array(np.asarray(image), name)
+        return from_array(np.asarray(image), name)
     if "transparency" in image.info:
         image = image.convert("RGBA")
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _from_array(array: npt.NDArray[np.generic], name: str) -> ImageArray:
-    """Apply the rules for shape and value range to an array in RGB order."""
-    channels = array.shape[2] if array.ndim == 3 else 1
-    if array.ndim not in (2, 3) or channels not in (1, 3, 4) or array.size == 0:
-        raise ImageError(
-            f"{name} has shape {array.shape} where (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) was "
-            f"expected: put channels last, and pass one image at a time."
-        )
-    array = array.reshape(*array.shape[:2], channels)[..., :3]
-    grey_or_colour = _to_uint8(array, name)
-    if channels == 1:
-        grey_or_colour = np.repeat(grey_or_colour, 3, axis=2)
-    return np.ascontiguousarray(grey_or_colour)
-
-
-def _to_uint8(array: npt.NDArray[np.generic], name: str) -> npt.NDArray[np.uint8]:
-    if array.dtype == np.uint8:
-        return array.astype(np.uint8, copy=False)
-    if array.dtype == np.uint16:
-        return (array.astype(np.uint16, copy=False) >> 8).astype(np.uint8)
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if np.issubdtype(array.dtype, np.floating):
-        unit = array.astype(np.float32)
-        if unit.min() >= -_SLACK and unit.max() <= 1 + _SLACK:  # False for NaN
-            return (np.clip(unit, 0, 1) * 255 + 0.5).astype(np.uint8)
-    raise ImageError(
-        f"{name} has {array.dtype} values from {np.min(array)} to {np.max(array)} where uint8, "
-        f"uint16, bool or floats from 0 to 1 were expected: scale it to uint8 first."
-    )

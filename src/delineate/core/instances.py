@@ -168,7 +168,8 @@ class Instances:
             whole, after = geometry.area_change(centres) * box.area(self.boxes), box.area(boxes)
         whole = np.minimum(whole, np.finfo(np.float64).max)  # what reaches the horizon is endless
         seen = self._seen(whole, after, min_visible)
-        return replace(self, image_size=geometry.target, boxes=boxes, masks=masks)[seen]
+        moved = replace(self, image_size=geometry.target, boxes=boxes, masks=masks)
+        return moved if seen.all() else moved[seen]
 
     def behind(self, region: Bitmap, min_visible: float = 0.0) -> "Instances":
         """Return what is still to be seen of all objects behind something opaque.

@@ -25,13 +25,7 @@ def read_map(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> IdMap:
     Raises:
         ImageError: It is missing, no picture, damaged, too large, or holds other numbers.
     """
-    with opened(path) as image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ImageError(
-                f"{path} has {width} x {height} pixels, more than the limit of {max_pixels:,}: cut "
-                "it into tiles."
-            )
+    with opened(path, max_pixels=max_pixels) as image:
         if image.mode in _WHOLE_MODES:
             values = np.asarray(image)
         elif image.mode in ("RGB", "RGBA", "LA", "PA"):

@@ -171,18 +171,11 @@ class Masks:
         )
 
     def moved_areas(self, geometry: Geometry) -> npt.NDArray[np.float64]:
-        """Return the ``(n,)`` areas that the masks would have if `warp` cut nothing off.
-
-        Of a perspective, the sum over a mask's pixels of what becomes of each.
-        """
+        """Return the ``(n,)`` areas that the masks would have if `warp` cut nothing off."""
         if geometry.is_affine:
             return np.asarray(geometry.scale**2 * self.areas, dtype=np.float64)
-
-        def moved_area(crop: Bitmap, origin: tuple[int, int]) -> float:
-            centres = np.argwhere(crop)[:, ::-1] + origin + 0.5
-            return float(geometry.area_change(centres).sum())
-
-        return np.array([moved_area(*self.crop(i)) for i in range(len(self))], dtype=np.float64)
+        moved = [geometry.moved_area(*self.crop(i)) for i in range(len(self))]
+        return np.array(moved, dtype=np.float64)
 
     def union(self) -> Bitmap:
         """Return the ``(h, w)`` bitmap of what any of the masks covers."""

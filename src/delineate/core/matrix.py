@@ -7,6 +7,8 @@ is not, it lies on the horizon or behind the viewer and is not seen. Its sign ma
 does not.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -87,6 +89,17 @@ def compose(outer: Matrix, inner: Matrix) -> Matrix:
     return np.asarray(_square(outer) @ _square(inner))
 
 
+def shifted(matrix: Matrix, before: tuple[float, float], after: tuple[float, float]) -> Matrix:
+    """Return the matrix that shifts points, applies `matrix`, and shifts them again."""
+    moved = matrix.copy()
+    if is_affine(matrix):
+        moved[:, 2] += matrix[:, :2] @ before + after
+    else:
+        moved[:, 2] += matrix[:, :2] @ before
+        moved[:2] += np.outer(after, moved[2])
+    return moved
+
+
 def inverse(matrix: Matrix) -> Matrix:
     """Return the matrix that leads back."""
     if not is_affine(matrix):
@@ -135,18 +148,21 @@ def bounds(matrix: Matrix, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
     return found
 
 
-def area_change(matrix: Matrix, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return how many times larger the neighbourhood of each of ``(n, 2)`` points becomes.
+def area_change(
+    matrix: Matrix, x: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.float64]:
+    """Return how many times larger the neighbourhood of points becomes; x and y are broadcast.
 
     Of a perspective that is ``det / w ** 3``; on the horizon and behind it, infinite.
     """
     change = abs(determinant(matrix))
     if is_affine(matrix):
-        return np.full(len(xy), change)
-    w = _uvw(matrix, xy)[:, 2]
-    change_there = np.full(len(xy), np.inf)
-    np.divide(change, w**3, out=change_there, where=w > 0)
-    return change_there
+        return np.full(np.broadcast_shapes(x.shape, y.shape), change)
+    along_x, along_y, level = matrix[2].tolist()
+    w = along_x * x + (along_y * y + level)
+    np.maximum(w, 0, out=w)
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.asarray(change / (w * w * w))
 
 
 def tangent(matrix: Matrix, x: float, y: float) -> Matrix | None:
@@ -160,8 +176,23 @@ def tangent(matrix: Matrix, x: float, y: float) -> Matrix | None:
     return np.column_stack([linear, (u / w, v / w) - linear @ (x, y)])
 
 
+def depth_of_sources(matrix: Matrix) -> tuple[float, float, float]:
+    """Return the third row of the inverse of a ``(3, 3)`` matrix.
+
+    Its product with (u, v, 1) is positive where a point of the target shows one of the source, and
+    else that is sky.
+    """
+    (a, b, _), (c, d, _), (g, h, _) = matrix.tolist()
+    change = determinant(matrix)
+    return (c * h - d * g) / change, (b * g - a * h) / change, (a * d - b * c) / change
+
+
 def _square(matrix: Matrix) -> Matrix:
-    return np.vstack([matrix, (0.0, 0.0, 1.0)]) if is_affine(matrix) else matrix
+    if not is_affine(matrix):
+        return matrix
+    square = np.zeros((3, 3))
+    square[:2], square[2, 2] = matrix, 1
+    return square
 
 
 def _uvw(matrix: Matrix, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -12,11 +12,13 @@ from delineate.core.matrix import (
     TINY,
     Matrix,
     compose,
+    depth_of_sources,
     inverse,
     is_affine,
     is_upright,
     near,
     scaling,
+    shifted,
 )
 
 Image = npt.NDArray[np.uint8]
@@ -83,8 +85,7 @@ def _interpolated(pixels: Image, matrix: Matrix, target: Size, fill: Fill) -> Im
     pixels, matrix = _averaged(pixels, matrix, cells_of(matrix, (h, w)))
     colour = _colour(fill, pixels.ndim)
     upright = is_upright(matrix)
-    indices = matrix.copy()  # cv2 counts from pixel centres: half a pixel in, half a pixel out
-    indices[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    indices = shifted(matrix, (0.5, 0.5), (-0.5, -0.5))  # cv2 counts from pixel centres
     border = cv2.BORDER_REPLICATE if upright else cv2.BORDER_CONSTANT
     flat = (target[1], target[0])
     out = as_bytes(
@@ -122,16 +123,16 @@ def foreshortened(
     """
     pixels, matrix = _averaged(pixels, matrix, cells)
     colour = _colour(fill, pixels.ndim)
-    half, back = scaling(1, 1, 0.5, 0.5), scaling(1, 1, -0.5, -0.5)
-    indices = compose(back, compose(matrix, half))  # cv2 counts from pixel centres
+    indices = shifted(matrix, (0.5, 0.5), (-0.5, -0.5))  # cv2 counts from pixel centres
     flat = (target[1], target[0])
     how, border = cv2.INTER_LINEAR, cv2.BORDER_CONSTANT
     out = as_bytes(
         cv2.warpPerspective(pixels, indices, flat, None, how, border, borderValue=colour)
     )
-    depth = _depth(inverse(matrix), target)
-    if depth[[0, 0, -1, -1], [0, -1, 0, -1]].min() <= 0:  # else none is: it is linear
-        out[depth <= 0] = colour
+    along_x, along_y, level = depth_of_sources(matrix)
+    least = min(along_x * x + along_y * y for x in (0, target[1]) for y in (0, target[0]))
+    if least + level <= 0:
+        out[_depth(matrix, target) <= 0] = colour
     return out
 
 
@@ -144,7 +145,7 @@ def picked(labels: Image, matrix: Matrix, target: Size, fill: int) -> Image:
     if not (is_affine(back) and is_upright(back)):  # else one number a column and a row are enough
         x, y = x + b * rows, y + c * columns
     if not is_affine(back):
-        depth = _depth(back, target)
+        depth = _depth(matrix, target)
         depth = np.where(depth > 0, depth, np.inf)
         x, y = np.where(depth < np.inf, x / depth, -1), y / depth
     x, y = (np.floor(at + TINY).astype(np.int64) for at in (x, y))
@@ -162,13 +163,10 @@ def cells_of(matrix: Matrix, size: Size) -> tuple[int, int]:
     return int(cell_x), int(cell_y)
 
 
-def _depth(back: Matrix, target: Size) -> npt.NDArray[np.float64]:
-    """Return the ``(h, w)`` third coordinate of each pixel centre under the matrix of the way back.
-
-    It is positive where the pixel shows a point of the source's plane, else that is sky.
-    """
+def _depth(matrix: Matrix, target: Size) -> npt.NDArray[np.float64]:
+    """Return the ``(h, w)`` depth of what each pixel centre of the target shows; sky has none."""
     rows, columns = np.ogrid[0.5 : target[0], 0.5 : target[1]]
-    along_x, along_y, level = back[2].tolist()
+    along_x, along_y, level = depth_of_sources(matrix)
     return np.asarray(along_x * columns + (along_y * rows + level))
 
 

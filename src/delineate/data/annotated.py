@@ -5,7 +5,7 @@ image is asked for. Boxes are computed from the masks, whatever a file states: t
 truth. An outline that covers no pixel gives an empty mask and a box of no size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
-from delineate.core.image import read_image
+from delineate.core.image import ImageArray, read_image
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
 from delineate.data.sample import ImageRecord, Outlines, Problem, Sample, Stated
@@ -23,6 +23,9 @@ from delineate.errors import ConfigError, DataError
 
 OnError = Literal["stop", "skip"]
 """What broken records do: raise an error that lists them, or be left out and listed."""
+
+ReadPicture = Callable[[ImageRecord], ImageArray]
+"""Gives the pixels of an image that has no file; it can be pickled."""
 
 _SHOWN_PROBLEMS = 5
 _HELD_BYTES = 100_000_000  # of masks that stay in memory
@@ -53,6 +56,7 @@ class AnnotatedDataset:
         records: The sound images.
         annotations: The sound annotations, of these images.
         problems: What was left out.
+        read_picture: Gives the pixels where `ImageRecord.path` is None.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class AnnotatedDataset:
         records: Sequence[ImageRecord],
         annotations: Sequence[Annotation],
         problems: Sequence[Problem],
+        read_picture: ReadPicture | None = None,
     ) -> None:
         self.name = name
         self.classes = classes
@@ -80,6 +85,7 @@ class AnnotatedDataset:
         boxes = np.array([a.box for a in annotations], dtype=np.float64)
         self._boxes = boxes.reshape(-1, 4)[order]
         self._segmentations = [annotations[i].segmentation for i in order]
+        self._read_picture = read_picture or _read_file
         self._held: dict[int, Instances] = {}
         self._room = _HELD_BYTES
 
@@ -88,9 +94,8 @@ class AnnotatedDataset:
 
     def __getitem__(self, index: int) -> Sample:
         record = self.records[index]
-        assert record.path is not None
         return Sample(
-            image=read_image(record.path),
+            image=_read_file(record) if record.path else self._read_picture(record),
             instances=self.instances(index),
             image_id=record.image_id,
             name=record.name,
@@ -163,6 +168,11 @@ def _outlines(held: Compact) -> Outlines | None:
     return tuple(part.reshape(-1, 2) for part in held) if isinstance(held, tuple) else None
 
 
+def _read_file(record: ImageRecord) -> ImageArray:
+    assert record.path is not None
+    return read_image(record.path)
+
+
 def _bytes(instances: Instances) -> int:
     runs = () if instances.masks is None else instances.masks.runs
     return _OBJECT_BYTES * (1 + len(instances)) + sum(run.nbytes for run in runs)
@@ -193,12 +203,12 @@ def settle(
     Raises:
         DataError: No picture can be used, or there are problems and `on_error` is "stop".
     """
-    if not kept and not pictures:
+    if not kept and not problems:
         raise DataError(f"{path}: expected images, but it lists none: name the right file.")
     if not kept:
         first = problems[0]
         raise DataError(
-            f"{path}: expected images, but none of its {pictures} can be used (the first: "
+            f"{path}: expected images, but none of its {pictures or 1} can be used (the first: "
             f"{first.where}: {first.why}): {first.fix}."
         )
     if problems and on_error == "stop":

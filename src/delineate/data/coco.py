@@ -5,7 +5,7 @@ where `iscrowd` is 1.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def is_coco(path: Path) -> bool:
         first_mark(path) == "{"
         and has_keys(path, "images", "annotations", "categories")
         and not has_keys(path, "segments_info")
+        and not has_keys(path, "neg_category_ids", "not_exhaustive_category_ids")
     )
 
 
@@ -62,47 +63,57 @@ def read_coco(
     """
     check_on_error(on_error)
     path = Path(path)
-    content = checked_content(path, read_lists(path, {"annotations": compact_outlines}))
-    return coco_dataset(content, path, picture_folders(path, images), on_error)
+    return dataset_of(path, streamed_content(path), picture_folders(path, images), on_error)
 
 
-def coco_dataset(
-    content: Mapping[str, list[Any]],
+def dataset_of(
     path: Path,
+    content: Mapping[str, list[Any]],
     folders: Sequence[Path] | None,
     on_error: OnError,
+    *,
+    make: Callable[..., AnnotatedDataset] = AnnotatedDataset,
+    known: Sequence[Problem] = (),
 ) -> AnnotatedDataset:
-    """Make a data set of the content of a COCO file.
+    """Make a data set of the content of a file in COCO's format.
 
     Args:
-        content: What `read_content` returns.
         path: The file, for messages.
-        folders: Where the pictures are looked for; None: they are not needed.
+        content: What `streamed_content` returns.
+        folders: Where its pictures are looked for; None: they are not needed.
         on_error: As for `read_coco`.
+        make: Takes what `AnnotatedDataset` takes.
+        known: Problems that were found before.
 
     Raises:
-        DataError: As for `read_coco`.
+        DataError: As `read_coco`.
     """
     try:
         classes = ClassMap.from_coco(content["categories"])
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
     looked_at = check_images(content["images"], folders)
     records = [record for record in looked_at if isinstance(record, ImageRecord)]
     kept = {record.image_id: record for record in records}
     ids = (image.get("id") for image in content["images"])
     left_out = {i for i in ids if isinstance(i, int) and i not in kept}
     checked = check_annotations(content["annotations"], kept, left_out, classes)
-    problems = [p for p in (*looked_at, *checked) if isinstance(p, Problem)]
+    problems = [p for p in (*known, *looked_at, *checked) if isinstance(p, Problem)]
 
     settle(path, len(looked_at), len(records), problems, on_error)
-    return AnnotatedDataset(
+    return make(
         name=f"{path.resolve().parent.name}/{path.stem}",
         classes=classes,
         records=records,
         annotations=[a for a in checked if isinstance(a, Annotation)],
         problems=problems,
     )
+
+
+def streamed_content(path: Path) -> dict[str, list[Any]]:
+    """Read the file piece by piece, outlines compacted, and check its outermost structure."""
+    return checked_content(path, read_lists(path, {"annotations": compact_outlines}))
 
 
 def read_content(path: Path) -> dict[str, list[Any]]:

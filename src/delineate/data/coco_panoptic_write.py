@@ -52,9 +52,7 @@ def write_coco_panoptic(
         undo.pop_all()
 
 
-def write_coco_panoptic_splits(
-    folder: Path, splits: Mapping[str, Dataset]
-) -> dict[str, list[str]]:
+def write_coco_panoptic_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
     """Write a file for each split, all pictures in one folder; see `formats.Writer`.
 
     Of data without stuff the objects are the things; see `delineate.data.things.Things`.

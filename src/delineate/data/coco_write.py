@@ -4,7 +4,7 @@ import contextlib
 import filecmp
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,23 @@ import numpy as np
 from delineate._files import output_error, writing_whole
 from delineate.core.image import read_image, write_image
 from delineate.core.instances import Instances
+from delineate.core.masks import Masks
 from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
 
+More = Callable[[int], Iterable[Mapping[str, Any]]]
+"""What the annotations of image `i` say beside COCO's own keys: one mapping for each instance."""
+
 
 def write_coco(
-    path: Path | str, dataset: Dataset, *, copy_images: bool = True, keep_ids: bool = True
+    path: Path | str,
+    dataset: Dataset,
+    *,
+    copy_images: bool = True,
+    keep_ids: bool = True,
+    info: Mapping[str, Any] | None = None,
+    more: More | None = None,
+    count: Callable[[int], Iterable[int]] = range,
 ) -> None:
     """Write a data set that `read_coco` gives back exactly.
 
@@ -28,6 +39,9 @@ def write_coco(
         copy_images: Put the pictures into `images/` beside the file. False: write the JSON alone,
             whose file names are then relative to the folder that the data set was read from.
         keep_ids: Keep the ids of annotations if the data set has them. False: number them from 1.
+        info: What the file says of itself, as COCO's `info`.
+        more: Keys that the annotations of image `i` get beside COCO's own.
+        count: Counts through the pictures, as `range` does; what shows progress does so here.
 
     Raises:
         DataError: An image has no masks, or two images share a name, or two annotations an id.
@@ -37,10 +51,10 @@ def write_coco(
     path = Path(path)
     check_names(dataset)
     with contextlib.ExitStack() as undo:
-        for index in range(len(dataset) if copy_images else 0):
+        for index in count(len(dataset) if copy_images else 0):
             put_image(dataset, index, path.parent / "images", undo)
         with writing_whole(path) as file:
-            for line in _lines(dataset, keep_ids):
+            for line in json_lines(_lists(dataset, keep_ids, more), info):
                 file.write(line.encode())
         undo.pop_all()
 
@@ -51,11 +65,15 @@ def write_coco_splits(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, 
     Annotations keep their ids unless two of a split have the same, as in formats of maps.
     """
     for split, dataset in splits.items():
-        found = [dataset.instances(i).ids for i in range(len(dataset))]
-        ids = [i for of_one in found if of_one is not None for i in of_one.tolist()]
-        unique = len(set(ids)) == len(ids)
-        write_coco(folder / f"{split}.json", dataset, keep_ids=unique)
+        write_coco(folder / f"{split}.json", dataset, keep_ids=has_own_ids(dataset))
     return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
+
+
+def has_own_ids(dataset: Dataset) -> bool:
+    """Tell whether no two annotations have the same id, as they may in formats of maps."""
+    found = [dataset.instances(i).ids for i in range(len(dataset))]
+    ids = [i for of_one in found if of_one is not None for i in of_one.tolist()]
+    return len(set(ids)) == len(ids)
 
 
 def check_names(dataset: Dataset) -> None:
@@ -128,8 +146,9 @@ def quietly(remove: Callable[[], None]) -> None:
         remove()
 
 
-def _lines(dataset: Dataset, keep_ids: bool) -> Iterator[str]:
-    """Yield the JSON text, one record a line, so that no more than an image's is in memory."""
+def _lists(
+    dataset: Dataset, keep_ids: bool, more: More | None
+) -> dict[str, Iterable[Mapping[str, Any]]]:
     classes = dataset.classes
     images = (
         {"id": r.image_id, "file_name": r.name, "width": r.size[1], "height": r.size[0]}
@@ -139,9 +158,20 @@ def _lines(dataset: Dataset, keep_ids: bool) -> Iterator[str]:
         {"id": source_id, "name": name}
         for source_id, name in zip(classes.source_ids, classes.names, strict=True)
     )
-    annotations = _annotations(dataset, keep_ids)
-    lists = {"images": images, "categories": categories, "annotations": annotations}
-    before = "{"
+    found = annotations(dataset, keep_ids=keep_ids, more=more)
+    return {"images": images, "categories": categories, "annotations": found}
+
+
+def json_lines(
+    lists: Mapping[str, Iterable[Mapping[str, Any]]], info: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Yield an object of lists as JSON, one record a line, so that never all are in memory.
+
+    Args:
+        lists: Name -> records.
+        info: What comes before them, under that name.
+    """
+    before = "{" if info is None else f'{{"info": {json.dumps(info)},\n'
     for name, records in lists.items():
         yield f'{before}"{name}": ['
         separator = "\n"
@@ -153,7 +183,24 @@ def _lines(dataset: Dataset, keep_ids: bool) -> Iterator[str]:
     yield "}\n"
 
 
-def _annotations(dataset: Dataset, keep_ids: bool) -> Iterator[dict[str, Any]]:
+def annotations(
+    dataset: Dataset,
+    *,
+    keep_ids: bool,
+    spell: Callable[[Masks], Sequence[Any]] = Masks.to_coco,
+    more: More | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Yield the annotations of all images as COCO's records.
+
+    Args:
+        dataset: Where they are.
+        keep_ids: As for `write_coco`.
+        spell: Gives the segmentation of each mask.
+        more: As for `write_coco`.
+
+    Raises:
+        DataError: An image has no masks, or two annotations have the same id.
+    """
     seen: set[int] = set()
     for index, record in enumerate(dataset.records):
         instances = dataset.instances(index)
@@ -166,12 +213,13 @@ def _annotations(dataset: Dataset, keep_ids: bool) -> Iterator[dict[str, Any]]:
         columns = (
             ids,
             instances.labels.tolist(),
-            instances.masks.to_coco(),
+            spell(instances.masks),
             dataset.areas(index).tolist(),
             dataset.stated_boxes(index).tolist(),
             np.zeros(len(ids), bool) if instances.crowd is None else instances.crowd,
+            [{}] * len(ids) if more is None else more(index),
         )
-        for id_, label, mask, area, box, crowd in zip(*columns, strict=True):
+        for id_, label, mask, area, box, crowd, known in zip(*columns, strict=True):
             if id_ in seen:
                 raise DataError(
                     f"{dataset.name}: expected ids that are used once, but annotation {id_} of "
@@ -186,6 +234,7 @@ def _annotations(dataset: Dataset, keep_ids: bool) -> Iterator[dict[str, Any]]:
                 "area": area,
                 "bbox": box,
                 "iscrowd": int(crowd),
+                **known,
             }
 
 

@@ -17,7 +17,13 @@ import numpy as np
 from delineate.core import rle
 from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
-from delineate.data.annotated import AnnotatedDataset, Annotation, OnError, settle
+from delineate.data.annotated import (
+    AnnotatedDataset,
+    Annotation,
+    OnError,
+    ReadPicture,
+    settle,
+)
 from delineate.data.pictures import Broken, check_inside, checked_size, in_threads, lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact, reaches
@@ -32,11 +38,13 @@ class Listed:
         name: Unique in its data set.
         places: Paths at which its file may lie, in order.
         size: (height, width) as the annotations state it; None: they do not.
+        held: (height, width) of a picture that the annotations hold themselves; it has no place.
     """
 
     name: str
     places: Sequence[Path]
     size: Size | None = None
+    held: Size | None = None
 
 
 class Collector:
@@ -59,6 +67,7 @@ class Collector:
         self._objects: list[tuple[str, Annotation]] = []
         self._problems: list[Problem] = []
         self._names: set[str] = set()
+        self._class_names: set[str] = set()
         self._listed = self._added = 0
 
     def pictures(self, listed: Sequence[Listed]) -> dict[str, ImageRecord]:
@@ -127,6 +136,9 @@ class Collector:
                 hint,
                 "unknown_category",
             )
+        if self._classes is None and name not in self._class_names:
+            ClassMap.from_names([name])
+            self._class_names.add(name)
         held = _held(segmentation, record.size)
         if not reaches(held, record.size):
             raise Broken(
@@ -145,12 +157,15 @@ class Collector:
         )
         self._objects.append((name, annotation))
 
-    def dataset(self, name: str, on_error: OnError) -> AnnotatedDataset:
+    def dataset(
+        self, name: str, on_error: OnError, read_picture: ReadPicture | None = None
+    ) -> AnnotatedDataset:
         """Return what was gathered.
 
         Args:
             name: A short name for reports.
             on_error: What broken records do.
+            read_picture: Gives the pixels of the pictures that the annotations hold.
 
         Raises:
             DataError: No picture can be used, there is no class, or something is broken and
@@ -173,6 +188,7 @@ class Collector:
             records=self._records,
             annotations=[a._replace(label=label[name]) for name, a in self._objects],
             problems=self._problems,
+            read_picture=read_picture,
         )
 
     def _problem(self, where: str, broken: Broken, action: str) -> None:
@@ -183,9 +199,11 @@ class Collector:
         )
 
 
-def _look(picture: Listed) -> tuple[Path, Size] | Broken:
+def _look(picture: Listed) -> tuple[Path | None, Size] | Broken:
     try:
         check_inside(picture.name)
+        if picture.held is not None:
+            return None, picture.held
         path = lies_at(picture.places)
         return path, checked_size(path, picture.size)
     except Broken as broken:

@@ -78,9 +78,7 @@ def differences(before: Dataset, after: Dataset, names: Sequence[str]) -> Iterat
         was, old = before.instances(index), before.records[index].name
         if name not in place:
             yield Difference(kind="image", image=old, number=0, class_name="", area=0, iou=0.0)
-            yield from (
-                _difference("missing", old, before, was, i, 0.0) for i in range(len(was))
-            )
+            yield from (_difference("missing", old, before, was, i, 0.0) for i in range(len(was)))
             continue
         now = after.instances(place[name])
         labels = [after.classes.names[label] for label in now.labels]

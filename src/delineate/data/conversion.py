@@ -7,7 +7,8 @@ from typing import Any
 
 from delineate._files import writing_folder
 from delineate.data.comparison import Difference, differences
-from delineate.data.formats import FORMATS, Format, find_sources, open_source
+from delineate.data.format_table import FORMATS, Format
+from delineate.data.formats import find_sources, open_source
 from delineate.data.naming import uniquely_named
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest

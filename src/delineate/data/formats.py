@@ -1,143 +1,14 @@
-"""The table of data formats, and the one way to open data in any of them."""
+"""Open data in any format: the one way in, and the place where ambiguity is told."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Protocol
 
 from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.annotated import OnError, check_on_error
-from delineate.data.cityscapes import find_cityscapes, read_cityscapes, write_cityscapes
-from delineate.data.coco import find_coco, read_coco
-from delineate.data.coco_panoptic import find_coco_panoptic, read_coco_panoptic
-from delineate.data.coco_panoptic_write import write_coco_panoptic_splits
-from delineate.data.coco_write import write_coco_splits
+from delineate.data.format_table import FORMATS, Format
 from delineate.data.layouts import SPLITS, Source, Sources
-from delineate.data.mapillary import find_mapillary, read_mapillary
-from delineate.data.mots import find_mots, read_mots
-from delineate.data.png_ids import find_png_ids, read_png_ids, write_png_ids
-from delineate.data.png_instances import (
-    find_png_instances,
-    read_png_instances,
-    write_png_instances,
-)
 from delineate.data.sample import Dataset
-from delineate.data.voc import find_voc, read_voc
-from delineate.data.voc_write import write_voc
 from delineate.errors import ConfigError, DataError, nearest
-
-
-class Reader(Protocol):
-    """Opens one split of a data set."""
-
-    def __call__(self, source: Source, *, images: Path | str | None, on_error: OnError) -> Dataset:
-        """Open `source`; see `open_dataset`."""
-        ...
-
-
-Written = Mapping[str, Sequence[str]]
-"""Split -> what its pictures are called when they are read again, in the order of its records."""
-
-Writer = Callable[[Path, Mapping[str, Dataset]], Written]
-"""Writes splits into a folder, which exists and is empty. The names of their pictures are unique.
-
-It raises DataError where the format cannot hold the data at all; what is merely lost on the way is
-measured by `delineate.data.conversion`, which reads the result again.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """One way to write annotations.
-
-    Attributes:
-        name: What the user calls it.
-        title: Its name in prose.
-        layout: How its files lie, for people: what follows "expected".
-        find: Tells by the content of a file or folder where its splits are; None where it is not of
-            this format. It may raise DataError where it is, and something about it is unclear.
-        read: Opens a split.
-        write: Writes splits; None where the format is only read.
-    """
-
-    name: str
-    title: str
-    layout: str
-    find: Callable[[Path], Sources | None]
-    read: Reader
-    write: Writer | None = None
-
-
-_ALL = (
-    Format(
-        name="coco",
-        title="COCO instances",
-        layout="train.json, val.json and perhaps test.json, their pictures in images/ beside them",
-        find=find_coco,
-        read=lambda source, **options: read_coco(source.path, **options),
-        write=write_coco_splits,
-    ),
-    Format(
-        name="coco_panoptic",
-        title="COCO panoptic",
-        layout="val.json, its maps in val/ and its pictures in images/ beside it",
-        find=find_coco_panoptic,
-        read=lambda source, **options: read_coco_panoptic(source.path, **options),
-        write=write_coco_panoptic_splits,
-    ),
-    Format(
-        name="voc",
-        title="Pascal VOC segmentation",
-        layout="SegmentationObject/, SegmentationClass/, JPEGImages/ and ImageSets/Segmentation/",
-        find=find_voc,
-        read=read_voc,
-        write=write_voc,
-    ),
-    Format(
-        name="cityscapes",
-        title="Cityscapes",
-        layout="gtFine/SPLIT/CITY/*_gtFine_instanceIds.png and leftImg8bit/SPLIT/CITY/",
-        find=find_cityscapes,
-        read=read_cityscapes,
-        write=write_cityscapes,
-    ),
-    Format(
-        name="png_ids",
-        title="maps of object numbers",
-        layout="images/NAME.jpg and masks/NAME.png, in which object n has the value n; perhaps "
-        "classes.json; or a folder of these for each split",
-        find=find_png_ids,
-        read=read_png_ids,
-        write=write_png_ids,
-    ),
-    Format(
-        name="png_instances",
-        title="one PNG for each object",
-        layout="NAME/images/NAME.png and NAME/masks/*.png, or NAME/masks/CLASS/*.png; or a folder "
-        "of these for each split",
-        find=find_png_instances,
-        read=read_png_instances,
-        write=write_png_instances,
-    ),
-    Format(
-        name="mapillary",
-        title="Mapillary Vistas",
-        layout="config_v*.json, SPLIT/images/ and SPLIT/v*/instances/",
-        find=find_mapillary,
-        read=read_mapillary,
-    ),
-    Format(
-        name="mots",
-        title="MOTS",
-        layout="images/ and instances/ with maps of 16 bits; perhaps instances/labels.txt",
-        find=find_mots,
-        read=read_mots,
-    ),
-)
-
-FORMATS: Mapping[str, Format] = MappingProxyType({format.name: format for format in _ALL})
-"""Every format there is, by name."""
 
 
 def open_dataset(

@@ -6,8 +6,9 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from delineate.data.layers import Field
 from delineate.data.painting import noise
-from delineate.data.shapes import TAU, Field
+from delineate.data.shapes import TAU
 
 Texture = Callable[[tuple[int, int], np.random.Generator], Field]
 """Paints (height, width, 3) tones from 0 to 255 all over."""

@@ -41,6 +41,25 @@ def split_named(name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def split_for(path: Path, subset: str) -> str:
+    """Return the split that the name of a subset tells.
+
+    Args:
+        path: Where it was found, for messages.
+        subset: Its name.
+
+    Raises:
+        DataError: It tells none.
+    """
+    split = split_named(subset)
+    if split is None:
+        raise DataError(
+            f"{path}: expected subsets that are named after splits, such as train, val and test, "
+            f"got one called {subset!r}: rename it, or name a single file with a single subset."
+        )
+    return split
+
+
 def in_order(sources: Mapping[str, Source]) -> dict[str, Source]:
     """Return splits in the order of `SPLITS`; others follow."""
     known = [split for split in SPLITS if split in sources]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch.utils import data as torch_data
 
+from delineate.core.boxes import Size
 from delineate.data.sample import Dataset, Sample
 from delineate.errors import ConfigError, DelineateError, ReaderLost
 
@@ -42,6 +43,9 @@ class Loader:
             needs its ``if __name__ == "__main__":``.
         shuffle: Draw a new order for each epoch; else the data set's own.
         group_by_size: Put images of similar height and width into one batch, which saves padding.
+        fresh: A data set, often a very large one, of which every epoch takes the next few samples
+            beside all of `dataset`: made pictures, which need not come twice.
+        fresh_per_epoch: How many; with them from the start again after the last.
 
     Raises:
         ConfigError: A number makes no sense.
@@ -57,16 +61,21 @@ class Loader:
         workers: int = 0,
         shuffle: bool = True,
         group_by_size: bool = False,
+        fresh: Dataset | None = None,
+        fresh_per_epoch: int = 0,
     ) -> None:
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("seed", seed, 0),
             ("workers", workers, 0),
+            ("fresh_per_epoch", fresh_per_epoch, 0),
         ):
             if value < least:
                 raise ConfigError(f"{name} should be at least {least}, but is {value}: change it.")
-        self._dataset = dataset
-        self._samples = _Samples(dataset, transform, seed)
+        if fresh_per_epoch and not fresh:
+            raise ConfigError("fresh samples should come from a data set that has some: give one.")
+        self._pool = _Pool(dataset, fresh, fresh_per_epoch)
+        self._samples = _Samples(self._pool, transform, seed)
         self._batch_size = batch_size
         self._seed = seed
         self._workers = workers
@@ -78,12 +87,12 @@ class Loader:
     @property
     def samples_per_epoch(self) -> int:
         """Number of samples of any epoch."""
-        return len(self._dataset)
+        return len(self._pool)
 
     @property
     def batches_per_epoch(self) -> int:
         """Number of batches of any epoch."""
-        return -(-len(self._dataset) // self._batch_size)
+        return -(-len(self._pool) // self._batch_size)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[list[Sample]]:
         """Yield the batches of `epoch` from batch `start` on; those before it are not read.
@@ -101,22 +110,22 @@ class Loader:
 
     def plan(self, epoch: int) -> list[npt.NDArray[np.int64]]:
         """The indices of each batch of `epoch`."""
-        count = len(self._dataset)
+        count = len(self._pool)
         if not count:
             return []
         # The stream of the sample that does not exist: no sample of this epoch shares it.
         rng = np.random.default_rng([self._seed, epoch, count])
         order = rng.permutation(count) if self._shuffle else np.arange(count)
         if self._group_by_size:
-            order = order[np.argsort(self._size_classes()[order], kind="stable")]
+            order = order[np.argsort(self._size_classes(epoch)[order], kind="stable")]
         batches = np.array_split(order, self.batches_per_epoch)
         if self._group_by_size and self._shuffle:
             return [batches[i] for i in rng.permutation(len(batches))]
         return batches
 
-    def _size_classes(self) -> npt.NDArray[np.int64]:
+    def _size_classes(self, epoch: int) -> npt.NDArray[np.int64]:
         """(n,) one number for all images whose sides differ by less than about a fifth."""
-        sizes = np.array([record.size for record in self._dataset.records], np.float64)
+        sizes = np.array(self._pool.sizes(epoch), np.float64)
         height, width = np.rint(4 * np.log2(sizes)).astype(np.int64).T
         classes: npt.NDArray[np.int64] = 1000 * height + width
         return classes
@@ -166,23 +175,54 @@ def check_may_start_workers() -> None:
         )
 
 
+class _Pool:
+    """The samples of every epoch: all of one data set, and the next few of another."""
+
+    def __init__(self, dataset: Dataset, fresh: Dataset | None, per_epoch: int) -> None:
+        self._dataset = dataset
+        self._fresh = fresh
+        self._per_epoch = per_epoch
+
+    def __len__(self) -> int:
+        return len(self._dataset) + self._per_epoch
+
+    def read(self, task: Task) -> Sample:
+        """Return a sample as it is."""
+        epoch, index = task
+        if self._fresh is None or index < len(self._dataset):
+            return self._dataset[index]
+        return self._fresh[self._number(epoch, index - len(self._dataset), len(self._fresh))]
+
+    def sizes(self, epoch: int) -> list[Size]:
+        """Return (height, width) of all samples of an epoch."""
+        sizes = [record.size for record in self._dataset.records]
+        if self._fresh is not None:
+            records = self._fresh.records
+            numbers = (self._number(epoch, i, len(records)) for i in range(self._per_epoch))
+            sizes += [records[number].size for number in numbers]
+        return sizes
+
+    def _number(self, epoch: int, place: int, count: int) -> int:
+        return (epoch * self._per_epoch + place) % count
+
+
 class _Samples(torch_data.Dataset[Sample | DelineateError]):
     """Reads and transforms samples, in this process or another."""
 
     def __init__(
         self,
-        dataset: Dataset,
+        pool: _Pool,
         transform: Callable[[Sample, np.random.Generator], Sample] | None,
         seed: int,
     ) -> None:
-        self._dataset = dataset
+        self._pool = pool
         self._transform = transform
         self._seed = seed
 
     def __getitem__(self, task: Task) -> Sample | DelineateError:
         epoch, index = task
         try:
-            sample = self._dataset[index]
+            sample = self._pool.read(task)
             if self._transform is None:
                 return sample
             return self._transform(sample, np.random.default_rng([self._seed, epoch, index]))

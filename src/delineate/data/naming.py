@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from delineate.core.instances import Instances
-from delineate.data.sample import Dataset, ImageRecord, Problem, Sample
+from delineate.core.panoptic import Panoptic
+from delineate.data.sample import Dataset, ImageRecord, PanopticDataset, Problem, Sample
 
 
 def flat(name: str) -> str:
@@ -36,8 +37,15 @@ def uniquely_named(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
             taken.add(flat(name).casefold())
             names.append(name)
         same = names == [record.name for record in dataset.records]
-        named[split] = dataset if same else Renamed(dataset, names)
+        named[split] = dataset if same else renamed(dataset, names)
     return named
+
+
+def renamed(dataset: Dataset, names: Sequence[str]) -> "Renamed":
+    """Return a data set whose pictures have other names; a panoptic one stays panoptic."""
+    if isinstance(dataset, PanopticDataset):
+        return PanopticRenamed(dataset, names)
+    return Renamed(dataset, names)
 
 
 def _free(name: str, split: str, taken: set[str]) -> str:
@@ -53,7 +61,8 @@ def _free(name: str, split: str, taken: set[str]) -> str:
 class Renamed:
     """A data set whose pictures have other names.
 
-    Whatever else the data set can do, such as `PanopticDataset.panoptic`, it can do as before.
+    What else the data set knows of itself, such as LVIS's classes of negative images, it knows as
+    before.
 
     Args:
         dataset: The data set.
@@ -91,3 +100,20 @@ class Renamed:
     def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
         """The boxes of image `index` as the source states them."""
         return self._dataset.stated_boxes(index)
+
+
+class PanopticRenamed(Renamed):
+    """A panoptic data set whose pictures have other names; see `Renamed`."""
+
+    def __init__(self, dataset: PanopticDataset, names: Sequence[str]) -> None:
+        super().__init__(dataset, names)
+        self._whole = dataset
+        self.panoptic_classes = dataset.panoptic_classes
+
+    def panoptic(self, index: int) -> Panoptic:
+        """All segments of image `index`."""
+        return self._whole.panoptic(index)
+
+    def segment_areas(self, index: int) -> npt.NDArray[np.float64]:
+        """The areas of the segments of image `index`."""
+        return self._whole.segment_areas(index)

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from delineate.data.shapes import TAU, Field, Thing
+from delineate.data.layers import Field
+from delineate.data.shapes import TAU, Thing
 
 # Dark and light tone of each ground: slate, oak, paper, sand, moss, felt, zinc.
 GROUNDS = (
@@ -39,8 +40,8 @@ def paint(
         (height, width, 3) RGB.
     """
     height, width = size
-    light = _light(rng)
-    canvas = _ground(size, rng) if ground is None else ground.copy()
+    light = light_from_above(rng)
+    canvas = two_tones(size, rng) if ground is None else ground.copy()
     largest = max((len(thing.outline) for thing in things), default=1)
     grain = np.clip(noise((2 * largest, 2 * largest), 6, rng), -1, 1)
     for thing in things:
@@ -53,7 +54,7 @@ def paint(
     return np.clip(photo + sensor[..., None], 0, 255).astype(np.uint8)
 
 
-def _light(rng: np.random.Generator) -> Field:
+def light_from_above(rng: np.random.Generator) -> Field:
     """Unit vector towards the light, which comes from above: left, behind or right."""
     around, height = rng.uniform(0.55, 0.95) * TAU, rng.uniform(0.6, 0.9)
     flat = np.sqrt(1 - height**2)
@@ -70,7 +71,7 @@ def noise(
     return np.asarray(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _ground(size: tuple[int, int], rng: np.random.Generator) -> Field:
+def two_tones(size: tuple[int, int], rng: np.random.Generator) -> Field:
     """Stone, wood, cloth or earth between two tones; (height, width, 3)."""
     dark, light = np.array(GROUNDS[rng.integers(len(GROUNDS))], np.float32)
     clouds = noise(size, 44, rng) + 0.6 * noise(size, 19, rng)
@@ -92,12 +93,7 @@ def _ground(size: tuple[int, int], rng: np.random.Generator) -> Field:
 
 def _put(thing: Thing, canvas: Field, light: Field, grain: Field, rng: np.random.Generator) -> None:
     """Blend one thing, and the shadow it casts, into `canvas`."""
-    distance, normal, steepness = _relief(thing)
-    shade, highlight = _lighting(normal, light)
-    shade *= 1 - 0.35 * np.square(np.square(steepness))  # rims are a little darker
-    colour = _paintwork(thing, grain, rng) * shade[..., None]
-    colour += (thing.shape.gloss * highlight)[..., None]
-
+    colour, distance = shaded(thing, light, grain, rng)
     lift = 1.5 + 0.1 * thing.radius
     moved = np.roll(distance, (round(-light[1] * lift), round(-light[0] * lift)), axis=(0, 1))
     shadow = np.clip(0.5 - moved / (2 + 0.22 * thing.radius), 0, 1)
@@ -105,6 +101,25 @@ def _put(thing: Thing, canvas: Field, light: Field, grain: Field, rng: np.random
     in_picture, in_patch = thing.windows((canvas.shape[0], canvas.shape[1]))
     under = canvas[in_picture] * (1 - 0.5 * shadow[in_patch])[..., None]
     canvas[in_picture] = under + cover[in_patch][..., None] * (colour[in_patch] - under)
+
+
+def shaded(
+    thing: Thing, light: Field, grain: Field, rng: np.random.Generator
+) -> tuple[Field, Field]:
+    """Return the tones of a thing in the light, and the distance to its outline in pixels.
+
+    Args:
+        thing: What is painted.
+        light: Unit vector (x, y, z) towards the light.
+        grain: Noise in -1 .. 1, larger than the thing's patch.
+        rng: The only source of chance.
+    """
+    distance, normal, steepness = _relief(thing)
+    shade, highlight = _lighting(normal, light)
+    shade *= 1 - 0.35 * np.square(np.square(steepness))  # rims are a little darker
+    colour = _paintwork(thing, grain, rng) * shade[..., None]
+    colour += (thing.shape.gloss * highlight)[..., None]
+    return colour, distance
 
 
 def _relief(thing: Thing) -> tuple[Field, tuple[Field, Field, Field], Field]:
@@ -136,7 +151,8 @@ def _paintwork(thing: Thing, grain: Field, rng: np.random.Generator) -> Field:
     tint = rng.uniform(0.85, 1.15) * rng.uniform(0.93, 1.07, 3)
     base = np.array(thing.shape.palette[thing.base] * tint, np.float32)
     change = np.array(thing.shape.second, np.float32) - 1
-    side = len(thing.outline)
-    x, y = rng.integers(len(grain) - side, size=2)
-    share = thing.shape.surface(thing.u, thing.v, grain[y : y + side, x : x + side], thing.traits)
+    height, width = thing.outline.shape
+    x, y = rng.integers(len(grain) - max(height, width), size=2)
+    cut = grain[y : y + height, x : x + width]
+    share = thing.shape.surface(thing.u, thing.v, cut, thing.traits)
     return base * (1 + np.clip(share, 0, 1)[..., None] * change)

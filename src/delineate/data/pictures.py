@@ -2,10 +2,11 @@
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
 
 from delineate.core.boxes import Size
@@ -13,6 +14,7 @@ from delineate.core.image import check_file, stored_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
 
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/|[A-Za-z][A-Za-z0-9+.-]*://")
 _THREADS = 8  # looking at files is waiting, most of all on network disks
 _AT_ONCE = 64  # handing a task to a thread costs more than looking at a file that is in memory
 
@@ -83,6 +85,17 @@ def lies_at(places: Sequence[Path]) -> Path:
     )
 
 
+def local_name(name: str) -> str:
+    """Return a picture's name relative to some folder, with forward slashes.
+
+    Of an absolute path, of whatever system, and of a URL only the last part is left.
+    """
+    plain = name.replace("\\", "/")
+    if _ABSOLUTE.match(plain):
+        return plain.rstrip("/").rpartition("/")[2]
+    return PurePosixPath(plain).as_posix()
+
+
 def check_inside(name: str, folder: str = "the folder of images") -> None:
     """Make sure that the name of a file, relative to a folder, stays inside it.
 
@@ -95,11 +108,11 @@ def check_inside(name: str, folder: str = "the folder of images") -> None:
         )
 
 
-def checked_size(path: Path, stated: Size | None) -> Size:
+def checked_size(path: Path | bytes, stated: Size | None) -> Size:
     """Return the (height, width) of a picture, of which the header and the end are read.
 
     Args:
-        path: Its file.
+        path: Its file, or what such a file holds.
         stated: What the annotations say; None: they say nothing.
 
     Raises:
@@ -109,7 +122,8 @@ def checked_size(path: Path, stated: Size | None) -> Size:
         size = check_file(path)
         stored = size if stated in (None, size) else stored_size(path)
     except DataError as error:
-        sentence = type(error)(str(error).replace(str(path), "its file"))
+        name = "the encoded image" if isinstance(path, bytes) else str(path)
+        sentence = type(error)(str(error).replace(name, "its file"))
         raise Broken.by(sentence, "unreadable_picture") from None
     if stated in (None, size):
         return size

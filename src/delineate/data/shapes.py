@@ -2,20 +2,20 @@
 
 A shape lives in unit coordinates, `u` right and `v` down, inside the unit circle. Its outline is an
 implicit function, negative inside, so a mask is exact at every pixel centre; its surface says where
-the base colour gives way to a second one. Four `traits` in [0, 1) tell things of one class apart.
+the base colour gives way to a second one. `traits` in [0, 1) tell things of one class apart.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
+import cv2
 import numpy as np
-import numpy.typing as npt
 
-Field = npt.NDArray[Any]  # float32
-Window = tuple[slice, slice]
-Traits = tuple[float, float, float, float]
+from delineate.core.boxes import Size
+from delineate.data.layers import Field, Piece, Provenance, Window, overlap
+
+Traits = tuple[float, ...]
 Outline = Callable[[Field, Field, Traits], Field]
 Surface = Callable[[Field, Field, Field, Traits], Field]
 Colour = tuple[int, int, int]
@@ -34,6 +34,7 @@ class Shape:
         second: What the base colour is multiplied with to give the second one, by channel.
         rim: Width of the rounded edge, in radii.
         gloss: Strength of the highlight, 0 to 1.
+        name: What it is called where several shapes are one class.
     """
 
     outline: Outline
@@ -42,6 +43,7 @@ class Shape:
     second: tuple[float, float, float]
     rim: float
     gloss: float
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,18 +109,29 @@ class Thing:
 
     def windows(self, size: tuple[int, int]) -> tuple[Window, Window]:
         """Where picture and patch overlap: as slices of a picture of `size`, and of the patch."""
-        (x0, y0), side = self.origin, len(self.outline)
-        top, bottom = _overlap(y0, side, size[0])
-        left, right = _overlap(x0, side, size[1])
-        in_picture = slice(top, bottom), slice(left, right)
-        in_patch = slice(top - y0, bottom - y0), slice(left - x0, right - x0)
-        return in_picture, in_patch
+        return overlap(self.origin, self.outline.shape, size)
 
+    def trimmed(self, size: Size, room: int = 2) -> "Thing":
+        """Return the thing on no more of its patch than it needs in a picture of `size`."""
+        _, in_patch = self.windows(size)
+        x, y, width, height = cv2.boundingRect((self.outline[in_patch] < 0).view(np.uint8))
+        top, left = max(in_patch[0].start + y - room, 0), max(in_patch[1].start + x - room, 0)
+        window = (
+            slice(top, in_patch[0].start + y + height + room),
+            slice(left, in_patch[1].start + x + width + room),
+        )
+        return replace(
+            self,
+            origin=(self.origin[0] + left, self.origin[1] + top),
+            u=self.u[window],
+            v=self.v[window],
+            outline=self.outline[window],
+        )
 
-def _overlap(first: int, length: int, limit: int) -> tuple[int, int]:
-    """Start and stop of what `length` pixels from `first` on share with 0 .. limit."""
-    start = min(max(first, 0), limit)
-    return start, max(min(first + length, limit), start)
+    def piece(self, label: int | None, provenance: Provenance) -> Piece:
+        """Return the pixels at whose centres the thing is."""
+        mask = self.outline < 0
+        return Piece(label=label, mask=mask, origin=self.origin, provenance=provenance)
 
 
 def _stripe(x: Field, width: float) -> Field:

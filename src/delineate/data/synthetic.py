@@ -5,18 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from delineate.core import rle
 from delineate.core.boxes import xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
-from delineate.core.masks import Masks
+from delineate.data.layers import Stack
 from delineate.data.painting import paint
 from delineate.data.sample import ImageRecord, Problem, Sample
 from delineate.data.shapes import SHAPES, TAU, Shape, Thing
 from delineate.errors import DataError, nearest
 
-LEAST_SHARE = 0.25  # of a thing that must show,
-LEAST_AREA = 20  # and so many pixels of it
 RADII = (0.055, 0.24)  # smallest and largest, of the picture's shorter side
 LEAST_SIDE = 32
 TRIES = 6  # places tried for each thing before a crowded scene makes do with fewer
@@ -86,18 +83,18 @@ class SyntheticScenes:
 
     def __getitem__(self, index: int) -> Sample:
         record = self.records[index]
-        rng, things, owner = self._lay_out(index)
+        rng, things, stack = self._lay_out(index)
         return Sample(
             image=paint(things, self._size, rng),
-            instances=instances_of(things, owner),
+            instances=stack.instances(),
             image_id=record.image_id,
             name=record.name,
         )
 
     def instances(self, index: int) -> Instances:
         """The instances of scene `index`, which is laid out but not painted."""
-        _, things, owner = self._lay_out(index)
-        return instances_of(things, owner)
+        _, _, stack = self._lay_out(index)
+        return stack.instances()
 
     def areas(self, index: int) -> npt.NDArray[np.float64]:
         """(n,) visible pixels of each thing of scene `index`."""
@@ -109,9 +106,7 @@ class SyntheticScenes:
         """(n, 4) x, y, width, height of what is visible of each thing of scene `index`."""
         return xyxy_to_xywh(self.instances(index).boxes)
 
-    def _lay_out(
-        self, index: int
-    ) -> tuple[np.random.Generator, list[Thing], npt.NDArray[np.int32]]:
+    def _lay_out(self, index: int) -> tuple[np.random.Generator, list[Thing], Stack]:
         index = range(len(self))[index]
         rng = np.random.default_rng([self._seed, index])
         return rng, *lay_out(self._shapes, self._size, self._objects, rng, radii=self._radii)
@@ -124,7 +119,7 @@ def lay_out(
     rng: np.random.Generator,
     *,
     radii: tuple[float, float] = RADII,
-) -> tuple[list[Thing], npt.NDArray[np.int32]]:
+) -> tuple[list[Thing], Stack]:
     """Put things one upon another, each new one in front of those before it.
 
     Args:
@@ -135,32 +130,18 @@ def lay_out(
         radii: See `SyntheticScenes`.
 
     Returns:
-        The things from back to front, and the (height, width) map of who is seen where: an index
-        into them, or -1 for the ground.
+        The things from back to front, and what is seen of each.
     """
     wanted = int(rng.integers(objects[0], objects[1] + 1))
-    owner = np.full(size, -1, np.int32)
+    stack = Stack(size)
     things: list[Thing] = []
-    enough = np.zeros(wanted)  # pixels of each thing that must stay in sight
-    shown = np.zeros(wanted, np.int64)
     for _ in range(TRIES * wanted):
-        number = len(things)
-        if number == wanted:
+        if len(things) == wanted:
             break
         thing = _propose(shapes, size, things, rng, radii)
-        inside = thing.outline < 0
-        in_picture, in_patch = thing.windows(size)
-        seen = inside[in_patch]
-        below = owner[in_picture][seen]
-        hidden = np.bincount(below + 1, minlength=wanted + 1)[1:]
-        least = max(LEAST_AREA, LEAST_SHARE * np.count_nonzero(inside))
-        if below.size < least or np.any(shown - hidden < enough):
-            continue
-        owner[in_picture][seen] = number
-        shown -= hidden
-        shown[number], enough[number] = below.size, least
-        things.append(thing)
-    return things, owner
+        if stack.offer(thing.piece(thing.label, {})):
+            things.append(thing)
+    return things, stack
 
 
 def _propose(
@@ -192,21 +173,4 @@ def _propose(
         centre=(x, y),
         radius=radius,
         turn=rng.random() * TAU,
-    )
-
-
-def instances_of(things: Sequence[Thing], owner: npt.NDArray[np.int32]) -> Instances:
-    """Return what is visible of each thing, where `lay_out` has put it."""
-    size = owner.shape[0], owner.shape[1]
-    runs = []
-    for number, thing in enumerate(things):
-        (rows, columns), _ = thing.windows(size)
-        crop = owner[rows, columns] == number
-        runs.append(rle.from_crop(crop, (columns.start, rows.start), size))
-    masks = Masks(size, tuple(runs))
-    return Instances(
-        image_size=size,
-        boxes=masks.boxes(),
-        labels=np.array([thing.label for thing in things], np.int64),
-        masks=masks,
     )

@@ -11,7 +11,7 @@ from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.grounds import STUFF, paint_stuff, stuff_map
 from delineate.data.painting import paint
 from delineate.data.sample import Sample
-from delineate.data.synthetic import RADII, SyntheticScenes, instances_of
+from delineate.data.synthetic import RADII, SyntheticScenes
 
 
 class PanopticScenes(SyntheticScenes):
@@ -52,23 +52,23 @@ class PanopticScenes(SyntheticScenes):
 
     def __getitem__(self, index: int) -> Sample:
         record = self.records[index]
-        rng, things, owner = self._lay_out(index)
+        rng, things, stack = self._lay_out(index)
         stuff, chance = self._stuff(index)
         return Sample(
             image=paint(things, self._size, rng, ground=paint_stuff(stuff, chance)),
-            instances=instances_of(things, owner),
+            instances=stack.instances(),
             image_id=record.image_id,
             name=record.name,
-            stuff=np.where(owner < 0, stuff + 1, 0).astype(np.uint8),
+            stuff=np.where(stack.owner < 0, stuff + 1, 0).astype(np.uint8),
         )
 
     def panoptic(self, index: int) -> Panoptic:
         """All segments of scene `index`, which is laid out but not painted."""
-        _, things, owner = self._lay_out(index)
+        _, things, stack = self._lay_out(index)
         stuff, _ = self._stuff(index)
-        behind = owner < 0
+        behind = stack.owner < 0
         shown = np.unique(stuff[behind])
-        ids = np.where(behind, len(things) + 1 + np.searchsorted(shown, stuff), owner + 1)
+        ids = np.where(behind, len(things) + 1 + np.searchsorted(shown, stuff), stack.owner + 1)
         labels = [thing.label for thing in things] + (len(self.classes) + shown).tolist()
         areas = areas_by_id(ids.astype(np.int32))
         return Panoptic(

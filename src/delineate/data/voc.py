@@ -59,9 +59,7 @@ def _is_voc(path: Path) -> bool:
     return (path / OBJECTS).is_dir() and (path / CLASSES).is_dir()
 
 
-def read_voc(
-    source: Source, *, images: Path | str | None, on_error: OnError
-) -> AnnotatedDataset:
+def read_voc(source: Source, *, images: Path | str | None, on_error: OnError) -> AnnotatedDataset:
     """Open a split; see `delineate.data.formats.open_dataset`."""
     root = source.path
     names, colours = _classes(root)
@@ -97,9 +95,7 @@ def _classes(root: Path) -> tuple[dict[int, str], dict[int, int]]:
     names = dict(enumerate(NAMES))
     colours = palette().astype(np.int64)
     if (root / LABELS).is_file():
-        fields = [
-            line.split(":") for line in read_lines(root / LABELS) if not line.startswith("#")
-        ]
+        fields = [line.split(":") for line in read_lines(root / LABELS) if not line.startswith("#")]
         names = {i: field[0] for i, field in enumerate(fields)}
         stated = [[int(v) for v in f[1].split(",")] for f in fields if len(f) > 1 and f[1]]
         if len(stated) == len(fields) and all(len(c) == 3 for c in stated):

@@ -1,5 +1,6 @@
 """`delineate data check DATA`: can the data be trusted, and a repaired copy where they cannot."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from delineate import __version__
+from delineate._files import make_folder, write_whole
 from delineate.data.formats import open_splits
 from delineate.data.sample import Dataset
 from delineate.errors import DataError
@@ -92,7 +94,7 @@ def check(
     Args:
         data: A data folder or file, in any format.
         fix: Where a repaired copy goes, a folder that is new or empty; None: nothing is repaired.
-        out: Folder for ``report.html``; None: there is none.
+        out: Folder for ``findings.json``; None: none is written.
         images: Folder of the pictures, where it is not the usual one.
         format: Name of the data's format; None: found out.
         quick: Look at no pixels and no masks.
@@ -110,6 +112,9 @@ def check(
         say(fault)
     wanted: dict[str, Any] = {"quick": quick, "only": only, "ignore": ignore, "counted": counted}
     findings = examine(splits, **wanted)
+    if out is not None:
+        listed = json.dumps([finding.to_json() for finding in findings], indent=1)
+        write_whole(make_folder(out) / "findings.json", listed.encode())
     if fix is None:
         return Checked(splits=splits, findings=findings)
     repaired = repair(data, fix, images=images, format=format, version=__version__)

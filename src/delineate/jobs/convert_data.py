@@ -7,7 +7,8 @@ from typing import Any
 from delineate._files import check_free
 from delineate.data.annotated import OnError
 from delineate.data.conversion import Conversion, convert, writable
-from delineate.data.formats import FORMATS, open_splits
+from delineate.data.format_table import FORMATS
+from delineate.data.formats import open_splits
 from delineate.jobs.opening import Say, plural, tell_problems
 
 _SHOWN = 30  # losses in the text; --json has all
@@ -104,7 +105,5 @@ def format_table(rows: list[dict[str, Any]]) -> str:
         kind = "read, write" if row["writes"] else "read"
         lines.append(f"{row['name']:{width}}  {row['title']} ({kind})")
         indent = " " * (width + 2)
-        lines += textwrap.wrap(
-            row["layout"], 98, initial_indent=indent, subsequent_indent=indent
-        )
+        lines += textwrap.wrap(row["layout"], 98, initial_indent=indent, subsequent_indent=indent)
     return "\n".join(lines)

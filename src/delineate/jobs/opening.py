@@ -8,7 +8,8 @@ from rich.progress import track
 
 from delineate.core.classes import ClassMap
 from delineate.data.annotated import OnError
-from delineate.data.formats import Format, find_sources, open_splits
+from delineate.data.format_table import Format
+from delineate.data.formats import find_sources, open_splits
 from delineate.data.layouts import Source
 from delineate.data.sample import Dataset, Relabelled
 from delineate.errors import DataError, OutputError

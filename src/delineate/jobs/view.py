@@ -139,9 +139,11 @@ def _chosen(splits: Mapping[str, Dataset], shows: str | None, limit: int | None)
         raise DataError(f"expected images that show {shows!r}, got none: choose another class.")
     if limit is not None and limit < len(places):
         places = [places[i] for i in np.linspace(0, len(places) - 1, limit).round().astype(int)]
+    indices = {split: [i for s, i in places if s == split] for split in splits}
     return [
-        Chosen(split=split, dataset=dataset, indices=[i for s, i in places if s == split])
+        Chosen(split=split, dataset=dataset, indices=indices[split])
         for split, dataset in splits.items()
+        if indices[split]
     ]
 
 

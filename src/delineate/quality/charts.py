@@ -16,7 +16,7 @@ def histogram(
     *,
     axis: str,
     marks: Sequence[float] = (),
-    digits: int = 0,
+    stride: int = 1,
 ) -> str:
     """Return bars of all values, and a line for each part where there are several.
 
@@ -27,7 +27,7 @@ def histogram(
         parts: Name -> the values of a part, between the same edges.
         axis: What is counted.
         marks: Values to mark with an upright line.
-        digits: Decimals of the numbers along the axis.
+        stride: Every how many edges a number may stand along the axis.
     """
     left, top, right, bottom = _PLOT
     edges, bins = total.edges, len(total.counts)
@@ -40,7 +40,7 @@ def histogram(
     bars = "".join(
         f'<rect class="column" x="{left + k * step + 1:.1f}" width="{max(step - 2, 1):.1f}" '
         f'y="{_y(share / most):.1f}" height="{bottom - _y(share / most):.1f}">'
-        f"<title>{escape(axis)} {edges[k]:,.{digits}f} to {edges[k + 1]:,.{digits}f}: "
+        f"<title>{escape(axis)} {edges[k]:,.0f} to {edges[k + 1]:,.0f}: "
         f"{total.counts[k]:,} ({share:.1%})</title></rect>"
         for k, share in enumerate(shares)
     )
@@ -56,10 +56,10 @@ def histogram(
     upright = "".join(
         f'<path class="mark" d="M{_x(mark, edges, step):.1f} {top}V{bottom}"/>' for mark in inside
     )
-    every = -(-(bins + 1) // 9)
+    every = stride * math.ceil((bins + 1) / 9 / stride)
     numbers = "".join(
         f'<text x="{left + k * step:.1f}" y="{bottom + 15}" text-anchor="middle">'
-        f"{edges[k]:,.{digits}f}</text>"
+        f"{edges[k]:,.0f}</text>"
         for k in range(0, bins + 1, every)
     )
     return (

@@ -96,6 +96,7 @@ OBJECT_CHECKS: Mapping[str, Callable[[View], Iterator[Finding]]] = MappingProxyT
         "far_parts": mask_shape.far_parts,
         "self_crossing": outlines.self_crossing,
         "outline_spike": outlines.spikes,
+        "repeated_points": outlines.repeated_points,
         "box_disagrees": agreement.boxes,
         "area_differs": agreement.areas,
         "duplicate_object": twins.duplicates,

@@ -256,11 +256,9 @@ viewer.addEventListener("close", () => {
   open = -1;
   remember();
 });
-$("before").addEventListener("click", () => turn(-1));
-$("after").addEventListener("click", () => turn(1));
+for (const [id, step] of [["before", -1], ["after", 1]]) $(id).addEventListener("click", () => turn(step));
 $("close").addEventListener("click", () => viewer.close());
-$("outlined").addEventListener("change", nameObjects);
-$("named").addEventListener("change", nameObjects);
+for (const id of ["outlined", "named"]) $(id).addEventListener("change", nameObjects);
 addEventListener("keydown", event => {
   if (!viewer.open) return;
   if (event.key === "ArrowLeft") turn(-1);

@@ -11,7 +11,14 @@ from delineate.quality.view import stated_by
 
 _OF_OBJECTS = (
     *("empty_mask", "thin_mask", "tiny_mask", "whole_picture", "partly_outside", "far_parts"),
-    *("self_crossing", "outline_spike", "box_disagrees", "area_differs", "duplicate_object"),
+    *(
+        "self_crossing",
+        "outline_spike",
+        "repeated_points",
+        "box_disagrees",
+        "area_differs",
+        "duplicate_object",
+    ),
     *("copied_shape", "two_classes", "mask_outside", "area_convention"),
     *("size_shift", "centred_objects", "border_avoided"),
 )

@@ -16,7 +16,7 @@ from delineate.core.boxes import Size, xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import orientation, read_image
 from delineate.data.annotated import AnnotatedDataset, settle
-from delineate.data.coco import coco_dataset
+from delineate.data.coco import dataset_of
 from delineate.data.coco_checks import check_annotations, check_images
 from delineate.data.pictures import lies_at
 from delineate.data.sample import ImageRecord, Problem
@@ -47,7 +47,7 @@ class Work:
 
     def dataset(self) -> AnnotatedDataset:
         """Read what it is now, as far as it is sound; no picture is looked for."""
-        return coco_dataset(self.content, self.path, None, "skip")
+        return dataset_of(self.path, self.content, None, "skip")
 
     def looked_at(self) -> list[ImageRecord | Problem]:
         """Look at every image of the list, and at its file."""

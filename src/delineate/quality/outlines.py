@@ -1,4 +1,4 @@
-"""Outlines that no hand means to draw: crossing themselves, or running out and back on one line.
+"""Outlines that no hand means to draw: crossing themselves, with spikes, or of repeated points.
 
 Only what a source holds as polygons has them. The mask is the truth in either case: it is what the
 polygon covers by COCO's rule, by which what is enclosed twice lies outside.
@@ -22,6 +22,10 @@ KINK = 1.0
 SPIKE, SPIKE_SHARE = 20.0, 0.05
 """Pixels, and share of the object's size, from which an outline that runs out and back on one line
 has a spike; shorter ones are how a hand draws the slit between two things."""
+
+REPEATS, REPEATED = 4, 0.5
+"""Points of an outline, and their share, that repeat the one before. Tools often repeat the first
+point at the end, and some every corner."""
 
 TURN = np.cos(np.deg2rad(177.0))
 """How straight back: a spike 20 pixels long is at most 1 wide at its root."""
@@ -65,6 +69,23 @@ def spikes(view: View) -> Iterator[Finding]:
                 "straight back, as after a click that went astray",
                 fix="remove the point",
                 score=min(length / 100, 1.0),
+            )
+
+
+def repeated_points(view: View) -> Iterator[Finding]:
+    """Polygons most of whose points repeat the one before."""
+    for i, parts in enumerate(view.stated.outlines):
+        points = sum(map(len, parts or ()))
+        repeats = points - sum(len(without_repeats(part)) for part in parts or ())
+        if repeats > REPEATS and repeats > REPEATED * points:
+            yield Finding(
+                kind="repeated_points",
+                severity="note",
+                place=view.place(i),
+                why=f"{repeats} of the {points} points of its outline repeat the one before, as "
+                "after a broken export: the outline may be coarser than it was drawn",
+                fix="export it again",
+                score=repeats / points,
             )
 
 

@@ -5,17 +5,17 @@ repair of a repaired copy is that copy.
 """
 
 import json
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from delineate._files import check_free, output_error, write_whole
+from delineate._files import check_free, write_whole, writing_folder
 from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_write import write_coco_splits
-from delineate.data.formats import Format, find_sources, open_source
+from delineate.data.format_table import Format
+from delineate.data.formats import find_sources, open_source
 from delineate.data.layouts import Sources
 from delineate.data.naming import uniquely_named
 from delineate.data.pictures import lies_at
@@ -91,17 +91,8 @@ def repair(
         raise OutputError(
             f"{out} lies in {source}, which is not to be touched: choose a place outside of it."
         )
-    half_done = out.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        half_done.mkdir(parents=True)
-        result = _write(source, half_done, images, format, version)
-        if out.is_dir():
-            out.rmdir()
-        half_done.rename(out)
-    except OSError as error:
-        raise output_error(out, error) from error
-    finally:
-        shutil.rmtree(half_done, ignore_errors=True)
+    with writing_folder(out) as folder:
+        result = _write(source, folder, images, format, version)
     return Repair(
         out=out,
         images={work.split: len(work.content["images"]) for work in result},

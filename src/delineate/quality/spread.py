@@ -53,9 +53,9 @@ def whole_edges(values: npt.NDArray[np.int64], most: int = 30) -> npt.NDArray[np
 
 
 def size_edges(sides: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return powers of the square root of 2 around the sizes there are."""
+    """Return powers of the square root of 2 around the sizes there are, the first one of 2."""
     positive = sides[sides > 0]
     if not positive.size:
         return np.array([1.0, 2.0])
-    low, high = np.log2(positive.min()) * 2, np.log2(positive.max()) * 2
-    return np.asarray(2.0 ** (np.arange(np.floor(low), np.floor(high) + 2) / 2))
+    low, high = 2 * np.floor(np.log2(positive.min())), np.floor(2 * np.log2(positive.max()))
+    return np.asarray(2.0 ** (np.arange(low, high + 2) / 2))

@@ -137,7 +137,9 @@ def _key(result: Statistics) -> str:
 
 def _sizes(result: Statistics) -> str:
     parts = {name: split.sizes_histogram for name, split in result.splits.items()}
-    return histogram(result.total.sizes_histogram, parts, axis="size in pixels", marks=(32, 96))
+    return histogram(
+        result.total.sizes_histogram, parts, axis="size in pixels", marks=(32, 96), stride=2
+    )
 
 
 def _per_image(result: Statistics) -> str:

@@ -45,6 +45,8 @@ class DataConfig:
     """Share of the training images held out when the data have no validation split of their own."""
     group_by_size: bool = False
     """Batch images of similar shape together, which saves padding when whole images are used."""
+    synthetic: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of an epoch's samples that are made anew: training objects, cut out and pasted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

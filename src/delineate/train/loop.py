@@ -28,6 +28,7 @@ from delineate._optional import need
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
+from delineate.data.pasted.cut_paste import CutPaste
 from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample, Subset
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError, DelineateError, ReaderLost
@@ -47,6 +48,8 @@ from delineate.train.resolve import resolve, samples_per_image
 from delineate.train.step import Learner
 from delineate.train.stop import Stop
 from delineate.transforms.augment import training
+
+_ENDLESS = 10**9  # made pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,7 @@ def _begin(
     resume: bool,
 ) -> Run:
     """Put a run together: at its start, or as its last checkpoint left it."""
+    loader = _loader(config, train)
     origin = Origin.of(config, {"train": train} if val is None else {"train": train, "val": val})
     is_new = not out.exists()
     earlier = open_folder(out, origin, resume=resume)
@@ -195,7 +199,6 @@ def _begin(
         raise
     if earlier is not None:
         learner.restore(earlier.tensors, earlier.scaler)
-    loader = _loader(config, train)
     run = Run(
         config=config,
         val=val,
@@ -417,6 +420,7 @@ def _labelled(
 def _loader(config: TrainConfig, train: Dataset) -> Loader:
     assert config.data.workers != "auto"
     samples = np.repeat(np.arange(len(train)), samples_per_image(config, train))
+    share = config.data.synthetic
     return Loader(
         Subset(train, samples),
         training(config.augment, preprocess=config.preprocess, others=train),
@@ -424,13 +428,28 @@ def _loader(config: TrainConfig, train: Dataset) -> Loader:
         seed=config.seed,
         workers=config.data.workers,
         group_by_size=config.data.group_by_size,
+        fresh=_made(config, train) if share else None,
+        fresh_per_epoch=max(round(len(samples) * share / (1 - share)), 1) if share else 0,
     )
 
 
+def _made(config: TrainConfig, train: Dataset) -> Dataset:
+    """Return more pictures than are ever wanted, made of the training images alone."""
+    if len(config.model.stuff):
+        raise ConfigError(
+            "data.synthetic should be 0 where stuff is learnt, since made pictures have objects "
+            f"only, but is {config.data.synthetic:g}: set it to 0, or use a recipe for objects."
+        )
+    return CutPaste(train, _ENDLESS, seed=config.seed)
+
+
 def _crops_of(run: Run) -> str:
-    if not run.config.augment.crops_by_area:
+    share = run.config.data.synthetic
+    made = f", {share:.0%} of them made" if share else ""
+    if not run.config.augment.crops_by_area and not made:
         return ""
-    return f" in {run.loader.samples_per_epoch} crops an epoch"
+    what = "crops" if run.config.augment.crops_by_area else "samples"
+    return f" in {run.loader.samples_per_epoch} {what} an epoch{made}"
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:

@@ -65,8 +65,9 @@ class Warp:
             geometry = geometry.then(moved)
         if geometry.target == still.target and np.array_equal(geometry.matrix, still.matrix):
             return sample
-        reach = box.clip(geometry.boxes(instances.boxes), geometry.target)
-        instances = instances[box.area(reach) > 0]  # masks that leave the picture aren't decoded
+        reach = box.area(box.clip(geometry.boxes(instances.boxes), geometry.target))
+        if not reach.all():
+            instances = instances[reach > 0]  # masks that leave the picture aren't decoded
         return replace(
             sample,
             image=geometry.image(sample.image),

@@ -1,0 +1,1 @@
+"""Drawn scenes of several worlds (workbench, yard, microscope, page), with exact masks."""

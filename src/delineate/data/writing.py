@@ -1,0 +1,84 @@
+"""What writers of formats share: pictures put into a folder, masks and classes made sure of."""
+
+import contextlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from delineate._files import output_error
+from delineate.core.classes import ClassMap
+from delineate.core.instances import Instances
+from delineate.core.masks import Masks
+from delineate.core.rle import Bitmap
+from delineate.data.coco_write import put_image
+from delineate.data.sample import Dataset
+from delineate.errors import DataError
+
+
+def put_images(dataset: Dataset, folder: Path) -> None:
+    """Copy or make all pictures of a data set; where that fails, none is left.
+
+    Raises:
+        OutputError: The folder cannot be written to.
+    """
+    with contextlib.ExitStack() as undo:
+        for index in range(len(dataset)):
+            put_image(dataset, index, folder, undo)
+        undo.pop_all()
+
+
+def put_mask(path: Path, bitmap: Bitmap) -> None:
+    """Write a mask as a PNG of 1 bit.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    encoded = io.BytesIO()
+    Image.fromarray(bitmap).save(encoded, "PNG", compress_level=1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.getvalue())
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def masks_of(dataset: Dataset, index: int) -> tuple[Instances, Masks, npt.NDArray[np.bool_]]:
+    """Return the instances of an image, their masks, and which of them are crowds.
+
+    Raises:
+        DataError: There are boxes only.
+    """
+    found = dataset.instances(index)
+    if found.masks is None:
+        raise DataError(
+            f"{dataset.name}: expected masks, but image {dataset.records[index].name!r} has boxes "
+            "only: no format of masks can hold it."
+        )
+    crowd = np.zeros(len(found), dtype=bool) if found.crowd is None else found.crowd
+    return found, found.masks, crowd
+
+
+def common_classes(splits: Mapping[str, Dataset]) -> ClassMap:
+    """Return the classes of all splits, for a format that has one list of them.
+
+    Raises:
+        DataError: They differ from split to split.
+    """
+    first, *others = splits
+    classes = splits[first].classes
+    for other in others:
+        if splits[other].classes.names != classes.names:
+            raise DataError(
+                f"expected splits of the same classes, but those of {first!r} are "
+                f"{_some(classes)}, and those of {other!r} {_some(splits[other].classes)}: give "
+                "both the same list, in the same order."
+            )
+    return classes
+
+
+def _some(classes: ClassMap) -> str:
+    return ", ".join(classes.names[:5]) + ("..." if len(classes) > 5 else "")

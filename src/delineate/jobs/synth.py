@@ -1,0 +1,225 @@
+"""`delineate data synth OUT`: made pictures whose objects are known exactly, as a data set."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from delineate import __version__
+from delineate._files import check_free, writing_folder
+from delineate.core.boxes import Size
+from delineate.core.draw import overlay, sheet
+from delineate.core.image import ImageArray, write_image
+from delineate.data.annotated import OnError
+from delineate.data.drawn.scenes import DrawnScenes
+from delineate.data.formats import open_splits
+from delineate.data.pasted.cut_paste import CutPaste
+from delineate.data.pasted.grounds import DrawnGrounds, FolderGrounds, Grounds
+from delineate.data.sample import Dataset
+from delineate.data.split import split
+from delineate.data.synth import SynthDataset, write_synth
+from delineate.errors import ConfigError, DataError
+from delineate.jobs.opening import Say, counted, plural, tell_problems
+
+PREVIEW = "preview.png"
+OWN, DRAWN = "own", "drawn"
+"""Words for `--backgrounds` beside a folder."""
+
+_SHOWN = 12
+_SIZE = (512, 512)  # of drawn backgrounds
+
+
+def synth(
+    out: Path,
+    *,
+    images: int = 500,
+    classes: Sequence[str] | None = None,
+    source: Path | None = None,
+    format: str | None = None,
+    on_error: OnError = "stop",
+    backgrounds: str = OWN,
+    size: Size | None = None,
+    objects: tuple[int, int] | None = None,
+    seed: int = 0,
+    val: float = 0.1,
+    say: Say,
+) -> dict[str, Any]:
+    """Draw scenes, or paste labelled objects, into a new data set with a train and a val split.
+
+    The same options give the same bytes. Where objects are pasted, the images they come from are
+    divided first: no object, and no ground, is in both splits.
+
+    Args:
+        out: A folder that is new or empty; it receives train.json, val.json, images/, preview.png.
+        images: Number of pictures, both splits together.
+        classes: Names of classes: of those that are drawn, or of those of `source`; None: all.
+        source: A data set whose objects are cut out and pasted; None: scenes are drawn.
+        format: Name of the source's format; None: found out.
+        on_error: What broken records of the source do.
+        backgrounds: What objects are pasted on: `OWN`, the images of `source` without their
+            objects; `DRAWN`; or a folder of pictures.
+        size: (height, width); None: that of the background, 512 x 512 where scenes are drawn.
+        objects: Fewest and most objects; None: 5 to 20 drawn, or as many as in real images.
+        seed: Another seed, other pictures.
+        val: Share of the pictures that become val.json; 0: none do.
+        say: Receives lines for the user.
+
+    Returns:
+        What was written: for each split the images and objects, and where the preview is.
+
+    Raises:
+        ConfigError: A number makes no sense, or options do not go together.
+        DataError: A class is unknown, there is nothing to cut out or to paste on, or the source
+            cannot be read.
+        OutputError: The place cannot be written, or is not empty.
+    """
+    counts = _counts(images, val)
+    if source is None and backgrounds != OWN:
+        raise ConfigError(
+            "expected --from DATA with --backgrounds, got the latter alone: name the data whose "
+            "objects are pasted, or leave it out."
+        )
+    check_free(out)
+    given = {"classes": classes, "size": size, "objects": objects, "seed": seed}
+    options = {name: value for name, value in given.items() if value is not None}
+    made: dict[str, SynthDataset] = {}
+    if source is None:
+        for name, (first, count) in counts.items():
+            made[name] = DrawnScenes(count, first=first, **options)
+    else:
+        grounds = _grounds(backgrounds, size or _SIZE, seed)
+        parts = _parts(source, format, on_error, counts, seed, say)
+        for name, (first, count) in counts.items():
+            say(f"learning from {plural(len(parts[name]), 'image')} for {name}.json")
+            made[name] = CutPaste(parts[name], count, first=first, grounds=grounds, **options)
+    info = {
+        "description": f"made pictures, {'drawn' if source is None else 'cut and pasted'}",
+        "version": __version__,
+        "seed": seed,
+        "command": _command(
+            images=f"{images}",
+            classes=",".join(classes or ()),
+            **({} if source is None else {"from": f"{source}", "backgrounds": backgrounds}),
+            size="x".join(map(str, reversed(size or ()))),
+            objects="-".join(map(str, objects or ())),
+            seed=f"{seed}",
+            val=f"{val:g}",
+        ),
+    }
+    found = _write(out, made, info)
+    return {
+        "out": str(out),
+        "preview": str(out / PREVIEW),
+        "method": "drawn" if source is None else "cut_paste",
+        "classes": list(made["train"].classes.names),
+        "images": {name: len(dataset) for name, dataset in made.items()},
+        "objects": found,
+    }
+
+
+def summary(result: dict[str, Any]) -> str:
+    """Return the closing words."""
+    splits = ", ".join(
+        f"{name}.json {plural(count, 'image')} with {plural(result['objects'][name], 'object')}"
+        for name, count in result["images"].items()
+    )
+    return (
+        f"wrote {result['out']}: {splits}\n"
+        f"classes  {', '.join(result['classes'])}\nlook at  {result['preview']}"
+    )
+
+
+def parsed_size(text: str) -> Size:
+    """Read ``512`` or ``640x480``, width first, as (height, width).
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip())
+    if not found:
+        raise ConfigError(f"expected --size as 512 or 640x480 (width x height), got {text!r}.")
+    width = int(found[1])
+    return int(found[2] or width), width
+
+
+def parsed_range(text: str) -> tuple[int, int]:
+    """Read ``5-20`` or ``12`` as fewest and most.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", text.strip())
+    if not found:
+        raise ConfigError(f"expected --objects as 5-20 or 12, got {text!r}.")
+    return int(found[1]), int(found[2] or found[1])
+
+
+def _counts(images: int, val: float) -> dict[str, tuple[int, int]]:
+    """Return the first number and the count of pictures of each split."""
+    held_out = max(round(images * val), 1) if val else 0
+    if not 0 <= val < 1 or images <= held_out:
+        raise ConfigError(
+            f"expected at least one picture in every split, got --images {images} --val {val:g}: "
+            "ask for more pictures, or for --val 0."
+        )
+    counts = {"train": (0, images - held_out)}
+    return counts | ({"val": (images - held_out, held_out)} if held_out else {})
+
+
+def _parts(
+    source: Path,
+    format: str | None,
+    on_error: OnError,
+    counts: Mapping[str, tuple[int, int]],
+    seed: int,
+    say: Say,
+) -> Mapping[str, Dataset]:
+    """Open the source, and divide it as the pictures are divided."""
+    splits = open_splits(source, format=format, on_error=on_error, only=("train",))
+    if "train" not in splits:
+        raise DataError(
+            f"{source}: expected a split train whose objects are pasted, got none: name the file "
+            "or folder."
+        )
+    tell_problems(splits["train"], say)
+    if len(counts) == 1:
+        return {"train": splits["train"]}
+    total = sum(count for _, count in counts.values())
+    shares = {name: count / total for name, (_, count) in counts.items()}
+    return split(splits["train"], shares, seed=seed)
+
+
+def _grounds(backgrounds: str, size: Size, seed: int) -> Grounds | None:
+    if backgrounds == OWN:
+        return None
+    return DrawnGrounds(size, seed) if backgrounds == DRAWN else FolderGrounds(Path(backgrounds))
+
+
+def _command(**options: str) -> str:
+    """Return the command that makes the same again."""
+    return " ".join(
+        [
+            "delineate data synth OUT",
+            *(f"--{name} {text}" for name, text in options.items() if text),
+        ]
+    )
+
+
+def _write(out: Path, made: Mapping[str, SynthDataset], info: Mapping[str, Any]) -> dict[str, int]:
+    """Write all splits and the preview; return the number of objects in each split."""
+    found = {}
+    with writing_folder(out) as folder:
+        for name, dataset in made.items():
+            bar = partial(counted, verb=f"making {name}")
+            found[name] = write_synth(folder / f"{name}.json", dataset, info=info, count=bar)
+        write_image(folder / PREVIEW, _preview(made["train"]))
+    return found
+
+
+def _preview(dataset: SynthDataset) -> ImageArray:
+    """Return a sheet of the first pictures, their objects drawn."""
+    samples = [dataset[i] for i in range(min(_SHOWN, len(dataset)))]
+    drawn = [overlay(s.image, s.instances, dataset.classes) for s in samples]
+    captions = [f"{s.name}: {plural(len(s.instances), 'object')}" for s in samples]
+    return sheet(drawn, captions)
