@@ -45,9 +45,9 @@ CHANGES = {
     "cut": lambda a: a[8:-4, 6:-12],
     "mirrored and cut": lambda a: a[6:-2, 4:-8][:, ::-1],
     "turned by a degree": lambda a: turned(a, 1.0),
-    "noisy": lambda a: np.clip(
-        a + np.random.default_rng(0).normal(0, 10, a.shape), 0, 255
-    ).astype(np.uint8),
+    "noisy": lambda a: np.clip(a + np.random.default_rng(0).normal(0, 10, a.shape), 0, 255).astype(
+        np.uint8
+    ),
 }
 
 
@@ -172,7 +172,9 @@ def test_leaks_are_found_and_what_they_may_do_to_a_score(leaky):
     assert "the same file as 'train_003.png' in train" in same.why
     (whole,) = (f for f in found if f.kind == "leakage")
     assert "2 of its 4 images, with 3 of its 5 objects, have a copy in train" in whole.why
-    assert "measured at 0.80 where 0.50 would be true" in whole.why  # all leaked ones right: 0.5+0.3
+    assert (
+        "measured at 0.80 where 0.50 would be true" in whole.why
+    )  # all leaked ones right: 0.5+0.3
 
 
 def test_labels_of_copies_are_compared_where_they_are(leaky):
@@ -191,7 +193,9 @@ def test_an_object_that_is_in_one_of_two_frames_only_is_no_disagreement(tmp_path
     write_set(tmp_path, "train", [ground, there], [[], [circle(250, 60, 5)]])
     found = [f.kind for f in near_duplicates(open_splits(tmp_path))]
     assert found == ["near_duplicate"]
-    write_set(tmp_path, "train", [there, (there * 0.9).astype(np.uint8)], [[], [circle(250, 60, 5)]])
+    write_set(
+        tmp_path, "train", [there, (there * 0.9).astype(np.uint8)], [[], [circle(250, 60, 5)]]
+    )
     found = [f.kind for f in near_duplicates(open_splits(tmp_path))]
     assert found == ["near_duplicate", "labels_disagree"]
 

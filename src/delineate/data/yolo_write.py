@@ -16,7 +16,7 @@ import yaml
 from delineate._files import write_whole
 from delineate.core.bridges import bridged
 from delineate.data.sample import Dataset
-from delineate.data.writing import common_classes, masks_of, put_images
+from delineate.data.writing import common_classes, masks_of, put_bytes, put_images
 from delineate.data.yolo_pictures import label_of
 
 
@@ -27,9 +27,8 @@ def write_yolo(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[st
         pictures = folder / "images" / split
         put_images(dataset, pictures)
         for index, record in enumerate(dataset.records):
-            target = label_of(pictures / record.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(target, "".join(_lines(dataset, index)).encode())
+            lines = "".join(_lines(dataset, index))
+            put_bytes(label_of(pictures / record.name), lines.encode())
     # ultralytics wants both of these keys, whatever they say
     places = {split: f"images/{split}" if split in splits else None for split in ("train", "val")}
     places |= {split: f"images/{split}" for split in splits}

@@ -228,7 +228,7 @@ def _peak(line: npt.NDArray[np.float64]) -> float:
     top = int(np.argmax(line))
     if not 0 < top < len(line) - 1:
         return float(top - REACH)
-    before, at, after = line[top - 1 : top + 2].tolist()
+    before, at, after = (float(value) for value in line[top - 1 : top + 2])
     return top - REACH + (before - after) / (2 * (before - 2 * at + after) or 1)
 
 
