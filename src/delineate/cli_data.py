@@ -25,7 +25,8 @@ def check(
         Path | None, typer.Option(help="Write a repaired copy, and the list of its changes, here.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for report.html and findings.json.")
+        Path | None,
+        typer.Option(help="For report.html, every finding on its picture, and findings.json."),
     ] = None,
     model: Annotated[
         str | None,

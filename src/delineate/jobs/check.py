@@ -128,16 +128,21 @@ def check(
         make_folder(out)
         listed = json.dumps([finding.to_json() for finding in findings], indent=1)
         write_whole(out / "findings.json", listed.encode())
-        facts = {split: plural(len(dataset), "image") for split, dataset in splits.items()}
+        page = out / "report.html"
         write_doctor_report(
-            out / "report.html",
+            page,
             findings,
             splits,
-            {"data": str(data), **facts, "delineate": __version__},
-            title=f"Data check of {data.resolve().name}",
+            {
+                "data": str(data),
+                "looked at": _looked_at(splits) + (", quick checks alone" if quick else ""),
+                "delineate": __version__,
+            },
+            title=f"Check of {data.resolve().name}",
             predicted=predicted,
             counted=counted,
         )
+        say(f"report in {page}")
     if fix is None:
         return Checked(splits=splits, findings=findings)
     repaired = repair(data, fix, images=images, format=format, version=__version__)
@@ -148,8 +153,7 @@ def check(
 
 def text(checked: Checked) -> str:
     """Return the result to read."""
-    looked = ", ".join(f"{s} {plural(len(d), 'image')}" for s, d in checked.splits.items())
-    lines = [f"looked at {looked}", report(checked.findings)]
+    lines = [f"looked at {_looked_at(checked.splits)}", report(checked.findings)]
     if (repaired := checked.repaired) is not None:
         changes = plural(len(repaired.changes), "change")
         lines.append(f"wrote {repaired.out}: {changes}, listed in {NAME}")
@@ -182,6 +186,10 @@ def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -
         say(f"{finding.severity}: {finding}")
     if told:
         say(f"{total(told)} in the data: `delineate data check {data}` tells more")
+
+
+def _looked_at(splits: Mapping[str, Dataset]) -> str:
+    return ", ".join(f"{split} {plural(len(data), 'image')}" for split, data in splits.items())
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:
