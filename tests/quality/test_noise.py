@@ -96,6 +96,11 @@ def test_shapes_of_right_angles_have_no_steps():
     block[45:, 60:] = False
     assert edge_of(block).step == 1
     assert edge_of(np.ones((40, 40), bool)).step == 1
+    verse = np.zeros((110, 260), bool)
+    tops = np.cumsum([0, 9, 14, 9, 17, 8, 12, 20, 9, 11])
+    for top, end, left in zip(tops, tops[1:], (0, 9, 21, 0, 40, 30, 55, 12, 70), strict=False):
+        verse[top:end, left : 255 - (left * 37) % 101] = True
+    assert edge_of(verse).step == 1
 
 
 def test_edges_are_ragged_where_they_jump():
@@ -118,6 +123,25 @@ def test_crumbs_and_pinholes_are_counted():
     assert edge_of(disc(40)).crumbs == edge_of(disc(40)).pinholes == 0
     ring = disc(40) & ~disc(15, 81)
     assert edge_of(ring).pinholes == 0
+
+
+def test_polygons_have_no_pinholes_but_where_they_touch_themselves(tmp_path):
+    """A square whose outline goes astray five times: what it encloses twice lies outside."""
+    astray = [(30, 30)]
+    for x in range(40, 140, 20):
+        loop = [(x, 30), (x, 60), (x + 3, 60), (x + 3, 63), (x, 63), (x, 60), (x, 30)]
+        astray += loop
+    astray += [(160, 30), (160, 160), (30, 160)]
+    polygon = [float(v) for point in astray for v in point]
+    picture = np.zeros((*SIZE, 3), np.uint8)
+    write_set(tmp_path, "train", [picture], [[polygon]])
+    splits = open_splits(tmp_path)
+    mask = splits["train"].instances(0).masks.bitmap(0)
+    assert edge_of(mask[30:160, 30:160]).pinholes == 5
+    assert list(rough_edges(splits)) == []
+    write_set(tmp_path, "train", [picture], [[rle(mask)]])
+    (finding,) = rough_edges(open_splits(tmp_path))
+    assert (finding.kind, "5 holes" in finding.why) == ("crumbs", True)
 
 
 def masks_found(folder, masks):
@@ -196,6 +220,24 @@ def test_outlines_that_run_outside_are_loose(tmp_path):
     (finding,) = scenes(tmp_path, grown)
     assert finding.kind == "loose_outlines"
     assert "3 pixels outside" in finding.why
+
+
+def wider(left, others):
+    """Margins around the objects, one on the left, another on the other sides."""
+
+    def move(i, ring):
+        middle = (ring.max(axis=0) + ring.min(axis=0)) / 2
+        outward = np.sign(ring - middle)
+        margins = np.where(outward < 0, [left, others], others)
+        return ring + outward * margins
+
+    return move
+
+
+@pytest.mark.parametrize(("left", "others"), [(6, 0), (8, 3)])
+def test_margins_on_some_sides_are_by_design(tmp_path, left, others):
+    assert scenes(tmp_path, wider(left, others)) == []
+    assert len(scenes(tmp_path / "all", wider(4, 4))) == 1
 
 
 @pytest.mark.parametrize(("horizontal", "words"), [(True, "mirrored"), (False, "upside down")])

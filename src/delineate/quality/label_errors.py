@@ -4,7 +4,8 @@ Every score is measured on the data at hand (`delineate.quality.calibration`), n
 model, whose 0.9 may be right in half of the cases:
 
 - missing_label: how often predictions of that score and class are right, where they are right or
-  find nothing annotated;
+  find nothing annotated. That is the chance before anybody asks why there is no label: where labels
+  are almost complete, more of these are the model's errors than it says;
 - misclassified: how often they are right where they are about an object, times the chance that a
   prediction of the label's own class there, if there is one, is wrong;
 - badly_outlined: z / (z + 1), where z is how many usual deviations the overlap lies below the usual
