@@ -15,7 +15,7 @@ import torch
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.data.loader import Loader
-from delineate.data.sample import ImageRecord, Sample
+from delineate.data.sample import ImageRecord, Sample, Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, ImageError, ReaderLost
 from delineate.transforms.augment import AugmentConfig, training
@@ -164,6 +164,22 @@ def test_fresh_samples_are_grouped_by_their_size_too():
     assert sum(map(any, large)) == 1
 
 
+def test_fresh_samples_come_beside_those_that_are_shown_again():
+    loader = Loader(
+        Numbers(3),
+        batch_size=2,
+        seed=4,
+        shuffle=False,
+        times=[2, 0.5, 1.5],
+        fresh=Numbered(5),
+        fresh_per_epoch=2,
+    )
+    assert (loader.samples_per_epoch, loader.batches_per_epoch) == (6, 3)
+    epochs = [list(chain(*ids(loader.batches(epoch)))) for epoch in range(12)]
+    assert {tuple(epoch[:4]) for epoch in epochs} == {(0, 0, 1, 2), (0, 0, 2, 2)}
+    assert [epoch[4:] for epoch in epochs[:3]] == [[100, 101], [102, 103], [104, 100]]
+
+
 def test_fresh_samples_come_from_somewhere():
     for fresh in (None, Numbers(0)):
         with pytest.raises(ConfigError, match="fresh samples should come from a data set"):
@@ -273,6 +289,63 @@ def test_grouping_without_shuffling_keeps_the_order_within_a_size():
         group_by_size=True,
     )
     assert ids(loader.batches(0)) == [[1, 3, 5], [0, 2, 4]]
+
+
+def test_images_are_shown_as_often_as_wished():
+    """Twice, never, or once and in every second epoch once more."""
+    numbers, times = Numbers(4), [2, 0, 1.5, 1.5]
+    loader = Loader(numbers, batch_size=2, seed=0, times=times)
+    assert (loader.samples_per_epoch, loader.batches_per_epoch) == (5, 3)
+    total = np.zeros(4)
+    for epoch in range(200):
+        batches = ids(loader.batches(epoch))
+        assert [len(batch) for batch in batches] == [2, 2, 1]
+        counts = np.bincount(list(chain(*batches)), minlength=4)
+        assert counts.tolist() in ([2, 0, 1, 2], [2, 0, 2, 1])
+        total += counts
+    assert abs(total[2] - total[3]) < 60
+    assert ids(loader.batches(7)) == ids(
+        Loader(Numbers(4), batch_size=2, seed=0, times=times).batches(7)
+    )
+    assert [batch.tolist() for batch in loader.plan(7)] == ids(loader.batches(7))
+
+
+def test_an_image_shown_again_is_changed_anew():
+    loader = Loader(Numbers(3), drawn, batch_size=6, seed=2, times=[3, 1, 1.5])
+    for epoch in range(4):
+        [samples] = loader.batches(epoch)
+        assert len({sample.name for sample in samples}) == len(samples) == 6
+
+
+def test_whole_numbers_are_as_if_the_data_set_held_each_image_so_often():
+    """So runs that were begun when crops were copies of their image go on."""
+    scenes, crops = SyntheticScenes(5, size=(48, 48)), np.array([1, 3, 1, 2, 1])
+    copies = Subset(scenes, np.repeat(np.arange(5), crops))
+    transform = training(AugmentConfig(crop=32))
+    for epoch in range(2):
+        expected = Loader(copies, transform, batch_size=3, seed=4).batches(epoch)
+        found = Loader(scenes, transform, batch_size=3, seed=4, times=crops).batches(epoch)
+        assert content(expected) == content(found)
+
+
+@more_workers_than_cores
+def test_what_is_shown_is_the_same_with_workers_and_from_any_batch_on():
+    scenes, times = SyntheticScenes(5, size=(48, 48)), [1, 2.5, 0.7, 1.2, 1]
+    transform = training(AugmentConfig(crop=32))
+    options = {"batch_size": 2, "seed": 3, "times": times}
+    alone = Loader(scenes, transform, **options)
+    others = Loader(scenes, transform, workers=2, **options)
+    for epoch in range(2):
+        whole = content(alone.batches(epoch))
+        assert content(others.batches(epoch)) == whole
+        assert content(alone.batches(epoch, 2)) == content(others.batches(epoch, 2)) == whole[4:]
+
+
+def test_grouping_by_size_looks_at_what_is_shown():
+    numbers = Numbers(4, sizes=((100, 100), (10, 10)))
+    options = {"batch_size": 2, "seed": 0, "group_by_size": True}
+    plan = Loader(numbers, times=[0, 3, 2, 1], **options).plan(0)
+    assert sorted(sorted(batch.tolist()) for batch in plan) == [[1, 1], [1, 3], [2, 2]]
 
 
 def test_no_samples_are_no_batches():

@@ -15,6 +15,7 @@ from delineate.errors import ConfigError, DataError
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.yolact.config import YolactConfig
 from delineate.train.anchors import Shapes, fit_ratios, fit_sizes, object_shapes
+from delineate.train.balance import samples_per_image
 from delineate.train.config import (
     AugmentConfig,
     BudgetConfig,
@@ -23,7 +24,7 @@ from delineate.train.config import (
     to_yaml,
     with_value,
 )
-from delineate.train.resolve import resolve, samples_per_image
+from delineate.train.resolve import resolve
 
 AS_IS = Preprocess(resize="factor")
 FPN = MaskRCNNConfig(backbone_strides=(4, 8, 16, 32), fpn_extra_level=True)

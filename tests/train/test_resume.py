@@ -16,10 +16,14 @@ from delineate.train.config import (
     BudgetConfig,
     DataConfig,
     EmaConfig,
+    LossConfig,
     OptimConfig,
 )
 from delineate.train.loop import fit
 from delineate.weights.file import load_model, read_card
+
+REPEATED = DataConfig(workers=0, balance="repeat_factor")
+BY_CLASS = DataConfig(workers=0, balance="class_aware")
 
 
 class Crash(Exception):
@@ -71,8 +75,17 @@ def validations(out: Path) -> list[tuple[int, dict]]:
         {"optim": OptimConfig(name="sgd", lr=0.01, warmup_steps=1), "ema": EmaConfig(decay=None)},
         {"accumulate": 2},
         {"accumulate": 2, "augment": AugmentConfig(crop=32, crops_by_area=True)},
+        {"data": REPEATED, "loss": LossConfig(class_weights="effective")},
+        {"data": BY_CLASS, "augment": AugmentConfig(crop=32, crops_by_area=True)},
     ],
-    ids=["adamw", "sgd without average", "accumulated", "four crops an image"],
+    ids=[
+        "adamw",
+        "sgd without average",
+        "accumulated",
+        "four crops an image",
+        "rare classes repeated and weighed",
+        "by class",
+    ],
 )
 @pytest.mark.parametrize("crash", [1, 4])
 def test_a_crash_between_two_steps_changes_nothing(tmp_path, changes, crash):

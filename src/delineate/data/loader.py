@@ -1,7 +1,8 @@
 """Loader: batches of transformed samples, the same for any number of worker processes.
 
 Sample `i` of epoch `e` depends on `(seed, e, i)` alone, and the order on `(seed, e)`, so a run can
-be taken up at any batch of any epoch without replaying what came before.
+be taken up at any batch of any epoch without replaying what came before. So does what image it is
+of, where an epoch shows some images more often than others: each time with changes of its own.
 """
 
 import multiprocessing
@@ -19,10 +20,11 @@ from torch.utils import data as torch_data
 
 from delineate.core.boxes import Size
 from delineate.data.sample import Dataset, Sample
+from delineate.data.sampling import draw, epoch_length
 from delineate.errors import ConfigError, DelineateError, ReaderLost
 
-Task = tuple[int, int]
-"""Epoch and index of a sample."""
+Task = tuple[int, int, int]
+"""Epoch, number of the sample in it, and index of its image in the data set that it is from."""
 Fetched = list[Sample | DelineateError]
 """A batch, an error standing in for each sample that could not be read."""
 
@@ -30,8 +32,8 @@ Fetched = list[Sample | DelineateError]
 class Loader:
     """Batches of a data set, epoch by epoch.
 
-    An epoch holds every sample once, in `batches_per_epoch` batches whose sizes differ by one at
-    most: nothing is dropped, and there is no small batch at the end.
+    An epoch holds every image once, or as often as `times` says, in `batches_per_epoch` batches
+    whose sizes differ by one at most: nothing is dropped, and there is no small batch at the end.
 
     Args:
         dataset: With workers, it and `transform` are sent to each of them (pickled).
@@ -43,6 +45,8 @@ class Loader:
             needs its ``if __name__ == "__main__":``.
         shuffle: Draw a new order for each epoch; else the data set's own.
         group_by_size: Put images of similar height and width into one batch, which saves padding.
+        times: (n,) how often an epoch shows each image, on average over the epochs: see
+            `delineate.data.sampling.draw`. Without them each is shown once.
         fresh: A data set, often a very large one, of which every epoch takes the next few samples
             beside all of `dataset`: made pictures, which need not come twice.
         fresh_per_epoch: How many; with them from the start again after the last.
@@ -61,6 +65,7 @@ class Loader:
         workers: int = 0,
         shuffle: bool = True,
         group_by_size: bool = False,
+        times: npt.ArrayLike | None = None,
         fresh: Dataset | None = None,
         fresh_per_epoch: int = 0,
     ) -> None:
@@ -74,7 +79,8 @@ class Loader:
                 raise ConfigError(f"{name} should be at least {least}, but is {value}: change it.")
         if fresh_per_epoch and not fresh:
             raise ConfigError("fresh samples should come from a data set that has some: give one.")
-        self._pool = _Pool(dataset, fresh, fresh_per_epoch)
+        times = np.ones(len(dataset)) if times is None else np.asarray(times, np.float64)
+        self._pool = _Pool(dataset, times, fresh, fresh_per_epoch)
         self._samples = _Samples(self._pool, transform, seed)
         self._batch_size = batch_size
         self._seed = seed
@@ -103,32 +109,32 @@ class Loader:
             DelineateError: A sample could not be read, whichever process read it.
             ReaderLost: A process that reads has ended.
         """
-        tasks = [[(epoch, int(index)) for index in batch] for batch in self.plan(epoch)[start:]]
+        shown, plan = self._plan(epoch)
+        tasks = [[(epoch, int(i), int(shown[i])) for i in batch] for batch in plan[start:]]
         fetched = self._from_workers(tasks) if self._workers else map(self._samples.fetch, tasks)
         for batch in fetched:
             yield [_sample_of(item) for item in batch]
 
     def plan(self, epoch: int) -> list[npt.NDArray[np.int64]]:
-        """The indices of each batch of `epoch`."""
+        """The images of each batch of `epoch`, as indices into the data sets that they are from."""
+        shown, plan = self._plan(epoch)
+        return [shown[batch] for batch in plan]
+
+    def _plan(self, epoch: int) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.int64]]]:
+        """Return which image each sample of `epoch` is of, and which samples each batch holds."""
         count = len(self._pool)
-        if not count:
-            return []
-        # The stream of the sample that does not exist: no sample of this epoch shares it.
+        # Streams of the sample that does not exist: no sample of this epoch shares them.
+        shown = self._pool.shown(epoch, np.random.default_rng([self._seed, epoch, count, 1]))
         rng = np.random.default_rng([self._seed, epoch, count])
+        if not count:
+            return shown, []
         order = rng.permutation(count) if self._shuffle else np.arange(count)
         if self._group_by_size:
-            order = order[np.argsort(self._size_classes(epoch)[order], kind="stable")]
+            order = order[np.argsort(_size_classes(self._pool.sizes(shown))[order], kind="stable")]
         batches = np.array_split(order, self.batches_per_epoch)
         if self._group_by_size and self._shuffle:
-            return [batches[i] for i in rng.permutation(len(batches))]
-        return batches
-
-    def _size_classes(self, epoch: int) -> npt.NDArray[np.int64]:
-        """(n,) one number for all images whose sides differ by less than about a fifth."""
-        sizes = np.array(self._pool.sizes(epoch), np.float64)
-        height, width = np.rint(4 * np.log2(sizes)).astype(np.int64).T
-        classes: npt.NDArray[np.int64] = 1000 * height + width
-        return classes
+            batches = [batches[i] for i in rng.permutation(len(batches))]
+        return shown, batches
 
     def _from_workers(self, tasks: list[list[Task]]) -> Iterator[Fetched]:
         if self._processes is None:
@@ -175,35 +181,52 @@ def check_may_start_workers() -> None:
         )
 
 
-class _Pool:
-    """The samples of every epoch: all of one data set, and the next few of another."""
+def _size_classes(sizes: Sequence[Size]) -> npt.NDArray[np.int64]:
+    """(n,) one number for all images whose sides differ by less than about a fifth."""
+    height, width = np.rint(4 * np.log2(np.array(sizes, np.float64))).astype(np.int64).T
+    classes: npt.NDArray[np.int64] = 1000 * height + width
+    return classes
 
-    def __init__(self, dataset: Dataset, fresh: Dataset | None, per_epoch: int) -> None:
+
+class _Pool:
+    """The samples of every epoch: those of one data set, and the next few of another."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        times: npt.NDArray[np.float64],
+        fresh: Dataset | None,
+        per_epoch: int,
+    ) -> None:
         self._dataset = dataset
+        self._times = times
+        self._own = epoch_length(times)
         self._fresh = fresh
         self._per_epoch = per_epoch
 
     def __len__(self) -> int:
-        return len(self._dataset) + self._per_epoch
+        return self._own + self._per_epoch
 
-    def read(self, task: Task) -> Sample:
+    def shown(self, epoch: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Return the index of each sample's image in the data set that the sample is from."""
+        own = draw(self._times, rng)
+        if self._fresh is None:
+            return own
+        following = epoch * self._per_epoch + np.arange(self._per_epoch)
+        return np.concatenate([own, following % len(self._fresh)])
+
+    def read(self, number: int, index: int) -> Sample:
         """Return a sample as it is."""
-        epoch, index = task
-        if self._fresh is None or index < len(self._dataset):
+        if self._fresh is None or number < self._own:
             return self._dataset[index]
-        return self._fresh[self._number(epoch, index - len(self._dataset), len(self._fresh))]
+        return self._fresh[index]
 
-    def sizes(self, epoch: int) -> list[Size]:
-        """Return (height, width) of all samples of an epoch."""
-        sizes = [record.size for record in self._dataset.records]
+    def sizes(self, shown: npt.NDArray[np.int64]) -> list[Size]:
+        """Return (height, width) of the samples of an epoch."""
+        sizes = [self._dataset.records[index].size for index in shown[: self._own]]
         if self._fresh is not None:
-            records = self._fresh.records
-            numbers = (self._number(epoch, i, len(records)) for i in range(self._per_epoch))
-            sizes += [records[number].size for number in numbers]
+            sizes += [self._fresh.records[index].size for index in shown[self._own :]]
         return sizes
-
-    def _number(self, epoch: int, place: int, count: int) -> int:
-        return (epoch * self._per_epoch + place) % count
 
 
 class _Samples(torch_data.Dataset[Sample | DelineateError]):
@@ -220,12 +243,12 @@ class _Samples(torch_data.Dataset[Sample | DelineateError]):
         self._seed = seed
 
     def __getitem__(self, task: Task) -> Sample | DelineateError:
-        epoch, index = task
+        epoch, number, index = task
         try:
-            sample = self._pool.read(task)
+            sample = self._pool.read(number, index)
             if self._transform is None:
                 return sample
-            return self._transform(sample, np.random.default_rng([self._seed, epoch, index]))
+            return self._transform(sample, np.random.default_rng([self._seed, epoch, number]))
         except DelineateError as error:  # raised where the batch arrives, without torch's wrapping
             return error
 

@@ -163,13 +163,21 @@ class SegModel(nn.Module):
         """
         raise NotImplementedError
 
-    def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(
+        self,
+        images: Tensor,
+        sizes: Tensor,
+        targets: Sequence[Target],
+        class_weights: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Return named scalar losses whose sum is minimised.
 
         Args:
             images: See `forward`.
             sizes: See `forward`.
             targets: One an image, on the same device; may be empty.
+            class_weights: ``(C,)`` float32, how much an object of each class counts where classes
+                are learnt; the background keeps its weight. None: all count 1.
         """
         raise NotImplementedError
 

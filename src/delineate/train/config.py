@@ -47,6 +47,26 @@ class DataConfig:
     """Batch images of similar shape together, which saves padding when whole images are used."""
     synthetic: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of an epoch's samples that are made anew: training objects, cut out and pasted."""
+    balance: Literal["none", "repeat_factor", "class_aware"] = "none"
+    """Show images of rare classes more often: by the factor of their rarest class (LVIS), in longer
+    epochs; or as if a class were drawn first, then an image of it. `delineate data stats` tells
+    when, and what it would change."""
+    repeat_threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Balance "repeat_factor": share of the images below which a class is repeated; LVIS takes
+    0.001. Null takes the median of the classes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """What the losses of all families have in common."""
+
+    class_weights: Literal["none", "effective"] | dict[str, Positive] = "none"
+    """How much an object of each class counts where classes are told apart: all alike; by the
+    effective number of its objects (Cui et al., 2019), fitted to the training set; or as named,
+    for example {rust: 3}, the others 1. The background counts 1, and objects as often as
+    `data.balance` shows them."""
+    beta: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Class weights "effective": up to about 1 / (1 - beta) objects each new one adds as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +104,7 @@ class BudgetConfig:
     steps: Count | None = None
     """Optimizer steps: a fully repeatable run."""
     epochs: Positive | None = None
-    """Passes over the training set, or all its crops: a fully repeatable run."""
+    """Passes over the training set, its crops and repetitions: a fully repeatable run."""
     minutes: Positive | None = None
     """Wall-clock minutes, validation included; the schedule follows the clock."""
 
@@ -125,6 +145,7 @@ class TrainConfig:
     """Learn the stuff of a panoptic training set, or what the model's `stuff_names` say."""
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     budget: BudgetConfig
     ema: EmaConfig = field(default_factory=EmaConfig)

@@ -29,7 +29,8 @@ from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.data.pasted.cut_paste import CutPaste
-from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample, Subset
+from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample
+from delineate.data.sampling import epoch_length
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError, DelineateError, ReaderLost
 from delineate.evaluate.coco import CocoMetric
@@ -38,13 +39,14 @@ from delineate.evaluate.panoptic import PanopticMetric
 from delineate.models.api import SegModel
 from delineate.models.fuse import optimize_for_inference
 from delineate.train import checkpoint
+from delineate.train.balance import times_shown
 from delineate.train.budget import Budget
 from delineate.train.checkpoint import Checkpoint, Origin, Position
 from delineate.train.config import TrainConfig, from_dict, to_dict, to_yaml
 from delineate.train.folder import BEST, CONFIG, CURVES, LINES, finish, offer, open_folder
 from delineate.train.log import JsonLines, Sink, StepEvent, TensorBoard, ValidationEvent
 from delineate.train.optim import learning_rate
-from delineate.train.resolve import resolve, samples_per_image
+from delineate.train.resolve import resolve
 from delineate.train.step import Learner
 from delineate.train.stop import Stop
 from delineate.transforms.augment import training
@@ -157,7 +159,7 @@ def fit(
             stack.callback(sink.close)
         verb = f"resuming after step {run.position.step}" if run.position.step else "training"
         run.note(
-            f"{verb}: {len(train)} images{_crops_of(run)}, {len(val or ())} for validation, "
+            f"{verb}: {len(train)} images{_epoch_of(run)}, {len(val or ())} for validation, "
             f"{len(train.classes)} class{'es' * (len(train.classes) != 1)}, on "
             f"{run.learner.fabric.device}, in {out}"
         )
@@ -419,17 +421,17 @@ def _labelled(
 
 def _loader(config: TrainConfig, train: Dataset) -> Loader:
     assert config.data.workers != "auto"
-    samples = np.repeat(np.arange(len(train)), samples_per_image(config, train))
-    share = config.data.synthetic
+    times, share = times_shown(config, train), config.data.synthetic
     return Loader(
-        Subset(train, samples),
+        train,
         training(config.augment, preprocess=config.preprocess, others=train),
         batch_size=config.batch_size,
         seed=config.seed,
         workers=config.data.workers,
         group_by_size=config.data.group_by_size,
+        times=times,
         fresh=_made(config, train) if share else None,
-        fresh_per_epoch=max(round(len(samples) * share / (1 - share)), 1) if share else 0,
+        fresh_per_epoch=max(round(epoch_length(times) * share / (1 - share)), 1) if share else 0,
     )
 
 
@@ -443,13 +445,15 @@ def _made(config: TrainConfig, train: Dataset) -> Dataset:
     return CutPaste(train, _ENDLESS, seed=config.seed)
 
 
-def _crops_of(run: Run) -> str:
-    share = run.config.data.synthetic
-    made = f", {share:.0%} of them made" if share else ""
-    if not run.config.augment.crops_by_area and not made:
+def _epoch_of(run: Run) -> str:
+    """Say how long an epoch is, where it is not each image once."""
+    data, by_area = run.config.data, run.config.augment.crops_by_area
+    how = {"none": "", "repeat_factor": ", rare classes repeated", "class_aware": ", by class"}
+    made = f", {data.synthetic:.0%} of them made" if data.synthetic else ""
+    if not (by_area or made or how[data.balance]):
         return ""
-    what = "crops" if run.config.augment.crops_by_area else "samples"
-    return f" in {run.loader.samples_per_epoch} {what} an epoch{made}"
+    what = "crops" if by_area else "samples"
+    return f" in {run.loader.samples_per_epoch} {what} an epoch{how[data.balance]}{made}"
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:

@@ -8,17 +8,17 @@ import os
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
 from delineate.data.panoptic_parts import as_panoptic
 from delineate.data.sample import Dataset
+from delineate.data.sampling import epoch_length
 from delineate.errors import ConfigError, DataError
 from delineate.train.anchors import fit_ratios, fit_scale, fit_sizes, object_shapes
+from delineate.train.balance import fit_balance, times_shown
 from delineate.train.config import Auto, Precision, TrainConfig
-from delineate.transforms import augment
 
 _CROPS = (64, 256)  # smallest and largest side of a crop
 _WARMUP = (20, 500)  # fewest and most steps
@@ -33,8 +33,8 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         accelerator: "cpu", "cuda" or "mps".
 
     Raises:
-        ConfigError: The precision is not possible on the accelerator, or the model has no head for
-            stuff.
+        ConfigError: The precision is not possible on the accelerator, the model has no head for
+            stuff, or a weight is for a class that the training set lacks.
         DataError: The training set has no object, or stuff is to be learnt and it has none.
     """
     shapes = object_shapes(train, config.preprocess)
@@ -42,6 +42,7 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
         scaled = fit_scale(shapes.sides, config.preprocess)
         config = replace(config, preprocess=scaled, image_scale="preprocess")
         shapes = object_shapes(train, scaled)
+    config = fit_balance(config, train)
     model, augment, data, optim = config.model, config.augment, config.data, config.optim
     if config.stuff == "auto":
         model = model.with_stuff(_stuff(train))
@@ -53,7 +54,7 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
     if data.workers == "auto":
         data = replace(data, workers=_workers(accelerator))
     if optim.warmup_steps == "auto":
-        samples = int(samples_per_image(replace(config, augment=augment), train).sum())
+        samples = epoch_length(times_shown(replace(config, augment=augment), train))
         optim = replace(optim, warmup_steps=_warmup_steps(config, len(train), samples))
     return replace(
         config,
@@ -92,15 +93,6 @@ def _workers(accelerator: str) -> int:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     return min(8, cores - 1) if accelerator != "cpu" else min(4, cores // 4)
-
-
-def samples_per_image(config: TrainConfig, train: Dataset) -> npt.NDArray[np.int64]:
-    """Return how many samples of an epoch come from each image.
-
-    See `delineate.transforms.augment.samples_per_image`.
-    """
-    sizes = [record.size for record in train.records]
-    return augment.samples_per_image(config.augment, sizes, preprocess=config.preprocess)
 
 
 def _warmup_steps(config: TrainConfig, images: int, samples: int) -> int:

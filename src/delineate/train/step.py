@@ -17,6 +17,7 @@ from delineate.data.sample import Sample
 from delineate.errors import TrainingDiverged
 from delineate.models.api import SegModel, Target
 from delineate.models.zoo import build
+from delineate.train.balance import weights_of
 from delineate.train.checkpoint import capture, restore
 from delineate.train.config import TrainConfig
 from delineate.train.optim import Ema, build_optimizer, set_learning_rate
@@ -49,6 +50,8 @@ class Learner:
         decay = config.ema.decay
         self.ema = None if decay is None else Ema(self.model, decay)
         self.optimizer = build_optimizer(self.model, config.optim)
+        weights = weights_of(config.loss, classes)
+        self._class_weights = None if weights is None else weights.to(self.fabric.device)
         self._clip = config.optim.clip_norm or math.inf
         self._network, self._stepper = self.fabric.setup(self.model, self.optimizer)
         self._network.mark_forward_method("losses")
@@ -77,7 +80,7 @@ class Learner:
         set_learning_rate(self.optimizer, rate)
         means: dict[str, float] = {}
         for samples in batches:
-            losses = self._network.losses(*self._tensors(samples))
+            losses = self._network.losses(*self._tensors(samples), self._class_weights)
             values = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
             if not all(map(math.isfinite, values.values())):
                 raise _diverged("loss", values, samples, number, rate)

@@ -20,6 +20,7 @@ def set_losses(
     *,
     objects: float,
     no_object_weight: float,
+    class_weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return ``class``, ``box`` and ``giou``, without weights.
 
@@ -30,6 +31,7 @@ def set_losses(
         matches: One an image.
         objects: Number of objects in the batch, at least 1, by which sums over objects are divided.
         no_object_weight: Weight in the mean of queries that match nothing, which are most.
+        class_weights: ``(classes,)`` weights in the mean of the others; None: 1.
     """
     nothing = logits.shape[-1] - 1
     wanted = torch.full(logits.shape[:2], nothing, dtype=torch.int64, device=logits.device)
@@ -41,6 +43,8 @@ def set_losses(
     found, true = torch.cat(found_boxes), torch.cat(true_boxes)
     weight = logits.new_ones(nothing + 1)
     weight[nothing] = no_object_weight
+    if class_weights is not None:
+        weight[:nothing] = class_weights
     overlap = giou(from_centres(found), from_centres(true))
     return {
         "class": F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight),

@@ -137,14 +137,20 @@ class DETR(SegModel):
         model.config = self.config.replace(score_threshold=least)
         return model
 
-    def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(
+        self,
+        images: Tensor,
+        sizes: Tensor,
+        targets: Sequence[Target],
+        class_weights: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Return class, box, giou, auxiliary and (where there are masks) mask and dice.
 
         ``auxiliary`` is the sum of the first three over all layers of the decoder but the last.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_boxes):
             seen = self.encode(images, sizes)
-            layers, matches = self.box_losses(seen, sizes, targets)
+            layers, matches = self.box_losses(seen, sizes, targets, class_weights)
         weights = {name: getattr(self.config, f"{name}_weight") for name in layers[-1]}
         losses = {name: weights[name] * loss for name, loss in layers[-1].items()}
         early = [weights[name] * loss for layer in layers[:-1] for name, loss in layer.items()]
@@ -219,7 +225,11 @@ class DETR(SegModel):
         return torch.cat(found)
 
     def box_losses(
-        self, seen: Encoded, sizes: Tensor, targets: Sequence[Target]
+        self,
+        seen: Encoded,
+        sizes: Tensor,
+        targets: Sequence[Target],
+        class_weights: Tensor | None = None,
     ) -> tuple[list[dict[str, Tensor]], list[Match]]:
         """Return the losses of each layer, unweighted, and the matches of the last one."""
         config, matches = self.config, []
@@ -246,6 +256,7 @@ class DETR(SegModel):
                     matches,
                     objects=_objects(targets),
                     no_object_weight=config.no_object_weight,
+                    class_weights=class_weights,
                 )
                 losses.append(layer)
         return losses, matches

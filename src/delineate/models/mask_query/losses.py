@@ -73,7 +73,11 @@ def gather_truth(targets: Sequence[Target], features: Tensor, size: int) -> Trut
 
 
 def token_losses(
-    tokens: Tokens, targets: Sequence[Target], truth: Truth, config: MaskQueryConfig
+    tokens: Tokens,
+    targets: Sequence[Target],
+    truth: Truth,
+    config: MaskQueryConfig,
+    class_weights: Tensor | None = None,
 ) -> tuple[dict[str, Tensor], Pairs]:
     """Return ``token_class`` and ``token_box``, and which tokens answer for which object."""
     found = [
@@ -93,8 +97,9 @@ def token_losses(
     wanted[pairs.image, pairs.candidate, truth.labels[pairs.object]] = pairs.quality
     total = pairs.quality.sum().clamp(min=1)
     apart = 1 - giou(tokens.boxes[pairs.image, pairs.candidate], truth.boxes[pairs.object])
+    scores = varifocal(tokens.logits, wanted, class_weights)
     losses = {
-        "token_class": config.class_weight * varifocal(tokens.logits, wanted).sum() / total,
+        "token_class": config.class_weight * scores.sum() / total,
         "token_box": config.box_weight * (apart * pairs.quality).sum() / total,
     }
     return losses, pairs
@@ -124,7 +129,12 @@ def match_queries(answer: Answer, there: Tensor, targets: Sequence[Target], trut
 
 
 def answer_losses(
-    answer: Answer, there: Tensor, pairs: Pairs, truth: Truth, config: MaskQueryConfig
+    answer: Answer,
+    there: Tensor,
+    pairs: Pairs,
+    truth: Truth,
+    config: MaskQueryConfig,
+    class_weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return ``class``, ``box``, ``mask`` and ``dice`` of one stage of the decoder."""
     losses, quality = mask_losses(answer, pairs, truth, config)
@@ -134,7 +144,7 @@ def answer_losses(
     wanted = torch.zeros_like(answer.logits)
     wanted[pairs.image, pairs.candidate, truth.labels[pairs.object]] = quality.clamp(min=0.05)
     count = max(len(pairs.object), 1)
-    scores = varifocal(answer.logits, wanted) * there[..., None]
+    scores = varifocal(answer.logits, wanted, class_weights) * there[..., None]
     losses["class"] = config.class_weight * scores.sum() / count
     losses["box"] = config.box_weight * apart.sum() / count
     return losses
@@ -168,9 +178,16 @@ def mask_losses(
     return losses, quality
 
 
-def varifocal(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return the cross-entropy to ``wanted`` scores, in which easy negatives weigh little."""
-    weight = torch.where(wanted > 0, wanted.new_tensor(1.0), 0.75 * logits.detach().sigmoid())
+def varifocal(logits: Tensor, wanted: Tensor, class_weights: Tensor | None = None) -> Tensor:
+    """Return the cross-entropy to ``wanted`` scores, in which easy negatives weigh little.
+
+    Args:
+        logits: ``(..., C)``.
+        wanted: The same shape; 0 where nothing is.
+        class_weights: ``(C,)`` how much what is there counts; None: 1.
+    """
+    positive = wanted.new_tensor(1.0) if class_weights is None else class_weights
+    weight = torch.where(wanted > 0, positive, 0.75 * logits.detach().sigmoid())
     return weight * F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
 
 

@@ -102,7 +102,13 @@ class MaskQuery(SegModel):
         logits = window_logits(answer.kernels[image, query], boxes, features, image, windows)
         return MaskMaps(image, boxes, scores[image, query], labels[image, query], windows, logits)
 
-    def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(
+        self,
+        images: Tensor,
+        sizes: Tensor,
+        targets: Sequence[Target],
+        class_weights: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Return ``token_*`` and, of each stage, ``class``, ``box``, ``mask`` and ``dice``.
 
         Names of the last stage have no number; those of the one before end in ``_1`` and so on.
@@ -111,7 +117,7 @@ class MaskQuery(SegModel):
         levels, tokens = self._tokens(images)
         features = self.masks(levels[0])
         truth = gather_truth(targets, features, config.mask_points)
-        losses, pairs = token_losses(tokens, targets, truth, config)
+        losses, pairs = token_losses(tokens, targets, truth, config, class_weights)
         queries = self._select(tokens, sizes, config.queries_train)
         answers = self.decoder(queries, levels, features, sizes)
         chosen = query_pairs(queries, pairs, tokens.logits.shape[1])
@@ -119,7 +125,7 @@ class MaskQuery(SegModel):
         losses |= {f"token_{name}": loss for name, loss in first.items()}
         for number, answer in enumerate(reversed(answers[1:])):
             pairs = match_queries(answer, queries.there, targets, truth)
-            found = answer_losses(answer, queries.there, pairs, truth, config)
+            found = answer_losses(answer, queries.there, pairs, truth, config, class_weights)
             losses |= {f"{name}_{number}" if number else name: found[name] for name in found}
         return losses
 

@@ -92,7 +92,13 @@ class MaskRCNN(StuffSegModel):
             return found
         return BoxMasksAndStuff(*found, self.stuff(pooled, _padded(images)))
 
-    def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(
+        self,
+        images: Tensor,
+        sizes: Tensor,
+        targets: Sequence[Target],
+        class_weights: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Return rpn_objectness, rpn_box, class, box, mask (where there are masks) and stuff."""
         features = self._features(images)
         levels = self.rpn(features, _padded(images))
@@ -104,7 +110,7 @@ class MaskRCNN(StuffSegModel):
         )
         losses = self.rpn.losses(levels, targets)
         pooled = features[: self.pooled_levels]
-        losses |= self.roi_heads.losses(pooled, proposals, targets)
+        losses |= self.roi_heads.losses(pooled, proposals, targets, class_weights)
         return losses | self.stuff_losses(pooled, _padded(images), targets)
 
     def to_instances(

@@ -10,7 +10,7 @@ from delineate.models.api import BoxMasks, FeatureSpec, Target
 from delineate.models.mask_rcnn.config import MaskRCNNConfig
 from delineate.models.mask_rcnn.heads import BoxHead, BoxPredictor, MaskHead, StageHead
 from delineate.ops.boxes import at_least, clip, decode, encode, iou
-from delineate.ops.losses import binary, classes, smooth_l1
+from delineate.ops.losses import binary, classes, slot_weights, smooth_l1
 from delineate.ops.matching import match, sample
 from delineate.ops.nms import nms
 from delineate.ops.roi import crop_masks, pool_pyramid
@@ -110,7 +110,11 @@ class RoIHeads(nn.Module):
         return found._replace(masks=masks.float().sigmoid())
 
     def losses(
-        self, features: Sequence[Tensor], proposals: Sequence[Tensor], targets: Sequence[Target]
+        self,
+        features: Sequence[Tensor],
+        proposals: Sequence[Tensor],
+        targets: Sequence[Target],
+        class_weights: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return ``class``, ``box`` and ``mask`` over proposals sampled in every image."""
         config = self.config
@@ -123,7 +127,9 @@ class RoIHeads(nn.Module):
         truth[positive] = slots
         moved = deltas[positive, torch.zeros_like(slots) if deltas.shape[1] == 1 else slots]
         losses = {
-            "class": classes(logits, truth),
+            "class": classes(
+                logits, truth, slot_weights(class_weights, background=self.background)
+            ),
             "box": smooth_l1(
                 moved, examples.deltas[positive], beta=config.smooth_l1_beta, examples=len(truth)
             ),

@@ -13,7 +13,7 @@ from delineate.models.api import Target
 from delineate.models.yolact.config import YolactConfig
 from delineate.models.yolact.head import MaskIoUNet, Predictions, crop
 from delineate.ops.boxes import covered, encode, iou
-from delineate.ops.losses import class_focal, smooth_l1
+from delineate.ops.losses import class_focal, slot_weights, smooth_l1
 from delineate.ops.masks import masks_at_stride, masks_on_grid
 from delineate.ops.matching import BACKGROUND, IGNORED, give_each_its_best, match
 
@@ -54,7 +54,11 @@ def box_loss(deltas: Tensor, priors: Tensor, targets: Sequence[Target], matched:
 
 
 def class_loss(
-    logits: Tensor, targets: Sequence[Target], matched: Tensor, config: YolactConfig
+    logits: Tensor,
+    targets: Sequence[Target],
+    matched: Tensor,
+    config: YolactConfig,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """Return the loss of the classes, a positive, over all anchors or the hardest of them.
 
@@ -65,8 +69,9 @@ def class_loss(
         config: Says which: ``"focal"`` takes all anchors, ``"hard_negatives"`` the positives and,
             of each image, a few times as many negatives that look most like an object (Liu et al.,
             SSD, 2016).
+        class_weights: ``(C,)``, see `SegModel.losses`.
     """
-    logits = logits.float()
+    logits, weights = logits.float(), slot_weights(class_weights, background=0)
     slots = torch.zeros_like(matched)
     for row, target, owner in zip(slots, targets, matched, strict=True):
         row[owner >= 0] = target.labels[owner[owner >= 0]] + 1
@@ -74,9 +79,9 @@ def class_loss(
     if config.class_loss == "focal":
         known = matched != IGNORED
         options = {"gamma": config.focal_gamma, "alpha": config.focal_alpha}
-        return class_focal(logits[known], slots[known], **options) / positives
+        return class_focal(logits[known], slots[known], weights, **options) / positives
     chosen = (matched >= 0) | hardest(logits, matched, config.negatives_per_positive)
-    return F.cross_entropy(logits[chosen], slots[chosen], reduction="sum") / positives
+    return F.cross_entropy(logits[chosen], slots[chosen], weights, reduction="sum") / positives
 
 
 @torch.no_grad()

@@ -132,7 +132,13 @@ class Yolact(StuffSegModel):
             return raw
         return PrototypeMasksAndStuff(*raw, self.stuff(levels[: self.merged_levels], size))
 
-    def losses(self, images: Tensor, sizes: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(
+        self,
+        images: Tensor,
+        sizes: Tensor,
+        targets: Sequence[Target],
+        class_weights: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Return box, class and, where there are masks, mask, semantic and of YOLACT++ mask_iou.
 
         Of a model with a stuff head also stuff.
@@ -146,7 +152,7 @@ class Yolact(StuffSegModel):
             priors = self.priors(levels, size)
             matched = torch.stack([losses.match_priors(priors, t, config) for t in targets])
             box = losses.box_loss(predictions.deltas, priors, targets, matched)
-            label = losses.class_loss(predictions.logits, targets, matched, config)
+            label = losses.class_loss(predictions.logits, targets, matched, config, class_weights)
             terms = {"box": config.box_weight * box, "class": config.class_weight * label} | stuff
             if any(target.masks is None for target in targets):
                 return terms
