@@ -61,11 +61,13 @@ SURFACE = {
         "model",
     ],
     "data check": [
+        "--device",
         "--fix",
         "--format",
         "--ignore",
         "--images",
         "--json",
+        "--model",
         "--only",
         "--out",
         "--quick",

@@ -1,11 +1,12 @@
 """The verbs of `delineate data`: prepare and check data sets."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from delineate.cli_parts import Broken, Format, Images, Json, OnError, say, show
+from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
 
 data_app = typer.Typer(
     help="Prepare and check data sets.", no_args_is_help=True, rich_markup_mode=None
@@ -24,8 +25,14 @@ def check(
         Path | None, typer.Option(help="Write a repaired copy, and the list of its changes, here.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for findings.json.")
+        Path | None,
+        typer.Option(help="For report.html, every finding on its picture, and findings.json."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Compare labels with this model's view, or with a predictions.json."),
+    ] = None,
+    device: Device = None,
     images: Images = None,
     format: Format = None,
     quick: Annotated[
@@ -48,10 +55,20 @@ def check(
     """
     from delineate.jobs import check as job
 
+    judge: job.Judge | None = None
+    if model is not None and Path(model).suffix.lower() == ".json":
+        from delineate.jobs.label_results import check_results
+
+        judge = partial(check_results, results=Path(model))
+    elif model is not None:
+        from delineate.jobs.label_check import check_labels
+
+        judge = partial(check_labels, model=model, device=device, say=say)
     checked = job.check(
         data,
         fix=fix,
         out=out,
+        judge=judge,
         images=images,
         format=format,
         quick=quick,

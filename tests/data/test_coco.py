@@ -428,3 +428,23 @@ def test_a_copy_for_another_process_holds_no_masks(tmp_path):
     copied = pickle.loads(pickle.dumps(data))
     assert len(pickle.dumps(data)) == before
     assert_same(copied.instances(0), first)
+
+
+@pytest.mark.parametrize("place", ["images/val2017", "val2017", "images/val", "val", "images"])
+def test_pictures_where_coco_and_others_lay_them(tmp_path, place):
+    path = tiny_coco(tmp_path / "annotations", 2, name="instances_val2017")
+    shutil.move(tmp_path / "annotations" / "images", tmp_path / place)
+    assert len(read_coco(path)) == 2
+    assert list(open_splits(tmp_path)) == ["val"]
+
+
+def test_pictures_of_a_split_come_before_those_of_all(tmp_path):
+    for name, seed in (("instances_train", 0), ("instances_val", 1)):
+        path = tiny_coco(tmp_path / "annotations", 1, name=name, seed=seed)
+        with edited(path) as content:
+            old, content["images"][0]["file_name"] = content["images"][0]["file_name"], "a.png"
+        target = tmp_path / "images" / name.partition("_")[2] / "a.png"
+        target.parent.mkdir(parents=True)
+        (path.parent / "images" / old).rename(target)
+    for name, dataset in open_splits(tmp_path).items():
+        assert dataset.records[0].path == tmp_path / "images" / name / "a.png"

@@ -294,6 +294,7 @@ def test_a_broken_task_is_left_out_alone(tmp_path, case):
         ("/data/local-files/?d=set/train/a.png", "a.png"),
         ("/data/local-files/?d=" + quote("a/größe + 100%.png"), "a/größe + 100%.png"),
         ("/data/local-files/?d=a + b #1.png", "a + b #1.png"),
+        ("/data/local-files/?d=../set/./a.png", "set/a.png"),
         ("\\data\\local-files\\?d=set\\a.png", "set/a.png"),
         ("s3://bucket/set/a.png", "set/a.png"),
         ("gs://bucket/a.png", "a.png"),

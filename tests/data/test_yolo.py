@@ -154,6 +154,10 @@ def test_pictures_elsewhere_are_told_by_their_labels(tmp_path):
     put(tmp_path, "pictures/of_another_split.png", "", None)
     dataset = open_dataset(tmp_path / "a", images=tmp_path / "pictures")
     assert described(dataset) == {"0.png": ["disc"], "1.png": ["box"]}
+    put(tmp_path / "a", "x.png", "labels/train/deep/2.txt", f"1 {SQUARE}")
+    (tmp_path / "a" / "x.png").rename(tmp_path / "pictures" / "2.png")
+    dataset = open_dataset(tmp_path / "a", images=tmp_path / "pictures")
+    assert described(dataset) == {"0.png": ["disc"], "1.png": ["box"], "deep/2.png": ["box"]}
     (tmp_path / "a" / "data.yaml").write_text("train: train.txt\nnames: [disc, box]")
     (tmp_path / "a" / "train.txt").write_text("./images/train/1.png")
     dataset = open_dataset(tmp_path / "a", images=tmp_path / "pictures")
@@ -354,6 +358,12 @@ def test_a_broken_description(tmp_path, text):
     small(tmp_path, text=text)
     with pytest.raises(DataError, match=FILES[text]):
         open_dataset(tmp_path)
+
+
+def test_no_such_folder_of_pictures(tmp_path):
+    small(tmp_path)
+    with pytest.raises(DataError, match="the folder of the pictures, found no folder there"):
+        open_dataset(tmp_path, images=tmp_path / "none")
 
 
 def test_no_labels_at_all(tmp_path):

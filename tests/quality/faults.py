@@ -129,6 +129,17 @@ def damage_inside(path):
     path.write_bytes(data)
 
 
+def a_pixel_smaller(data, content, image):
+    """As some exporters round; all masks of the picture are polygons."""
+    content["annotations"] = [
+        a
+        for a in content["annotations"]
+        if a["image_id"] != image["id"] or isinstance(a["segmentation"], list)
+    ]
+    path = data.picture(image)
+    Image.open(path).crop((0, 0, SIZE[1] - 1, SIZE[0])).save(path)
+
+
 def store_on_its_side(data, content, image):
     """Labels were drawn on the stored pixels; viewers turn them by their EXIF orientation."""
     path = data.picture(image)
@@ -573,6 +584,7 @@ RECORDS: Mapping[str, Fault] = {
     "picture of another size": on_file(
         lambda p: Image.open(p).resize((64, 48)).save(p), "wrong_size", mended=True, quick=True
     ),
+    "picture a pixel smaller": on_image(a_pixel_smaller, "wrong_size", mended=True, quick=True),
     "labels of the unrotated picture": on_image(
         store_on_its_side, "exif_rotated", mended=True, quick=True
     ),

@@ -55,6 +55,7 @@ def test_json_holds_every_finding(data, tmp_path, monkeypatch, capfd):
     (finding,) = result["findings"]
     assert call(["data", "check", data.folder, "--out", tmp_path / "out"], monkeypatch) == 1
     assert json.loads((tmp_path / "out" / "findings.json").read_text()) == [finding]
+    assert "duplicate" in (tmp_path / "out" / "report.html").read_text()
     assert finding["kind"] == "duplicate_object"
     assert finding["place"]["ids"] == list(where.ids)
     assert finding["place"]["image_id"] == where.image_id

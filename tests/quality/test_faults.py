@@ -7,7 +7,7 @@ from faults import FAULTS, Data, clean_set, linked_copy
 
 from delineate.data.formats import open_splits
 from delineate.data.synthetic import SyntheticScenes
-from delineate.quality import duplicates, noise, unlabelled
+from delineate.quality import duplicates, label_errors, noise, unlabelled
 from delineate.quality.checks import KINDS, examine
 from delineate.quality.judging import EXPLAINS
 from delineate.quality.repair import MENDED, repair
@@ -103,6 +103,6 @@ def test_the_tables_name_only_what_there_is():
 
 
 def test_every_kind_is_planted_or_needs_more_than_a_small_set():
-    of_pictures = {*duplicates.KINDS, *unlabelled.KINDS, *noise.KINDS}  # each in its own file
-    planted = {fault.kind for fault in FAULTS.values()} | of_pictures
+    elsewhere = {*duplicates.KINDS, *unlabelled.KINDS, *noise.KINDS, *label_errors.KINDS}
+    planted = {fault.kind for fault in FAULTS.values()} | elsewhere
     assert set(KINDS) - planted == {"class_imbalance"}

@@ -63,21 +63,18 @@ def test_squares_are_few_points_among_squares_only(tmp_path):
     assert len(outlines(tmp_path / "coins", objects)) == 1
     objects[10:14] = [square] * 4
     assert outlines(tmp_path / "some squares", objects) == []
-    labels = [[int(k == 9)] * 1 for k in range(0)] or None
-    assert outlines(tmp_path / "few", round_ones(8) + [square], labels=labels) == []
+    assert outlines(tmp_path / "few", [*round_ones(8), square]) == []
 
 
 def test_what_runs_along_the_border_needs_no_points(tmp_path):
-    """A picture's corner outlined by 6 points: all but a short side is the border's."""
-    objects = round_ones(FEWEST + 4)
-    objects[9] = [0.0, 0, 300, 0, 300, 3, 20, 200, 5, 238, 0, 239]
+    """Small objects have 8 points, large ones 60; one fills a side of the picture, with 8."""
+    objects = [circle(*SPOTS[k % 6], 9 + k % 3, 8) for k in range(40)]
+    objects += [circle(160, 120, 76 + k % 5, 60) for k in range(40)]
+    objects[70] = [0.0, 0, 320, 0, 320, 238, 310, 240, 300, 20, 290, 12, 20, 6, 0, 9]
     (finding,) = outlines(tmp_path / "inner", objects)
-    assert finding.place.objects == (3,)
-    objects[9] = [0.0, 0, 319, 0, 320, 20, 310, 20, 12, 4, 6, 240, 0, 240]
-    corner = [0.0, 0, 40, 0, 40, 20, 20, 40, 0, 40]
-    objects[9] = corner
-    found = outlines(tmp_path / "border", objects)
-    assert "outlined by 5" in found[0].why  # its two inner sides are short, yet compared
+    assert finding.place.objects == (70 % 6,)
+    objects[70] = [0.0, 0, 320, 0, 320, 240, 312, 240, 312, 239, 319, 230, 319, 1, 0, 1]
+    assert outlines(tmp_path / "border", objects) == []
 
 
 # -- edges of masks ----------------------------------------------------------------------------
@@ -99,6 +96,11 @@ def test_shapes_of_right_angles_have_no_steps():
     block[45:, 60:] = False
     assert edge_of(block).step == 1
     assert edge_of(np.ones((40, 40), bool)).step == 1
+    verse = np.zeros((110, 260), bool)
+    tops = np.cumsum([0, 9, 14, 9, 17, 8, 12, 20, 9, 11])
+    for top, end, left in zip(tops, tops[1:], (0, 9, 21, 0, 40, 30, 55, 12, 70), strict=False):
+        verse[top:end, left : 255 - (left * 37) % 101] = True
+    assert edge_of(verse).step == 1
 
 
 def test_edges_are_ragged_where_they_jump():
@@ -121,6 +123,25 @@ def test_crumbs_and_pinholes_are_counted():
     assert edge_of(disc(40)).crumbs == edge_of(disc(40)).pinholes == 0
     ring = disc(40) & ~disc(15, 81)
     assert edge_of(ring).pinholes == 0
+
+
+def test_polygons_have_no_pinholes_but_where_they_touch_themselves(tmp_path):
+    """A square whose outline goes astray five times: what it encloses twice lies outside."""
+    astray = [(30, 30)]
+    for x in range(40, 140, 20):
+        loop = [(x, 30), (x, 60), (x + 3, 60), (x + 3, 63), (x, 63), (x, 60), (x, 30)]
+        astray += loop
+    astray += [(160, 30), (160, 160), (30, 160)]
+    polygon = [float(v) for point in astray for v in point]
+    picture = np.zeros((*SIZE, 3), np.uint8)
+    write_set(tmp_path, "train", [picture], [[polygon]])
+    splits = open_splits(tmp_path)
+    mask = splits["train"].instances(0).masks.bitmap(0)
+    assert edge_of(mask[30:160, 30:160]).pinholes == 5
+    assert list(rough_edges(splits)) == []
+    write_set(tmp_path, "train", [picture], [[rle(mask)]])
+    (finding,) = rough_edges(open_splits(tmp_path))
+    assert (finding.kind, "5 holes" in finding.why) == ("crumbs", True)
 
 
 def masks_found(folder, masks):
@@ -179,13 +200,13 @@ def test_outlines_on_the_edges_are_sound(tmp_path):
     [((4, 0), "4 pixels right"), ((0, -3), "3 pixels up"), ((-5, 7), "5 pixels left and 7")],
 )
 def test_a_set_that_is_shifted_is_one_finding(tmp_path, shift, words):
-    (finding,) = scenes(tmp_path, lambda i, ring: ring + shift)
+    (finding,) = scenes(tmp_path, lambda i, ring: np.add(ring, shift))
     assert (finding.kind, finding.place.image_id) == ("shifted_outlines", None)
     assert words in finding.why
 
 
 def test_an_image_that_is_shifted_is_found_alone(tmp_path):
-    (finding,) = scenes(tmp_path, lambda i, ring: ring + (6, 0) if i == 2 else ring)
+    (finding,) = scenes(tmp_path, lambda i, ring: np.add(ring, (6, 0)) if i == 2 else ring)
     assert (finding.kind, finding.place.image_id) == ("shifted_outlines", 3)
     assert "6 pixels right" in finding.why
 
@@ -201,6 +222,24 @@ def test_outlines_that_run_outside_are_loose(tmp_path):
     assert "3 pixels outside" in finding.why
 
 
+def wider(left, others):
+    """Margins around the objects, one on the left, another on the other sides."""
+
+    def move(i, ring):
+        middle = (ring.max(axis=0) + ring.min(axis=0)) / 2
+        outward = np.sign(ring - middle)
+        margins = np.where(outward < 0, [left, others], others)
+        return ring + outward * margins
+
+    return move
+
+
+@pytest.mark.parametrize(("left", "others"), [(6, 0), (8, 3)])
+def test_margins_on_some_sides_are_by_design(tmp_path, left, others):
+    assert scenes(tmp_path, wider(left, others)) == []
+    assert len(scenes(tmp_path / "all", wider(4, 4))) == 1
+
+
 @pytest.mark.parametrize(("horizontal", "words"), [(True, "mirrored"), (False, "upside down")])
 def test_labels_of_a_mirrored_picture(tmp_path, horizontal, words):
     def move(i, ring):
@@ -209,7 +248,11 @@ def test_labels_of_a_mirrored_picture(tmp_path, horizontal, words):
         return Geometry.flip(SIZE, horizontal=horizontal).points(ring)
 
     (finding,) = scenes(tmp_path, move)
-    assert (finding.kind, finding.severity, finding.place.image_id) == ("mirrored_labels", "error", 6)
+    assert (finding.kind, finding.severity, finding.place.image_id) == (
+        "mirrored_labels",
+        "error",
+        6,
+    )
     assert f"when they are {words}" in finding.why
 
 

@@ -133,10 +133,46 @@ def test_crowds_are_not_judged_as_objects():
     assert set(kinds(found)) == {("mostly_crowd", "warning"), ("unused_class", "warning")}
 
 
-def test_a_thin_rest_at_the_border_is_a_note():
-    bitmaps = [rectangle(10, 79, 40, 80), rectangle(10, 40, 40, 41)]
+@pytest.mark.parametrize(
+    "rest", [(10, 79, 40, 80), (10, 0, 40, 1), (0, 10, 1, 40), (59, 10, 60, 40)]
+)
+def test_a_thin_rest_at_the_border_is_a_note(rest):
+    bitmaps = [rectangle(*rest), rectangle(10, 40, 40, 41)]
     found = examine({"train": dataset_of(bitmaps, [0, 1])}, only=["thin_mask"])
     assert [(f.place.image_id, f.severity) for f in found] == [(2, "warning"), (1, "note")]
+
+
+@pytest.mark.parametrize(("beyond", "severity"), [(0.9, None), (3, "note"), (25, "warning")])
+def test_an_outline_that_ends_beyond_its_start(beyond, severity):
+    """A square of 40 x 40; the loop at its first corner has beyond x beyond pixels."""
+    start, end = 10.0, 50.0
+    corner = [start - beyond, start, end, start, end, end, start, end, start, start - beyond]
+    dataset = dataset_of([rectangle(10, 10, 50, 50)], [0])
+    dataset._segmentations[0] = (np.array([*corner, start - beyond, start - beyond]),)
+    found = examine({"train": dataset}, only=["self_crossing"])
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
+
+
+def test_a_few_crowds_are_as_usual():
+    crowd = [i < 2 for i in range(12)]
+    bitmaps = [rectangle(5, 5, 20 + i, 30) for i in range(12)]
+    found = examine({"train": dataset_of(bitmaps, [0, 1] * 6, crowd=crowd)})
+    assert kinds(found) == [("rare_class", "warning")]
+
+
+def test_boxes_are_compared_within_rounding():
+    """A pixel on every side of an object of 4 x 4 pixels: IoU 0.44, and nobody's fault."""
+
+    def stated(x, y, w, h):
+        small = dataset_of([rectangle(10, 10, 14, 14)] * 3 + [rectangle(30, 30, 40, 40)], [0] * 4)
+        small._boxes[:] = [[10, 10, 4, 4]] * 3 + [[30, 30, 10, 10]]
+        small._boxes[0] = [x, y, w, h]
+        return kinds(examine({"train": small}, only=["box_disagrees"]))
+
+    assert stated(9, 9, 6, 6) == []
+    assert stated(8, 8, 7, 7) == []
+    assert stated(7, 10, 7, 4) == [("box_disagrees", "warning")]  # IoU 0.57
+    assert stated(20, 10, 4, 4) == [("box_disagrees", "error")]
 
 
 def test_a_lopsided_mix():

@@ -107,6 +107,13 @@ def test_arrays_are_turned_as_pictures_are(tmp_path, turn):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), turned)
 
 
+def test_a_pixel_more_or_less_costs_no_picture(data, tmp_path):
+    result = mended(data, "picture a pixel smaller", tmp_path)
+    assert result.images["train"] == 16
+    (change,) = [change for change in result.changes if change.kind == "wrong_size"]
+    assert change.after == {"width": SIZE[1] - 1, "height": SIZE[0]}
+
+
 def test_joined_pictures_keep_all_objects(clean, data, tmp_path):
     mended(data, "picture listed twice", tmp_path)
     assert masks_of(tmp_path / "out" / "train.json").keys() == masks_of(clean / "train.json").keys()

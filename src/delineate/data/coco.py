@@ -21,7 +21,7 @@ from delineate.data.annotated import (
     settle,
 )
 from delineate.data.coco_checks import check_annotations, check_images, compact_outlines
-from delineate.data.layouts import Sources, files
+from delineate.data.layouts import Sources, files, split_named
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError
 
@@ -148,12 +148,28 @@ def checked_content(path: Path, content: Any) -> dict[str, list[Any]]:  # noqa: 
 
 
 def picture_folders(path: Path, images: Path | str | None) -> list[Path]:
-    """Return where pictures are looked for."""
-    if images is None:
-        beside = path.parent / "images"
-        return [beside, path.parent] if beside.is_dir() else [path.parent]
-    if not os.path.isdir(images):
-        raise DataError(
-            f"{images}: expected the folder of the pictures, found no folder there: check --images."
-        )
-    return [Path(images)]
+    """Return where pictures are looked for, in this order.
+
+    By default: in `images/` beside the file; beside it; and, of ``annotations/instances_val2017``,
+    in folders called ``val2017`` or ``val`` within ``images/`` and beside ``annotations/``, as COCO
+    itself and others lay them out.
+
+    Raises:
+        DataError: `images` is no folder.
+    """
+    if images is not None:
+        if not os.path.isdir(images):
+            raise DataError(
+                f"{images}: expected the folder of the pictures, found no folder there: check "
+                "--images."
+            )
+        return [Path(images)]
+    apart = path.parent.name.lower() == "annotations"
+    root = path.parent.parent if apart else path.parent
+    places = [path.parent / "images", path.parent]
+    for name in filter(None, (path.stem.rpartition("_")[2], split_named(path.stem))):
+        places.append(root / "images" / name)
+        if apart:  # else there may be maps
+            places.append(root / name)
+    places += [root / "images", root]
+    return [p for p in dict.fromkeys(places) if p.is_dir()]

@@ -10,6 +10,7 @@ from delineate.data.comparison import Difference, differences
 from delineate.data.format_table import FORMATS, Format
 from delineate.data.formats import find_sources, open_source
 from delineate.data.naming import uniquely_named
+from delineate.data.one_table import in_one_table
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
 
@@ -85,7 +86,7 @@ def convert(
     assert format.write is not None
     with_masks(splits)
     with writing_folder(out) as folder:
-        named = uniquely_named(splits)
+        named = uniquely_named(in_one_table(splits))
         names = format.write(folder, named)
         result = _compared(format, splits, folder, names)
         if strict and not result.exact:

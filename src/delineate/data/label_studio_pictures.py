@@ -73,8 +73,8 @@ def _names(text: str) -> Iterator[str]:
     spelt = [raw, raw.partition("?")[0]]
     spelt += [decode(name) for name in spelt for decode in (unquote_plus, unquote)]
     paths = [PurePosixPath(_HOST.sub("", name).replace("\\", "/")).parts for name in spelt]
-    plain = [[part for part in parts if part != "/"] for parts in paths]
-    safe = [parts[-_DEEPEST:] for parts in plain if parts and ".." not in parts]
+    plain = [[part for part in parts if part not in ("/", "..")] for parts in paths]
+    ends = [parts[-_DEEPEST:] for parts in plain if parts]
     for skipped in range(_DEEPEST):
-        yield from ("/".join(parts[skipped:]) for parts in safe if len(parts) > skipped)
-    yield from (name for parts in safe if (name := _UPLOADED.sub("", parts[-1], 1)) != parts[-1])
+        yield from ("/".join(parts[skipped:]) for parts in ends if len(parts) > skipped)
+    yield from (name for parts in ends if (name := _UPLOADED.sub("", parts[-1], 1)) != parts[-1])

@@ -22,6 +22,7 @@ from delineate.core.maps import read_map
 from delineate.core.masks import Masks
 from delineate.core.rle import Runs
 from delineate.data.annotated import AnnotatedDataset, OnError
+from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, files
 from delineate.data.open_images_layout import (
@@ -67,7 +68,8 @@ def read_open_images(
     rows = list(read_csv(path, *COLUMNS))
     names = class_names(path)
     collector = Collector(path, classes=None if names is None else _table(path, names))
-    where = places(path, source.split, None if images is None else Path(images))
+    elsewhere = None if images is None else picture_folders(path, images)[0]
+    where = places(path, source.split, elsewhere)
 
     pictures = {row["ImageID"]: None for _, row in rows} | _verified_empty(path, names)
     found = {image: where.picture(image) for image in pictures}

@@ -79,7 +79,8 @@ def lies_at(places: Sequence[Path]) -> Path:
             f"this user may not look into {shut[0]}", "change its permissions", "missing_picture"
         )
     raise Broken(
-        f"its file is missing in {' and in '.join(map(str, folders))}",
+        f"its file is missing in {' and in '.join(map(str, folders[:2]))}"
+        f"{f' and {len(folders) - 2} more folders' if len(folders) > 2 else ''}",
         "put it there, or name the folder of the pictures with --images",
         "missing_picture",
     )

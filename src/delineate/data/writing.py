@@ -31,6 +31,19 @@ def put_images(dataset: Dataset, folder: Path) -> None:
         undo.pop_all()
 
 
+def put_bytes(path: Path, data: bytes) -> None:
+    """Write one of thousands of small files, without waiting for the disk; make its folder.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
 def put_mask(path: Path, bitmap: Bitmap) -> None:
     """Write a mask as a PNG of 1 bit.
 
@@ -39,11 +52,7 @@ def put_mask(path: Path, bitmap: Bitmap) -> None:
     """
     encoded = io.BytesIO()
     Image.fromarray(bitmap).save(encoded, "PNG", compress_level=1)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded.getvalue())
-    except OSError as error:
-        raise output_error(path, error) from error
+    put_bytes(path, encoded.getvalue())
 
 
 def masks_of(dataset: Dataset, index: int) -> tuple[Instances, Masks, npt.NDArray[np.bool_]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from delineate.core.boxes import Size
 from delineate.data.annotated import AnnotatedDataset, OnError
+from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector
 from delineate.data.layouts import Source, Sources, folders, in_order
 from delineate.data.pictures import Broken
@@ -80,7 +81,8 @@ def read_yolo(
             f"{source.path}: expected the split {source.split!r}, got only "
             f"{', '.join(found.places)}: name one of these."
         )
-    paired = pairs(found, source.split, None if images is None else Path(images))
+    elsewhere = None if images is None else picture_folders(source.path, images)[0]
+    paired = pairs(found, source.split, elsewhere)
     collector = Collector(source.path, classes=found.classes)
     records = collector.pictures([pair.picture for pair in paired])
     files = {pair.picture.name: _labels_of(pair) for pair in paired}

@@ -7,8 +7,9 @@ Objects are traced along the edges of their pixels, so that reading gives back t
 regions, which the format cannot say, are left out, as ultralytics' own converter does.
 """
 
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import yaml
@@ -16,7 +17,7 @@ import yaml
 from delineate._files import write_whole
 from delineate.core.bridges import bridged
 from delineate.data.sample import Dataset
-from delineate.data.writing import common_classes, masks_of, put_images
+from delineate.data.writing import common_classes, masks_of, put_bytes, put_images
 from delineate.data.yolo_pictures import label_of
 
 
@@ -27,16 +28,22 @@ def write_yolo(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[st
         pictures = folder / "images" / split
         put_images(dataset, pictures)
         for index, record in enumerate(dataset.records):
-            target = label_of(pictures / record.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(target, "".join(_lines(dataset, index)).encode())
+            lines = "".join(_lines(dataset, index))
+            put_bytes(label_of(pictures / record.name), lines.encode())
     # ultralytics wants both of these keys, whatever they say
     places = {split: f"images/{split}" if split in splits else None for split in ("train", "val")}
     places |= {split: f"images/{split}" for split in splits}
     content = {**places, "names": dict(enumerate(names))}
     text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=1000)
     write_whole(folder / "data.yaml", text.encode())
-    return {split: [r.name for r in dataset.records] for split, dataset in splits.items()}
+    return {split: _as_read(dataset) for split, dataset in splits.items()}
+
+
+def _as_read(dataset: Dataset) -> list[str]:
+    """Return the names that the reader gives: without the folder that all pictures lie in."""
+    names = [PurePosixPath("/", record.name) for record in dataset.records]
+    top = os.path.commonpath([name.parent for name in names]) if names else "/"
+    return [name.relative_to(top).as_posix() for name in names]
 
 
 def _lines(dataset: Dataset, index: int) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,15 @@ from delineate.data.sample import Dataset
 from delineate.errors import DataError
 from delineate.jobs.opening import Say, counted, plural
 from delineate.quality.changes import NAME, check_changes
-from delineate.quality.checks import examine
-from delineate.quality.findings import SEVERITIES, Finding
+from delineate.quality.checks import examine, wanted
+from delineate.quality.findings import SEVERITIES, Finding, worst_first
 from delineate.quality.repair import Repair, repair
+from delineate.quality.report_html import write_doctor_report
 from delineate.quality.report_text import report, total
+from delineate.quality.shots import Predicted
+
+Judge = Callable[[Mapping[str, Dataset]], tuple[list[Finding], Predicted]]
+"""Finds labels that a model disagrees with, and returns these and what the model found."""
 
 STOPS_TRAINING = (
     *("all_crowd", "transposed_masks", "normalised_coordinates", "percent_coordinates"),
@@ -82,6 +87,7 @@ def check(
     *,
     fix: Path | None = None,
     out: Path | None = None,
+    judge: Judge | None = None,
     images: Path | None = None,
     format: str | None = None,
     quick: bool = False,
@@ -94,7 +100,8 @@ def check(
     Args:
         data: A data folder or file, in any format.
         fix: Where a repaired copy goes, a folder that is new or empty; None: nothing is repaired.
-        out: Folder for ``findings.json``; None: none is written.
+        out: Folder for ``findings.json`` and ``report.html``; None: none are written.
+        judge: Compares the labels with what a model sees; None: they are not.
         images: Folder of the pictures, where it is not the usual one.
         format: Name of the data's format; None: found out.
         quick: Look at no pixels and no masks.
@@ -110,23 +117,43 @@ def check(
     splits = open_splits(data, images=images, format=format, on_error="skip")
     if fault := check_changes(data if data.is_dir() else data.parent):
         say(fault)
-    wanted: dict[str, Any] = {"quick": quick, "only": only, "ignore": ignore, "counted": counted}
-    findings = examine(splits, **wanted)
+    options: dict[str, Any] = {"quick": quick, "only": only, "ignore": ignore, "counted": counted}
+    findings = examine(splits, **options)
+    predicted: Predicted = {}
+    if judge is not None:
+        told, predicted = judge(splits)
+        kinds = wanted(only, ignore)
+        findings = worst_first([*findings, *(f for f in told if f.kind in kinds)])
     if out is not None:
+        make_folder(out)
         listed = json.dumps([finding.to_json() for finding in findings], indent=1)
-        write_whole(make_folder(out) / "findings.json", listed.encode())
+        write_whole(out / "findings.json", listed.encode())
+        page = out / "report.html"
+        write_doctor_report(
+            page,
+            findings,
+            splits,
+            {
+                "data": str(data),
+                "looked at": _looked_at(splits) + (", quick checks alone" if quick else ""),
+                "delineate": __version__,
+            },
+            title=f"Check of {data.resolve().name}",
+            predicted=predicted,
+            counted=counted,
+        )
+        say(f"report in {page}")
     if fix is None:
         return Checked(splits=splits, findings=findings)
     repaired = repair(data, fix, images=images, format=format, version=__version__)
     copy = open_splits(repaired.out, format="coco", on_error="skip")
-    left = examine(copy, **wanted)
+    left = examine(copy, **options)
     return Checked(splits=splits, findings=findings, repaired=repaired, left=left)
 
 
 def text(checked: Checked) -> str:
     """Return the result to read."""
-    looked = ", ".join(f"{s} {plural(len(d), 'image')}" for s, d in checked.splits.items())
-    lines = [f"looked at {looked}", report(checked.findings)]
+    lines = [f"looked at {_looked_at(checked.splits)}", report(checked.findings)]
     if (repaired := checked.repaired) is not None:
         changes = plural(len(repaired.changes), "change")
         lines.append(f"wrote {repaired.out}: {changes}, listed in {NAME}")
@@ -159,6 +186,10 @@ def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -
         say(f"{finding.severity}: {finding}")
     if told:
         say(f"{total(told)} in the data: `delineate data check {data}` tells more")
+
+
+def _looked_at(splits: Mapping[str, Dataset]) -> str:
+    return ", ".join(f"{split} {plural(len(data), 'image')}" for split, data in splits.items())
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:

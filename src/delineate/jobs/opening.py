@@ -1,17 +1,16 @@
 """What jobs have in common: find the annotations, tell what is wrong with them, show progress."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from delineate.core.classes import ClassMap
 from delineate.data.annotated import OnError
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_splits
 from delineate.data.layouts import Source
-from delineate.data.sample import Dataset, Relabelled
+from delineate.data.sample import Dataset
 from delineate.errors import DataError, OutputError
 
 Say = Callable[[str], None]
@@ -69,16 +68,6 @@ def title_of(data: Path) -> str:
     """Return what pages call a data set: a folder's name, or a file's behind its folder's."""
     data = data.resolve()
     return data.name if data.is_dir() else f"{data.parent.name}/{data.stem}"
-
-
-def in_one_table(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
-    """Return the splits with the classes of all of them, in the same order."""
-    tables = [dataset.classes for dataset in splits.values()]
-    if all(table.names == tables[0].names for table in tables):
-        return dict(splits)
-    names = dict.fromkeys(name for table in tables for name in table.names)
-    classes = ClassMap.from_names(list(names))
-    return {split: Relabelled(dataset, classes) for split, dataset in splits.items()}
 
 
 def evaluation_source(data: Path, format: str | None) -> tuple[str, Format, Source]:

@@ -17,8 +17,9 @@ from delineate.data.naming import uniquely_named
 from delineate.data.sample import Concat, Dataset, PanopticDataset
 from delineate.data.split import objects_by_size, split
 from delineate.errors import ConfigError, DataError
-from delineate.jobs.opening import Say, opened
+from delineate.jobs.opening import Say, counted, opened
 from delineate.jobs.split_report import counted_split, largest_deviation
+from delineate.quality.duplicates import clusters
 
 
 def split_data(
@@ -173,15 +174,11 @@ def _write(parts: Mapping[str, Dataset], out: Path, to: str, copy: bool) -> int:
     return 0
 
 
-def _by_near_duplicates(dataset: Dataset) -> list[int]:
-    raise ConfigError("grouping by near-duplicates is not there yet: group by folder or a pattern.")
-
-
 def _groups(dataset: Dataset, names: Sequence[str], group_by: Sequence[str]) -> list[int]:
     """Return the group of each image; `names` are those of the source."""
     known: dict[str, Callable[[], Sequence[Any]]] = {
         "folder": lambda: keys_by_folder(names),
-        "near-duplicates": lambda: _by_near_duplicates(dataset),
+        "near-duplicates": lambda: clusters(dataset, counted=counted).tolist(),
     }
     keys = [
         known[key]() if key in known else keys_by_pattern(names, key)

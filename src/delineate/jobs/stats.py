@@ -7,7 +7,8 @@ from typing import Any
 
 from delineate._files import make_folder, write_whole
 from delineate.data.annotated import OnError
-from delineate.jobs.opening import Say, counted, in_one_table, opened, title_of
+from delineate.data.one_table import in_one_table
+from delineate.jobs.opening import Say, counted, opened, title_of
 from delineate.quality.measures import measure
 from delineate.quality.statistics import statistics
 from delineate.quality.statistics_html import write_statistics

@@ -36,7 +36,7 @@ _AROUND = 41  # side of the window whose mean step is 1
 _FLAT = 0.5  # grey values added to it: flat regions have no edges
 
 _CLEAR, _CLEAR_ALONE = 1.3, 1.5  # height of a peak over the median, of a split and of one image
-_SAME = 1.5  # pixels by which the peaks of opposite sides may differ
+_SAME = 2.0  # pixels by which the peaks of opposite sides may differ
 _OFF, _OFF_ALONE = 2, 4  # pixels from which it is said, of a split and of one image
 _FEWEST = 5  # images from which something is said of a split
 _TRUSTED = 0.75  # share of images whose outlines must fit better than mirrored ones
@@ -218,7 +218,7 @@ def _offset(profile: Profile, clear: float) -> tuple[tuple[int, int], int]:
         if both and beside and abs(a - b) <= _SAME:
             shift[axis] = -round((a + b) / 2)
     inward = np.array([left, -right, upper, -lower])
-    agree = clear_ones.all() and np.ptp(inward) <= 2 * _SAME
+    agree = clear_ones.all() and np.ptp(inward) <= _SAME
     wide = round(float(np.median(inward))) if agree else 0
     return (shift[0], shift[1]), wide
 
@@ -228,7 +228,7 @@ def _peak(line: npt.NDArray[np.float64]) -> float:
     top = int(np.argmax(line))
     if not 0 < top < len(line) - 1:
         return float(top - REACH)
-    before, at, after = line[top - 1 : top + 2].tolist()
+    before, at, after = (float(value) for value in line[top - 1 : top + 2])
     return top - REACH + (before - after) / (2 * (before - 2 * at + after) or 1)
 
 

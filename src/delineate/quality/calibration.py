@@ -31,7 +31,7 @@ class _Curve:
     def at(self, scores: Floats, classes: Ints) -> Floats:
         place = np.searchsorted(self.steps, scores, side="right") - 1
         chance: Floats = self.heights[place.clip(0)] * self.ratios[classes]
-        return chance.clip(0, 1)
+        return chance.clip(0, self.heights[-1])
 
 
 @dataclass(frozen=True, slots=True)

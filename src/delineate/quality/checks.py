@@ -10,7 +10,16 @@ from types import MappingProxyType
 
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, nearest
-from delineate.quality import agreement, duplicates, mask_shape, noise, outlines, twins, unlabelled
+from delineate.quality import (
+    agreement,
+    duplicates,
+    label_errors,
+    mask_shape,
+    noise,
+    outlines,
+    twins,
+    unlabelled,
+)
 from delineate.quality.census import Counts, census, joined
 from delineate.quality.class_balance import (
     class_counts,
@@ -179,7 +188,10 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 )
 """Every check, in the order in which they run."""
 
-KINDS = tuple(dict.fromkeys(kind for check in CHECKS.values() for kind in check.kinds))
+KINDS = (
+    *dict.fromkeys(kind for check in CHECKS.values() for kind in check.kinds),
+    *label_errors.KINDS,  # which need a model beside the data
+)
 """Every kind of finding."""
 
 
@@ -206,24 +218,29 @@ def examine(
     Raises:
         ConfigError: A kind is unknown.
     """
-    wanted = _wanted(only, ignore)
+    kinds = wanted(only, ignore)
     data = Examined(
         splits=splits,
         counts={split: census(dataset) for split, dataset in splits.items()},
         counted=counted,
-        wanted=wanted,
+        wanted=kinds,
     )
     found = [
         finding
         for check in CHECKS.values()
-        if (check.quick or not quick) and wanted & set(check.kinds)
+        if (check.quick or not quick) and kinds & set(check.kinds)
         for finding in check.run(data)
     ]
     told = weighed(unexplained(found), splits, joined(data.counts))
-    return worst_first(finding for finding in told if finding.kind in wanted)
+    return worst_first(finding for finding in told if finding.kind in kinds)
 
 
-def _wanted(only: Sequence[str], ignore: Sequence[str]) -> set[str]:
+def wanted(only: Sequence[str], ignore: Sequence[str]) -> set[str]:
+    """Return the kinds that are asked for: those of `only`, or all, without those of `ignore`.
+
+    Raises:
+        ConfigError: A kind is unknown.
+    """
     for kind in (*only, *ignore):
         if kind not in KINDS:
             raise ConfigError(f"no finding is of the kind {kind!r}: {nearest(kind, KINDS)}")

@@ -155,7 +155,7 @@ def _leakage(
             f"have a copy in {earlier}: a model that knows these by heart may be measured at "
             f"{0.5 + share / 2:.2f} where 0.50 would be true",
             fix="make the splits anew with copies kept together "
-            "(`delineate data split --group near-duplicates`)",
+            "(`delineate data split --group-by near-duplicates`)",
             score=1.0,
         )
 

@@ -11,16 +11,11 @@ from delineate.quality.view import stated_by
 
 _OF_OBJECTS = (
     *("empty_mask", "thin_mask", "tiny_mask", "whole_picture", "partly_outside", "far_parts"),
-    *(
-        "self_crossing",
-        "outline_spike",
-        "repeated_points",
-        "box_disagrees",
-        "area_differs",
-        "duplicate_object",
-    ),
-    *("copied_shape", "two_classes", "mask_outside", "area_convention"),
+    *("self_crossing", "outline_spike", "repeated_points", "box_disagrees", "area_differs"),
+    *("duplicate_object", "copied_shape", "two_classes", "mask_outside", "area_convention"),
     *("size_shift", "centred_objects", "border_avoided"),
+    *("few_points", "coarse_steps", "ragged_edge", "crumbs"),
+    *("shifted_outlines", "loose_outlines", "mirrored_labels"),
 )
 _OF_CLASSES = (
     *("unused_class", "rare_class", "class_missing_in_train", "class_missing_in_val"),

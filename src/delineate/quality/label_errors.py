@@ -4,7 +4,8 @@ Every score is measured on the data at hand (`delineate.quality.calibration`), n
 model, whose 0.9 may be right in half of the cases:
 
 - missing_label: how often predictions of that score and class are right, where they are right or
-  find nothing annotated;
+  find nothing annotated. That is the chance before anybody asks why there is no label: where labels
+  are almost complete, more of these are the model's errors than it says;
 - misclassified: how often they are right where they are about an object, times the chance that a
   prediction of the label's own class there, if there is one, is wrong;
 - badly_outlined: z / (z + 1), where z is how many usual deviations the overlap lies below the usual
@@ -39,7 +40,8 @@ LEAST, SURE = 0.7, 0.9
 _BLIND = 0.9  # share of objects like it that the model must notice to call one spurious
 _FEWEST = 20  # labels, and overlaps of a class, without which nothing is said
 _SIZES = 5  # groups of labels by size, equally many
-_LOW, _LESS = 3.0, 0.1  # usual deviations and IoU below the usual overlap
+_LOW, _LESS = 4.0, 0.1  # usual deviations and IoU below the usual overlap
+_LEAST_SPREAD = 0.01  # of IoU
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,26 +172,23 @@ def _percent(chance: float) -> str:
 def _below_usual(labels: Labelled) -> tuple[Floats, Floats]:
     """Return (m,) the usual overlap of objects like each, and by how many deviations it is less.
 
-    Overlaps are compared in log odds, in which 0.90 to 0.95 is as far as 0.80 to 0.90, within
-    groups of size, and then of class; 0 deviations where it is no matter. A deviation is measured
-    below the median: overlaps spread further down than up.
+    Usual is the median among matched objects of about the size, moved for the class. A deviation is
+    measured below it: overlaps spread further down than up. It is 0 where it does not matter.
     """
-    overlap = labels.overlap.clip(0.01, 0.99)
-    odds = np.log(overlap / (1 - overlap))
-    known = labels.own > 0
+    overlap, known = labels.overlap, labels.own > 0
     if not known.any():
-        return np.zeros(len(odds)), np.zeros(len(odds))
-    middle, spread = np.zeros(len(odds)), np.ones(len(odds))
+        return np.zeros(len(overlap)), np.zeros(len(overlap))
+    usual, spread = np.zeros(len(overlap)), np.ones(len(overlap))
     edges = np.quantile(labels.areas[known], np.linspace(0, 1, _SIZES + 1)[1:-1])
-    for group in (np.zeros(len(odds)), np.searchsorted(edges, labels.areas), labels.labels):
-        rest = (odds - middle) / spread
+    groups = np.zeros(len(overlap)), np.searchsorted(edges, labels.areas), labels.labels
+    for group in groups:
+        rest = overlap - usual
         for value in np.unique(group).tolist():
             mine = group == value
             if np.count_nonzero(mine & known) >= _FEWEST:
-                low, median = np.quantile(rest[mine & known], (0.25, 0.5))
-                middle[mine] += median * spread[mine]
-                spread[mine] *= max((median - low) / 0.6745, 0.5)
-    usual = 1 / (1 + np.exp(-middle))
-    deviations = (middle - odds) / spread
-    told = (labels.drawn > 0) & (deviations >= _LOW) & (usual - labels.overlap >= _LESS)
+                low, middle = np.quantile(rest[mine & known], (0.25, 0.5))
+                usual[mine] += middle
+                spread[mine] = max((middle - low) / 0.6745, _LEAST_SPREAD)
+    deviations = (usual - overlap) / spread
+    told = (labels.drawn > 0) & (deviations >= _LOW) & (usual - overlap >= _LESS)
     return usual, np.where(told, deviations, 0)

@@ -14,7 +14,7 @@ import numpy as np
 from delineate.core import rle
 from delineate.core.boxes import Size, xyxy_to_xywh
 from delineate.core.classes import ClassMap
-from delineate.core.image import orientation, read_image
+from delineate.core.image import image_size, orientation, read_image
 from delineate.data.annotated import AnnotatedDataset, settle
 from delineate.data.coco import dataset_of
 from delineate.data.coco_checks import check_annotations, check_images
@@ -102,6 +102,26 @@ def turn_labels(work: Work) -> None:
             before={"width": size[1], "height": size[0]},
             after={"width": size[0], "height": size[1]},
         )
+
+
+def restate_sizes(work: Work) -> None:
+    """State the size of pictures anew that have a pixel more or less, if all masks are polygons.
+
+    Exporters that resize pictures round one side in two ways; the labels fit to that pixel.
+    """
+    for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
+        if not isinstance(seen, Problem) or seen.kind != "wrong_size":
+            continue
+        height, width = image_size(lies_at([folder / seen.name for folder in work.folders]))
+        off = abs(image["width"] - width), abs(image["height"] - height)
+        own = [a for a in work.content["annotations"] if a.get("image_id") == image["id"]]
+        if max(off) > 1 or not all(isinstance(a.get("segmentation"), list) for a in own):
+            continue
+        before = {"width": image["width"], "height": image["height"]}
+        after = {"width": width, "height": height}
+        image.update(after)
+        what = "stated the size of its file"
+        work.done("wrong_size", what, image_id=image["id"], before=before, after=after)
 
 
 def shift_ids(work: Work) -> None:

@@ -28,6 +28,7 @@ from delineate.quality.mend_records import (
     join_records,
     leave_out,
     renumber,
+    restate_sizes,
     shift_ids,
     turn_labels,
 )
@@ -35,6 +36,7 @@ from delineate.quality.mend_records import (
 STEPS: tuple[Callable[[Work], None], ...] = (
     join_records,
     turn_labels,
+    restate_sizes,
     shift_ids,
     rewrite_outlines,
     renumber,

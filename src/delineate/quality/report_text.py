@@ -12,6 +12,7 @@ LINES = 60
 
 _WIDTH = 100
 _PLACES = 4
+_INDENT = " " * 8
 
 
 def report(findings: Sequence[Finding]) -> str:
@@ -27,8 +28,7 @@ def report(findings: Sequence[Finding]) -> str:
         rest = groups[number:]
         if len(lines) + len(shown) + (number + 1 < len(groups)) > LINES - 1:
             kinds = ", ".join(f"{g[0].kind} ({len(g):,})" for g in rest)
-            cut = textwrap.shorten(f"and more: {kinds}", _WIDTH, placeholder=" ...")
-            lines.append(cut)
+            lines.append(_cut(f"and more: {kinds}"))
             break
         lines += shown
     return "\n".join([*lines, total(findings)])
@@ -52,11 +52,19 @@ def _group(group: Sequence[Finding]) -> list[str]:
     name = f"{first.severity.upper():8}{first.kind}"
     lines = [f"{name}  x {len(group):,}" if len(group) > 1 else name]
     lines += textwrap.wrap(
-        str(first), _WIDTH, initial_indent="        ", subsequent_indent="        "
+        str(first),
+        _WIDTH,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_on_hyphens=False,
     )
     for other in group[1 : 1 + _PLACES]:
-        place = textwrap.shorten(f"also {other.place}", _WIDTH - 8, placeholder=" ...")
-        lines.append(f"        {place}")
+        told = other.place if other.place.image_id is not None else f"{other.place}: {other.why}"
+        lines.append(_cut(f"{_INDENT}also {told}"))
     if (more := len(group) - 1 - _PLACES) > 0:
-        lines.append(f"        and {more:,} more")
+        lines.append(f"{_INDENT}and {more:,} more")
     return lines
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."

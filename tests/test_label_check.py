@@ -1,0 +1,152 @@
+"""`delineate data check --model`: a model's view of the labels, from its results or itself."""
+
+import json
+
+import numpy as np
+import pytest
+
+from command_line import call, refused
+from delineate.core.classes import ClassMap
+from delineate.data.coco_write import write_coco
+from delineate.data.formats import open_splits
+from delineate.data.synthetic import SyntheticScenes
+from delineate.jobs import label_check
+from delineate.jobs.label_check import check_labels
+from delineate.jobs.label_results import check_results
+
+CLASSES = ("pebble", "leaf", "star")
+
+
+@pytest.fixture
+def data(tmp_path):
+    for seed, (split, count) in enumerate({"train": 14, "val": 12}.items()):
+        scenes = SyntheticScenes(count, size=(96, 128), seed=seed, classes=CLASSES)
+        write_coco(tmp_path / "data" / f"{split}.json", scenes)
+    content = json.loads((tmp_path / "data" / "val.json").read_text())
+    for image in content["images"]:  # ids of their own
+        image["id"] += 100
+    for annotation in content["annotations"]:
+        annotation["image_id"] += 100
+    (tmp_path / "data" / "val.json").write_text(json.dumps(content))
+    return tmp_path / "data"
+
+
+def results_of(path, shape="segmentation"):
+    """Write what a sure model says that sees the labels as they are; return its file."""
+    rng = np.random.default_rng(0)
+    results = [
+        {
+            "image_id": annotation["image_id"],
+            "category_id": annotation["category_id"],
+            shape: annotation[shape],
+            "score": float(rng.uniform(0.8, 1)),
+        }
+        for annotation in json.loads(path.read_text())["annotations"]
+    ]
+    file = path.with_name("results.json")
+    file.write_text(json.dumps(results))
+    return file
+
+
+def plant(path):
+    """Take one label away, and give another class to one; return the ids of image and label."""
+    content = json.loads(path.read_text())
+    gone = content["annotations"].pop(3)
+    swapped = content["annotations"][20]
+    swapped["category_id"] = swapped["category_id"] % 3 + 1
+    path.write_text(json.dumps(content))
+    return gone["image_id"], swapped["id"]
+
+
+@pytest.mark.parametrize("shape", ["segmentation", "bbox"])
+def test_results_point_at_planted_errors(data, tmp_path, monkeypatch, capfd, shape):
+    results = results_of(data / "val.json", shape)
+    image_id, annotation_id = plant(data / "val.json")
+    command = ["data", "check", data, "--model", results, "--out", tmp_path / "out"]
+    assert call(command, monkeypatch) == 0
+    findings = json.loads((tmp_path / "out" / "findings.json").read_text())
+    told = [f for f in findings if f["severity"] == "warning"]
+    assert {f["kind"] for f in told} == {"missing_label", "misclassified"}
+    missing, wrong = sorted(told, key=lambda f: f["kind"] == "misclassified")
+    assert (missing["place"]["split"], missing["place"]["image_id"]) == ("val", image_id)
+    assert wrong["place"]["ids"] == [annotation_id]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'id="show-predicted"' in page
+    assert page.count("<figure") == len(findings)
+    assert "misclassified" in capfd.readouterr()[0]
+    only = [*command[:-2], "--only", "missing_label", "--strict"]
+    assert call(only, monkeypatch) == 1
+    assert "misclassified" not in capfd.readouterr()[0]
+
+
+def test_sound_labels_pass(data):
+    findings, predicted = check_results(open_splits(data), results_of(data / "train.json"))
+    assert findings == []
+    assert len(predicted) == 14
+
+
+def test_results_of_no_split_and_of_two_are_refused(data, monkeypatch, capfd):
+    results = results_of(data / "val.json")
+    content = json.loads(results.read_text())
+    content[0]["image_id"] = 1
+    results.write_text(json.dumps(content))
+    told = refused(["data", "check", data, "--model", results], monkeypatch, capfd)
+    assert "expected results for the images of one split" in told
+    (data / "test.json").write_text((data / "val.json").read_text())
+    results = results_of(data / "val.json")
+    told = refused(["data", "check", data, "--model", results], monkeypatch, capfd)
+    assert "fit val and test: name the file" in told
+    told = refused(["data", "check", data, "--model", data / "val.json"], monkeypatch, capfd)
+    assert "expected COCO results" in told
+
+
+def test_a_model_is_asked_about_every_split(data, monkeypatch):
+    """A model with another order of classes, that sees all but what is at the left."""
+
+    class Model:
+        classes = ClassMap.from_names(tuple(reversed(CLASSES)))
+
+    class Seer:
+        def __init__(self, model, *, device, score_threshold):
+            assert (device, score_threshold) == ("cpu", 0.05)
+            self.left = iter(
+                (dataset.instances(i), dataset[i].image)
+                for dataset in open_splits(data).values()
+                for i in range(len(dataset))
+            )
+
+        def __call__(self, image):
+            truth, expected = next(self.left)
+            assert np.array_equal(image, expected)
+            return truth.replace(
+                labels=2 - truth.labels, scores=np.full(len(truth), 0.9), ids=None, crowd=None
+            )
+
+    monkeypatch.setattr(label_check, "load", lambda name: Model())
+    monkeypatch.setattr(label_check, "Predictor", Seer)
+    findings, predicted = check_labels(open_splits(data), "m", device="cpu", say=print)
+    assert findings == []
+    assert len(predicted) == 26
+    plant(data / "train.json")
+    told, _ = seen_by(Seer, monkeypatch, data, before=predicted)
+    assert {(f.kind, f.place.split) for f in told} == {
+        ("missing_label", "train"),
+        ("misclassified", "train"),
+    }
+    assert {f.severity for f in told} == {"note"}  # a run has learnt its errors
+    assert all("trained on train" in f.why for f in told)
+
+
+def seen_by(seer, monkeypatch, data, *, before):
+    """Ask a run folder whose model still sees what it saw."""
+    seen = iter(before.values())
+
+    class Remembering(seer):
+        def __init__(self, model, **options):
+            pass
+
+        def __call__(self, image):
+            return next(seen)
+
+    monkeypatch.setattr(label_check, "Predictor", Remembering)
+    return check_labels(open_splits(data), str(data), device="cpu", say=print)
