@@ -268,7 +268,7 @@ def test_places_that_are_no_file(tmp_path, read, monkeypatch):
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("delineate.core.image.open", refuse, raising=False)
+    monkeypatch.setattr("delineate.core.image_open.open", refuse, raising=False)
     with pytest.raises(ImageError, match="may not be read"):
         read(tmp_path / "secret.png")
 

@@ -22,50 +22,35 @@ cannot decode, as satellites send them, are decoded by OpenCV (`delineate.core.t
 
 import contextlib
 import io
-import math
 import os
-import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import (
-    BmpImagePlugin,
-    ExifTags,
     Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
     TiffImagePlugin,
-    WebPImagePlugin,
 )
 
 from delineate._files import write_whole
 from delineate.core.boxes import Size
 from delineate.core.image_array import ImageArray as ImageArray
 from delineate.core.image_array import from_array
-from delineate.core.tiff import open_tiff
+from delineate.core.image_open import MAX_PIXELS as MAX_PIXELS
+from delineate.core.image_open import (
+    check_pixels,
+    decoding,
+    exif_orientation,
+    open_header,
+    stream,
+    upright_size,
+)
 from delineate.errors import ImageError, OutputError
 
 ImageSource = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
 """What `read_image` takes: a path, an encoded file in memory or open, an array, a Pillow image."""
-
-MAX_PIXELS = 200_000_000
-"""Default limit on height x width; a larger picture is refused before it is decoded."""
-
-_OPENERS: dict[bytes, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
-    b"\xff\xd8\xff": JpegImagePlugin.JpegImageFile,
-    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
-    b"RIFF": WebPImagePlugin.WebPImageFile,
-    b"II*\0": open_tiff,
-    b"MM\0*": open_tiff,
-    b"II+\0": open_tiff,
-    b"MM\0+": open_tiff,
-    b"BM": BmpImagePlugin.BmpImageFile,
-}
 
 # A WebP states its length, which is compared when it is opened; TIFF and BMP have nothing alike.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "WEBP": b""}
@@ -80,7 +65,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ON_ITS_SIDE = (5, 6, 7, 8)
 
 _PNG_DEPTH = 24  # where the header states the bits of a channel
 _BITS_PER_SAMPLE = 258  # tag of a TIFF
@@ -98,7 +82,6 @@ _ENCODERS: dict[str, tuple[str, dict[str, int]]] = {
 IMAGE_SUFFIXES = tuple(_ENCODERS)
 """Endings of the names of image files, in lower case."""
 
-_REMARKS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # a filter of `warnings`
 
 
 def read_image(
@@ -122,14 +105,14 @@ def read_image(
             holds values whose range is unknown.
     """
     if isinstance(source, np.ndarray):
-        _check_pixels(source.shape[:2], max_pixels, "the array")
+        check_pixels(source.shape[:2], max_pixels, "the array")
         return from_array(source, "the array")
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "") or "the Pillow image")
-        with _decoding(name):
+        with decoding(name):
             return _pixels(source, max_pixels, name)
-    with _stream(source) as (stream, name), _decoding(name):
-        return _pixels(_open(stream, name), max_pixels, name, at_least)
+    with stream(source) as (file, name), decoding(name):
+        return _pixels(open_header(file, name), max_pixels, name, at_least)
 
 
 @contextlib.contextmanager
@@ -143,9 +126,9 @@ def opened(
     Raises:
         ImageError: The file is missing, empty, no image or too large.
     """
-    with _stream(source) as (stream, name), _decoding(name):
-        image = _open(stream, name)
-        _check_pixels(_upright_size(image), max_pixels, name)
+    with stream(source) as (file, name), decoding(name):
+        image = open_header(file, name)
+        check_pixels(upright_size(image), max_pixels, name)
         yield image
 
 
@@ -155,8 +138,8 @@ def image_size(path: str | os.PathLike[str]) -> Size:
     Raises:
         ImageError: The file is missing, empty or no image.
     """
-    with _stream(path) as (stream, name), _decoding(name):
-        return _upright_size(_open(stream, name))
+    with stream(path) as (file, name), decoding(name):
+        return upright_size(open_header(file, name))
 
 
 def stored_size(path: str | os.PathLike[str] | bytes) -> Size:
@@ -168,8 +151,8 @@ def stored_size(path: str | os.PathLike[str] | bytes) -> Size:
     Raises:
         ImageError: The file is missing, empty or no image.
     """
-    with _stream(path) as (stream, name), _decoding(name):
-        width, height = _open(stream, name).size
+    with stream(path) as (file, name), decoding(name):
+        width, height = open_header(file, name).size
         return height, width
 
 
@@ -179,8 +162,8 @@ def orientation(path: str | os.PathLike[str]) -> int:
     Raises:
         ImageError: The file is missing, empty or no image.
     """
-    with _stream(path) as (stream, name), _decoding(name):
-        return _orientation(_open(stream, name))
+    with stream(path) as (file, name), decoding(name):
+        return exif_orientation(open_header(file, name))
 
 
 def stored_bits(path: str | os.PathLike[str]) -> int:
@@ -189,13 +172,13 @@ def stored_bits(path: str | os.PathLike[str]) -> int:
     Raises:
         ImageError: The file is missing, empty or no image.
     """
-    with _stream(path) as (stream, name), _decoding(name):
-        image = _open(stream, name)
+    with stream(path) as (file, name), decoding(name):
+        image = open_header(file, name)
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             return int(max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
         if image.format == "PNG":
-            stream.seek(_PNG_DEPTH)
-            return stream.read(1)[0]
+            file.seek(_PNG_DEPTH)
+            return file.read(1)[0]
         return 1 if image.mode == "1" else 8
 
 
@@ -213,15 +196,15 @@ def check_file(path: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PI
     Raises:
         ImageError: The file is missing, empty, no image, truncated or too large.
     """
-    with _stream(path) as (stream, name), _decoding(name):
-        image = _open(stream, name)
-        size = _upright_size(image)
-        _check_pixels(size, max_pixels, name)
+    with stream(path) as (file, name), decoding(name):
+        image = open_header(file, name)
+        size = upright_size(image)
+        check_pixels(size, max_pixels, name)
         marker = _END_MARKERS.get(image.format or "")
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
-        if marker is None or marker not in stream.read():
-            stream.seek(0)
-            _open(stream, name).load()
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+        if marker is None or marker not in file.read():
+            file.seek(0)
+            open_header(file, name).load()
     return size
 
 
@@ -260,122 +243,12 @@ def write_image(path: str | os.PathLike[str], array: npt.NDArray[np.generic]) ->
     write_whole(target, encoded.getvalue())
 
 
-@contextlib.contextmanager
-def _stream(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
-    """Yield a seekable stream of the encoded file, and a name for it in messages."""
-    if isinstance(source, bytes):
-        yield io.BytesIO(source), "the encoded image"
-    elif isinstance(source, str | os.PathLike):
-        name = os.fspath(source)
-        with _file(name) as stream:
-            yield stream, name
-    elif hasattr(source, "read"):
-        yield io.BytesIO(source.read()), str(getattr(source, "name", "the open file"))
-    else:
-        raise ImageError(
-            "expected a picture (a path, bytes, an open file, an array or a Pillow image), got "
-            f"{type(source).__name__}: pass one of these."
-        )
-
-
-def _file(name: str) -> IO[bytes]:
-    try:
-        return open(name, "rb")
-    except (OSError, ValueError) as error:
-        if isinstance(error, FileNotFoundError):
-            problem = "does not exist: check the path."
-        elif os.path.isdir(name):
-            problem = "is a folder where an image file was expected: name a file in it."
-        elif isinstance(error, PermissionError):
-            problem = "may not be read by this user: change its permissions."
-        else:
-            why = (isinstance(error, OSError) and error.strerror) or error
-            problem = f"cannot be opened ({why}): check the path."
-        raise ImageError(f"{name} {problem}") from error
-
-
-@contextlib.contextmanager
-def _decoding(name: str) -> Iterator[None]:
-    """Turn whatever Pillow raises on broken bytes into one sentence."""
-    try:
-        with _without_remarks():
-            yield
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} is too large to decode: {error}") from error
-    except Exception as error:  # OSError, SyntaxError, struct.error, zlib.error, EOFError, ...
-        raise ImageError(
-            f"{name} is truncated or damaged ({error}): fetch it again or leave it out."
-        ) from error
-
-
-@contextlib.contextmanager
-def _without_remarks() -> Iterator[None]:
-    """Keep Pillow's warnings about odd files from the user; what matters is raised.
-
-    Not by `warnings.catch_warnings`: it swaps the filters of all threads (before Python 3.14), and
-    threads that end in another order than they began leave wrong ones behind. This puts one filter
-    in front and takes one away, and as all are equal, it does not matter whose. Meanwhile other
-    threads miss Pillow's warnings too, and no others.
-    """
-    filters = cast("list[Any]", warnings.filters)
-    filters.insert(0, _REMARKS)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError):  # somebody has emptied the list
-            filters.remove(_REMARKS)
-
-
-def _open(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
-    """Recognise the format and read the header."""
-    start = stream.read(8)
-    if not start:
-        raise ImageError(f"{name} is empty (0 bytes): fetch it again or leave it out.")
-    stream.seek(0)
-    for signature, opener in _OPENERS.items():
-        if start.startswith(signature):
-            image = opener(stream)
-            image.filename = name
-            return image
-    raise ImageError(
-        f"{name} is no JPEG, PNG, WebP, TIFF or BMP image (it starts with {start!r}): "
-        f"convert it or leave it out."
-    )
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 (upright) to 8."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return 1  # Pillow turns TIFF itself
-    try:
-        # Not image.getexif(): that of a PNG decodes the whole picture to look behind the pixels.
-        exif = Image.Image.getexif(image)
-        return int(exif.get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a damaged EXIF block does not make the picture unusable
-        return 1
-
-
-def _upright_size(image: Image.Image) -> Size:
-    width, height = image.size
-    return (width, height) if _orientation(image) in _ON_ITS_SIDE else (height, width)
-
-
-def _check_pixels(size: tuple[int, ...], max_pixels: int, name: str) -> None:
-    if math.prod(size) > max_pixels:
-        raise ImageError(
-            f"{name} has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels:,}: "
-            f"cut it into tiles, or, in Python, read it with a larger max_pixels if you trust it."
-        )
-
-
 def _pixels(
     image: Image.Image, max_pixels: int, name: str, at_least: int | None = None
 ) -> ImageArray:
     """Decode, turn upright and convert."""
-    orientation = _orientation(image)
-    _check_pixels(_upright_size(image), max_pixels, name)
+    orientation = exif_orientation(image)
+    check_pixels(upright_size(image), max_pixels, name)
     if at_least is not None:
         image.draft(None, (at_least, at_least))  # of JPEG only; other formats have no draft
     if orientation in _UPRIGHT:
