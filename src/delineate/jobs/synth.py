@@ -45,10 +45,10 @@ def synth(
     val: float = 0.1,
     say: Say,
 ) -> dict[str, Any]:
-    """Draw scenes, or paste labelled objects, into a new data set with a train and a val split.
+    """Draw scenes, or paste labelled objects, into a new data set.
 
-    The same options give the same bytes. Where objects are pasted, the images they come from are
-    divided first: no object, and no ground, is in both splits.
+    The same options give the same bytes. Images that objects come from are divided first: no
+    object, and no ground, is in both splits.
 
     Args:
         out: A folder that is new or empty; it receives train.json, val.json, images/, preview.png.
@@ -66,7 +66,7 @@ def synth(
         say: Receives lines for the user.
 
     Returns:
-        What was written: for each split the images and objects, and where the preview is.
+        The images and objects of each split, and where the preview is.
 
     Raises:
         ConfigError: A number makes no sense, or options do not go together.
@@ -82,7 +82,7 @@ def synth(
         )
     check_free(out)
     given = {"classes": classes, "size": size, "objects": objects, "seed": seed}
-    options = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
     made: dict[str, SynthDataset] = {}
     if source is None:
         for name, (first, count) in counts.items():
@@ -93,20 +93,17 @@ def synth(
         for name, (first, count) in counts.items():
             say(f"learning from {plural(len(parts[name]), 'image')} for {name}.json")
             made[name] = CutPaste(parts[name], count, first=first, grounds=grounds, **options)
-    info = {
-        "description": f"made pictures, {'drawn' if source is None else 'cut and pasted'}",
-        "version": __version__,
-        "seed": seed,
-        "command": _command(
-            images=f"{images}",
-            classes=",".join(classes or ()),
-            **({} if source is None else {"from": f"{source}", "backgrounds": backgrounds}),
-            size="x".join(map(str, reversed(size or ()))),
-            objects="-".join(map(str, objects or ())),
-            seed=f"{seed}",
-            val=f"{val:g}",
-        ),
-    }
+    lent = {} if source is None else {"from": f"{source}", "backgrounds": backgrounds}
+    info = _info(
+        "cut and pasted" if lent else "drawn",
+        images=f"{images}",
+        classes=",".join(classes or ()),
+        **lent,
+        size="x".join(map(str, reversed(size or ()))),
+        objects="-".join(map(str, objects or ())),
+        seed=f"{seed}",
+        val=f"{val:g}",
+    )
     found = _write(out, made, info)
     return {
         "out": str(out),
@@ -194,6 +191,16 @@ def _grounds(backgrounds: str, size: Size, seed: int) -> Grounds | None:
     if backgrounds == OWN:
         return None
     return DrawnGrounds(size, seed) if backgrounds == DRAWN else FolderGrounds(Path(backgrounds))
+
+
+def _info(made_of: str, **options: str) -> dict[str, Any]:
+    """Return what the file says of how it came about."""
+    return {
+        "description": f"made pictures, {made_of}",
+        "version": __version__,
+        "seed": int(options["seed"]),
+        "command": _command(**options),
+    }
 
 
 def _command(**options: str) -> str:
