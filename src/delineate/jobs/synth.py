@@ -75,11 +75,7 @@ def synth(
         OutputError: The place cannot be written, or is not empty.
     """
     counts = _counts(images, val)
-    if source is None and backgrounds != OWN:
-        raise ConfigError(
-            "expected --from DATA with --backgrounds, got the latter alone: name the data whose "
-            "objects are pasted, or leave it out."
-        )
+    _check_backgrounds(source, backgrounds)
     check_free(out)
     given = {"classes": classes, "size": size, "objects": objects, "seed": seed}
     options: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
@@ -191,6 +187,14 @@ def _grounds(backgrounds: str, size: Size, seed: int) -> Grounds | None:
     if backgrounds == OWN:
         return None
     return DrawnGrounds(size, seed) if backgrounds == DRAWN else FolderGrounds(Path(backgrounds))
+
+
+def _check_backgrounds(source: Path | None, backgrounds: str) -> None:
+    if source is None and backgrounds != OWN:
+        raise ConfigError(
+            "expected --from DATA with --backgrounds, got the latter alone: name the data whose "
+            "objects are pasted, or leave it out."
+        )
 
 
 def _info(made_of: str, **options: str) -> dict[str, Any]:
