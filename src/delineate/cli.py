@@ -251,7 +251,7 @@ def models_list(
 
 
 @models_app.command("show", epilog="Example: delineate models show maskrcnn_resnet50_fpn")
-def modelsshow(
+def models_show(
     name: Annotated[str, typer.Argument(help="A name from the list, or a checkpoint.")],
     as_json: Json = False,
 ) -> None:
