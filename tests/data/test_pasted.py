@@ -159,6 +159,23 @@ def test_where_all_touch_those_that_do_are_cut_out():
     assert learn(Planted(touching, [90])).usable.tolist() == [True, True]
 
 
+def test_what_holds_others_is_not_cut_out():
+    """A disc in a bar would come along without its label; alone, it can be cut out."""
+    pictures = [[(1, 64, 48, 30, 14), (0, 64, 48, 8, 8)], [(1, 60, 40, 30, 14)]]
+    data = Planted(pictures, [90, 90])
+    assert learn(data).usable.tolist() == [False, True, True]
+    made = CutPaste(data, 20, seed=3)
+    bars = [p for i in range(20) for p in made.extras(i).provenance if p["annotation"] != 1]
+    assert {p["annotation"] for p in bars} == {100}
+    with pytest.raises(DataError, match="with others in them"):
+        CutPaste(Planted(pictures[:1], [90]), 1, classes=("bar",))
+
+
+def test_a_sliver_of_another_does_no_harm():
+    pictures = [[(1, 40, 48, 20, 20), (0, 66, 48, 7, 7)]]
+    assert learn(Planted(pictures, [90])).usable.tolist() == [True, True]
+
+
 def test_crowds_do_not_count_and_labels_are_chosen():
     learnt = learn(planted(crowd=[0]))
     assert 0 not in learnt.row[learnt.image == 0]
@@ -542,6 +559,10 @@ def test_large_grounds_are_shrunk(tmp_path):
     learnt = learn(data)
     own = OwnGrounds(data, learnt, look_at(data, learnt), longest=64)
     assert own.size(0) == own.picture(0).shape[:2] == (48, 64)
+    assert CutPaste(data, 1, longest=64)[0].image.shape == (48, 64, 3)
+    huge = planted(size=(96, 1700))
+    assert CutPaste(huge, 1)[0].image.shape == (90, 1600, 3)
+    assert CutPaste(huge, 1, longest=None)[0].image.shape == (96, 1700, 3)
 
 
 def test_dense_pictures_are_no_grounds():

@@ -4,11 +4,13 @@ import pytest
 from test_resume import Crash, CrashAt, assert_same_run
 from tiny_run import run, scenes, tiny_config
 
+from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Subset
+from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.train.config import BudgetConfig, DataConfig, with_settings
-from delineate.train.loop import _loader, fit
+from delineate.train.loop import _loader, _made, fit
 from delineate.train.resolve import resolve
 
 HALF = DataConfig(workers=0, synthetic=0.5)
@@ -24,6 +26,14 @@ def loader(share, **changes):
 )
 def test_as_many_made_samples_as_told(share, samples):
     assert loader(share).samples_per_epoch == samples
+
+
+@pytest.mark.parametrize(("resize", "longest"), [("factor", 1700), ("short_side", 1600)])
+def test_made_objects_are_as_large_to_the_network_as_real_ones(resize, longest):
+    """What multiplies all pictures alike needs grounds of their real size."""
+    large = SyntheticScenes(2, size=(80, 1700), objects=(2, 4))
+    config = tiny_config(preprocess=Preprocess(resize=resize))
+    assert max(_made(config, large).records[0].size) == longest
 
 
 def names(of, epoch):

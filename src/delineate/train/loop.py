@@ -29,6 +29,7 @@ from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.data.pasted.cut_paste import CutPaste
+from delineate.data.pasted.grounds import LONGEST
 from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample
 from delineate.data.sampling import epoch_length
 from delineate.data.split import split
@@ -442,7 +443,8 @@ def _made(config: TrainConfig, train: Dataset) -> Dataset:
             "data.synthetic should be 0 where stuff is learnt, since made pictures have objects "
             f"only, but is {config.data.synthetic:g}: set it to 0, or use a recipe for objects."
         )
-    return CutPaste(train, _ENDLESS, seed=config.seed)
+    keeps_size = config.preprocess.resize == "factor"  # then pixels count, not shares of a picture
+    return CutPaste(train, _ENDLESS, longest=None if keeps_size else LONGEST, seed=config.seed)
 
 
 def _epoch_of(run: Run) -> str:

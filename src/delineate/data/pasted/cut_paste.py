@@ -14,7 +14,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.geometry import Geometry
 from delineate.core.image import ImageArray
 from delineate.data.layers import blend
-from delineate.data.pasted.grounds import Grounds, OwnGrounds
+from delineate.data.pasted.grounds import LONGEST, Grounds, OwnGrounds
 from delineate.data.pasted.layout import Spot, lay_out
 from delineate.data.pasted.learnt import learn
 from delineate.data.pasted.looks import look_at, suitable
@@ -34,12 +34,15 @@ class CutPaste(SynthDataset):
     """Made pictures of cut-out and pasted objects, with exact visible and whole masks.
 
     At least half of each object shows. Objects are taken as whole that neither touch the border of
-    their image nor share much of their outline with others.
+    their image nor share much of their outline with others, and none of those that hold others:
+    what is pasted along would have no label.
 
     Args:
         dataset: Labelled objects; at most 1,000 of its images, spread evenly, are looked at.
         count: Number of pictures.
         grounds: What the objects are pasted on; None: the images of `dataset`, objects taken out.
+        longest: Pixels of the longer side to which larger of these images are shrunk; None: none
+            is, so that objects keep the size in pixels that they have in real images.
         size: (height, width) of each; None: that of its ground. A ground of another size is scaled
             until it covers the picture, and cut.
         classes: Names of those classes that are pasted; None: all. Objects of others are taken
@@ -58,6 +61,7 @@ class CutPaste(SynthDataset):
         count: int,
         *,
         grounds: Grounds | None = None,
+        longest: int | None = LONGEST,
         size: Size | None = None,
         classes: Sequence[str] | None = None,
         objects: tuple[int, int] | None = None,
@@ -83,7 +87,7 @@ class CutPaste(SynthDataset):
         self.learnt = learn(dataset, labels)
         self.looks = look_at(dataset, self.learnt)
         self._dataset = dataset
-        self._grounds = grounds or OwnGrounds(dataset, self.learnt, self.looks)
+        self._grounds = grounds or OwnGrounds(dataset, self.learnt, self.looks, longest)
         self._of_size = size
         self._objects = objects
         self._sources = Shelf(self._source)

@@ -63,11 +63,11 @@ class OwnGrounds:
         learnt: Which of them: those of which objects cover less than two fifths, or the least
             covered quarter.
         looks: Their colours.
-        longest: Images whose longer side has more pixels are shrunk to it.
+        longest: Images whose longer side has more pixels are shrunk to it; None: none is.
     """
 
     def __init__(
-        self, dataset: Dataset, learnt: Learnt, looks: Looks, longest: int = LONGEST
+        self, dataset: Dataset, learnt: Learnt, looks: Looks, longest: int | None = LONGEST
     ) -> None:
         self._dataset = dataset
         self._places = _sparse(dataset, learnt)
@@ -209,7 +209,7 @@ def _sparse(dataset: Dataset, learnt: Learnt) -> Indices:
     return np.flatnonzero(covered <= max(_COVERED, float(np.quantile(covered, 0.25))))
 
 
-def _shrunk(size: Size, longest: int) -> Geometry:
-    """Return what brings a picture's longer side to at most `longest` pixels."""
-    factor = min(longest / max(size), 1)
+def _shrunk(size: Size, longest: int | None) -> Geometry:
+    """Return what brings a picture's longer side to at most `longest` pixels; None: any number."""
+    factor = 1 if longest is None else min(longest / max(size), 1)
     return Geometry.resize(size, (max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)))
