@@ -198,6 +198,42 @@ class DrawnGrounds:
         return None
 
 
+class SomeGrounds:
+    """Some of other grounds, so that two data sets need not share any.
+
+    Args:
+        grounds: All of them.
+        numbers: (n,) those that are kept.
+    """
+
+    def __init__(self, grounds: Grounds, numbers: Indices) -> None:
+        self._grounds = grounds
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def size(self, number: int) -> Size:
+        """See `Grounds`."""
+        return self._grounds.size(int(self._numbers[number]))
+
+    def name(self, number: int) -> str:
+        """See `Grounds`."""
+        return self._grounds.name(int(self._numbers[number]))
+
+    def picture(self, number: int) -> ImageArray:
+        """See `Grounds`."""
+        return self._grounds.picture(int(self._numbers[number]))
+
+    def image(self, number: int) -> int | None:
+        """See `Grounds`."""
+        return self._grounds.image(int(self._numbers[number]))
+
+    def colour(self, number: int) -> npt.NDArray[np.float64] | None:
+        """See `Grounds`."""
+        return self._grounds.colour(int(self._numbers[number]))
+
+
 def _sparse(dataset: Dataset, learnt: Learnt) -> Indices:
     """Return the places in `Learnt.images` of those images that have enough ground to go on with.
 
