@@ -377,6 +377,20 @@ def test_a_picture_depends_on_seed_and_number_alone():
     assert same(there[3], few[3])
 
 
+def test_made_pictures_share_no_random_numbers_with_the_loader():
+    """Which draws from (seed, epoch, sample), and from that with a 1 behind."""
+    made, few = CutPaste(planted(), 1, seed=1), range(8)
+    ours = {int(made._chance(i, use).integers(2**62)) for i in few for use in range(3)}
+    theirs = {
+        int(np.random.default_rng([1, epoch, i, *last]).integers(2**62))
+        for epoch in few
+        for i in few
+        for last in ([], [1])
+    }
+    assert (len(ours), len(theirs)) == (24, 128)
+    assert not ours & theirs
+
+
 def test_instances_need_no_pixels_and_are_those_of_the_sample():
     made = CutPaste(planted(), 8, seed=2)
     made._sources = made._cleared = None  # would make the pixels

@@ -250,7 +250,7 @@ def _check_backgrounds(source: Path | None, backgrounds: str) -> None:
 
 
 def _command(options: Mapping[str, str]) -> str:
-    """Return the command that makes the same again, as a shell reads it; empty options are left out."""
+    """Return the command that makes the same again; empty options are left out."""
     words = [word for name, text in options.items() if text for word in (f"--{name}", text)]
     return shlex.join(["delineate", "data", "synth", "OUT", *words])
 

@@ -20,6 +20,7 @@ from delineate.data.pasted.clearing import cleared
 from delineate.data.pasted.learnt import Indices, Learnt
 from delineate.data.pasted.looks import Looks, to_lab
 from delineate.data.sample import Dataset
+from delineate.data.synth import MADE
 from delineate.errors import DataError
 
 LONGEST = 1600
@@ -184,7 +185,7 @@ class DrawnGrounds:
 
     def picture(self, number: int) -> ImageArray:
         """See `Grounds`."""
-        rng = np.random.default_rng([self._seed, number, 2])
+        rng = np.random.default_rng([self._seed, number, 3, MADE])
         textures = (two_tones, two_tones, *(STUFF[name] for name in ("sand", "grass", "road")))
         tones = textures[int(rng.integers(len(textures)))](self._of_size, rng)
         return np.asarray(np.clip(tones + rng.normal(0, 2, tones.shape), 0, 255), np.uint8)
