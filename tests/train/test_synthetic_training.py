@@ -97,7 +97,15 @@ def test_a_run_is_told_of_them(tmp_path):
         sinks=[Listener(99)],
         device="cpu",
     )
-    assert "6 images in 12 samples an epoch, 50% of them made" in notes[0]
+    assert notes[0] == "learning from 6 images how to make others"
+    assert "6 images in 12 samples an epoch, 50% of them made" in notes[1]
+
+
+def test_a_folder_that_holds_a_run_is_refused_before_pictures_are_read(tmp_path, monkeypatch):
+    run(tmp_path / "run", 1)
+    monkeypatch.setattr("delineate.train.loop.CutPaste", None)  # would read them
+    with pytest.raises(ConfigError, match="holds a run"):
+        fit(tiny_config(data=HALF), scenes(), None, tmp_path / "run", device="cpu")
 
 
 def test_what_cannot_be_is_said_before_there_is_a_run(tmp_path):

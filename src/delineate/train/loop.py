@@ -30,6 +30,7 @@ from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.data.pasted.cut_paste import CutPaste
 from delineate.data.pasted.grounds import LONGEST
+from delineate.data.pasted.learnt import LOOKED_AT
 from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample
 from delineate.data.sampling import epoch_length
 from delineate.data.split import split
@@ -149,7 +150,7 @@ def fit(
         need("torch.utils.tensorboard", extra="track")  # before there is a run folder
     gpus = [torch.cuda.current_device()] if accelerator == "cuda" else []
     with torch.random.fork_rng(gpus), contextlib.ExitStack() as stack:
-        run = _begin(config, train, val, Path(out), accelerator, resume=resume)
+        run = _begin(config, train, val, Path(out), accelerator, resume=resume, sinks=sinks)
         if not resume:
             stack.push(partial(_drop_if_unbegun, run))  # when all sinks are closed
         lines = JsonLines(run.out / LINES, every=config.log_every, until=run.position.seconds)
@@ -186,14 +187,18 @@ def _begin(
     accelerator: str,
     *,
     resume: bool,
+    sinks: Sequence[Sink],
 ) -> Run:
     """Put a run together: at its start, or as its last checkpoint left it."""
-    loader = _loader(config, train)
     origin = Origin.of(config, {"train": train} if val is None else {"train": train, "val": val})
     is_new = not out.exists()
     earlier = open_folder(out, origin, resume=resume)
-    torch.manual_seed(config.seed)
     try:
+        if config.data.synthetic:
+            for sink in sinks:
+                sink.note(f"learning from {min(len(train), LOOKED_AT)} images how to make others")
+        loader = _loader(config, train)
+        torch.manual_seed(config.seed)
         learner = Learner(config, train.classes, accelerator=accelerator, begin=earlier is None)
     except BaseException:
         if is_new:
