@@ -660,10 +660,26 @@ def test_the_shelf_keeps_the_latest():
         made.append(number)
         return np.zeros((10, 10, 3), np.uint8)
 
-    shelf = Shelf(make, room=700)
+    shelf = Shelf(make, lambda picture: picture.nbytes, room=700)
     for number in (1, 2, 1, 3, 1, 2):
         shelf(number)
     assert made == [1, 2, 3, 2]
+
+
+def test_the_masks_of_an_image_are_not_read_for_each_of_its_objects():
+    class Counted(Planted):
+        reads = 0
+
+        def instances(self, index):
+            Counted.reads += 1
+            return super().instances(index)
+
+    data = Counted([[(0, 20 + 22 * k, 48, 9, 9) for k in range(5)]] * 2, [90] * 2)
+    made = CutPaste(data, 10, objects=(5, 5))
+    Counted.reads = 0
+    for i in range(10):
+        made.instances(i)
+    assert Counted.reads == 2
 
 
 def test_large_data_are_looked_at_in_part(monkeypatch):

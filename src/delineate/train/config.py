@@ -46,7 +46,8 @@ class DataConfig:
     group_by_size: bool = False
     """Batch images of similar shape together, which saves padding when whole images are used."""
     synthetic: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of an epoch's samples that are made anew: training objects, cut out and pasted."""
+    """Share of an epoch's samples that are made anew: training objects, cut out and pasted. Each
+    of the `workers` keeps up to 150 MB of pictures at hand for it."""
     balance: Literal["none", "repeat_factor", "class_aware"] = "none"
     """Show images of rare classes more often: by the factor of their rarest class (LVIS), in longer
     epochs; or as if a class were drawn first, then an image of it. `delineate data stats` tells

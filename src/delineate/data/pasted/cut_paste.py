@@ -13,13 +13,14 @@ from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
 from delineate.core.geometry import Geometry
 from delineate.core.image import ImageArray
+from delineate.core.masks import Masks
 from delineate.data.layers import blend
 from delineate.data.pasted.grounds import LONGEST, Grounds, OwnGrounds
 from delineate.data.pasted.layout import Spot, lay_out
 from delineate.data.pasted.learnt import learn
 from delineate.data.pasted.looks import look_at, suitable
 from delineate.data.pasted.pasting import TAKES_ALONG, Paste, Wear, cut, lay, shadow
-from delineate.data.pasted.shelf import Shelf
+from delineate.data.pasted.shelf import ROOM, Shelf
 from delineate.data.sample import Dataset
 from delineate.data.synth import Laid, SynthDataset
 from delineate.errors import DataError, nearest
@@ -90,11 +91,17 @@ class CutPaste(SynthDataset):
         self._grounds = grounds or OwnGrounds(dataset, self.learnt, self.looks, longest)
         self._of_size = size
         self._objects = objects
-        self._sources = Shelf(self._source)
-        self._cleared = Shelf(self._grounds.picture)
+        self._sources = Shelf(self._source, _picture_bytes)
+        self._outlines = Shelf(self._masks, _mask_bytes, ROOM // 4)
+        self._cleared = Shelf(self._grounds.picture, _picture_bytes)
 
     def _source(self, image: int) -> ImageArray:
         return self._dataset[image].image
+
+    def _masks(self, image: int) -> Masks:
+        masks = self._dataset.instances(image).masks
+        assert masks is not None
+        return masks
 
     def _size(self, number: int) -> Size:
         return self._of_size or self._grounds.size(self._ground(number)[0])
@@ -140,7 +147,7 @@ class CutPaste(SynthDataset):
                 "background": self._grounds.name(ground),
             },
         )
-        stack, pastes = lay_out(self._dataset, self.learnt, spot, rng)
+        stack, pastes = lay_out(self._dataset, self._outlines, self.learnt, spot, rng)
 
         def paint() -> ImageArray:
             rng = self._chance(number, 1)
@@ -177,6 +184,14 @@ class CutPaste(SynthDataset):
             share=rng.uniform(*_WORN[self.looks.coupled]),
             grounds=(lightness[0], lightness[1]) if self.looks.coupled else None,
         )
+
+
+def _picture_bytes(picture: ImageArray) -> int:
+    return picture.nbytes
+
+
+def _mask_bytes(masks: Masks) -> int:
+    return sum(runs.nbytes for runs in masks.runs)
 
 
 def _labels(known: ClassMap, names: Sequence[str] | None) -> list[int]:
