@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from delineate.core.image import ImageArray
+from delineate.data.jpeg import compressed
 from delineate.transforms.base import check_range
 from delineate.transforms.pixels import PixelChange
 
@@ -141,10 +142,7 @@ class Jpeg(PixelChange):
     def changed(self, image: ImageArray, rng: np.random.Generator) -> ImageArray:
         """See `PixelChange`."""
         quality = int(rng.integers(self.quality[0], self.quality[1] + 1))
-        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-        _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        bgr = _bytes(cv2.imdecode(file, cv2.IMREAD_COLOR))
-        return _bytes(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        return compressed(image, quality)
 
 
 @dataclass(frozen=True, slots=True)
