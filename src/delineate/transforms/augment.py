@@ -76,7 +76,9 @@ class AugmentConfig:
     translate: Share = 0.0
     """Largest shift, as a share of the sides; crops shift the picture anyway."""
     min_visible: Share = 0.25
-    """An object of which a smaller share of its moved area is left in the picture is dropped."""
+    """An object of which a smaller share of its moved area is left in the picture is dropped. At
+    each step (geometry, windows of a mosaic, what is pasted over it) the share is of what the step
+    before has left."""
     brightness: Share = 0.2
     """Largest relative change of brightness."""
     contrast: Share = 0.2
