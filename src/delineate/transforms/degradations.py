@@ -93,7 +93,7 @@ class Noise(PixelChange):
     """
 
     sigma: tuple[float, float] = (1.0, 8.0)
-    gain: tuple[float, float] = (0.0, 0.0)
+    gain: tuple[float, float] = (0.0, 0.2)
 
     def check(self) -> None:
         """See `PixelChange`."""

@@ -65,10 +65,12 @@ _STRONG = AugmentConfig(
     contrast=0.4,
     saturation=0.4,
     hue=0.04,
+    gamma=0.1,
     mosaic=0.2,
     copy_paste=0.4,
     blur=0.1,
     motion_blur=0.05,
+    downscale=0.05,
     noise=0.2,
     jpeg=0.2,
 )
