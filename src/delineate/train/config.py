@@ -51,7 +51,8 @@ class DataConfig:
     balance: Literal["none", "repeat_factor", "class_aware"] = "none"
     """Show images of rare classes more often: by the factor of their rarest class (LVIS), in longer
     epochs; or as if a class were drawn first, then an image of it. `delineate data stats` tells
-    when, and what it would change."""
+    when, and what it would change. The other samples of a mosaic, mix-up or copy-paste are still
+    drawn evenly from all images."""
     repeat_threshold: Annotated[float, Field(gt=0, le=1)] | None = None
     """Balance "repeat_factor": share of the images below which a class is repeated; LVIS takes
     0.001. Null takes the median of the classes."""
@@ -113,7 +114,8 @@ class BudgetConfig:
     steps: Count | None = None
     """Optimizer steps: a fully repeatable run."""
     epochs: Positive | None = None
-    """Passes over the training set, its crops and repetitions: a fully repeatable run."""
+    """Passes over the training set, its crops and repetitions, with the samples made beside them
+    (`data.synthetic`): a fully repeatable run."""
     minutes: Positive | None = None
     """Wall-clock minutes, validation included; the schedule follows the clock."""
 
@@ -243,7 +245,8 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
     Args:
         config: The config to start from.
         settings: Texts ``path=value``, applied in order; see `with_value`. A preset comes before
-            all others, wherever it stands, so that single options can differ from it.
+            all others, wherever it stands, so that single options can differ from it; of several
+            the last counts.
 
     Raises:
         ConfigError: A text has no ``=``, there is no such option, or a value does not fit.
@@ -277,7 +280,7 @@ def _changed(config: TrainConfig, changes: Iterable[tuple[str, object]]) -> Trai
         if path not in hints:
             raise ConfigError(_unknown(path, hints))
         if path == _PRESET:
-            values["augment"] = _preset(from_dict(values), str(value))
+            values["augment"] = _preset(config, str(value))  # the last one counts
             continue
         *parents, name = path.split(".")
         section = values
