@@ -73,7 +73,7 @@ def draw(results: dict[str, dict[str, Any]], path: Path) -> None:
             axes.plot([place] * len(values), values, "o", color="#0b6bcb", ms=5, alpha=0.7)
             axes.hlines(statistics.mean(values), place - 0.25, place + 0.25, color="#b5501b")
         axes.set_xticks(range(len(rows)), list(rows))
-        axes.set(title=data, ylabel="mask AP, final weights", ylim=(0, None))
+        axes.set(title=data, ylabel="mask AP, final weights", ylim=(0, 1.1 * axes.get_ylim()[1]))
         axes.grid(axis="y", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
