@@ -13,6 +13,7 @@ import numpy as np
 
 from delineate._files import write_whole
 from delineate.core.classes import colour
+from delineate.core.foreign import short
 from delineate.core.image import write_image
 from delineate.core.text_file import read_lines
 from delineate.data.annotated import AnnotatedDataset, OnError
@@ -21,6 +22,7 @@ from delineate.data.coded_maps import add_coded, painted
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, in_order, split_named
 from delineate.data.naming import flat
+from delineate.data.pictures import of_any_suffix
 from delineate.data.sample import Dataset
 from delineate.errors import DataError
 
@@ -67,10 +69,10 @@ def read_cityscapes(
     listed: list[Listed] = []
     for path in sorted(source.path.glob(f"*/*{_MAP}")):
         stem = f"{path.parent.name}/{path.name.removesuffix(_MAP)}"
-        found = sorted(folder.glob(f"{stem}{_PICTURE}.*")) or [folder / f"{stem}{_PICTURE}.png"]
-        name = f"{path.parent.name}/{found[0].name}"
+        found = of_any_suffix(f"{stem}{_PICTURE}", [folder])
+        name = f"{stem}{_PICTURE}{found.suffix if found else '.png'}"
         maps[name] = path
-        listed.append(Listed(name, (found[0],)))
+        listed.append(Listed(name, (folder / name,)))
     for name, record in collector.pictures(listed).items():
         add_coded(collector, record, maps[name], base=BASE, names=names, crowds=True)
     return collector.dataset(f"{root.resolve().name}/{source.split}", on_error)
@@ -117,10 +119,10 @@ def _names(root: Path) -> dict[int, str]:
     if not (root / LABELS).is_file():
         return {i: name for i, name in enumerate(NAMES) if i >= _FIRST_THING}
     lines = [line.split(maxsplit=3) for line in read_lines(root / LABELS)]
-    if any(len(line) < 4 for line in lines):
+    if wrong := next((line for line in lines if len(line) < 4), None):
         raise DataError(
-            f"{root / LABELS}: expected lines such as '128 64 128 road', got {' '.join(lines[0])!r}"
-            ": correct it."
+            f"{root / LABELS}: expected lines such as '128 64 128 road', got "
+            f"{short(' '.join(wrong))}: correct it."
         )
     return {i: line[3] for i, line in enumerate(lines) if i}
 
