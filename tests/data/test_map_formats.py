@@ -11,7 +11,9 @@ from delineate.core.maps import read_map
 from delineate.data.comparison import differences
 from delineate.data.conversion import convert
 from delineate.data.format_table import FORMATS
-from delineate.data.formats import find_sources, open_dataset, open_splits
+from delineate.data.formats import find_sources, open_dataset, open_source, open_splits
+from delineate.data.layouts import Source
+from delineate.data.naming import Renamed, renamed
 from delineate.data.voc import palette
 from delineate.errors import DataError
 from mutations import generators, mutated, mutated_bytes, survives
@@ -386,3 +388,38 @@ def test_maps_of_every_depth(tmp_path):
     (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
     with pytest.raises(DataError, match="truncated or damaged"):
         read_map(tmp_path / "cut.png")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_folder_of_pictures_that_is_none_is_one_sentence(tmp_path, name):
+    images = tmp_path / "nowhere"
+    with pytest.raises(DataError) as error:
+        open_source(FORMATS[name], Source(tmp_path), images=images, on_error="skip")
+    assert str(error.value) == (
+        f"{images}: expected the folder of the pictures, found no folder there: check --images."
+    )
+
+
+@pytest.mark.parametrize("name", ["voc", "open_images", "label_studio"])
+def test_pictures_named_by_bytes_that_are_no_utf_8(tmp_path, name):
+    splits = {
+        split: renamed(data, [f"caf\udce9{i}.png" for i in range(len(data))])
+        for split, data in rich_set(tmp_path / "a", PLAIN).items()
+    }
+    (tmp_path / "b").mkdir()
+    with pytest.raises(DataError, match=r"expected names in UTF-8, got 'caf\\udce90\.png'"):
+        FORMATS[name].write(tmp_path / "b", splits)
+
+
+class Boxes(Renamed):
+    def instances(self, index):
+        return super().instances(index).replace(masks=None)
+
+
+@pytest.mark.parametrize("name", [*MAPS[:3], "png_instances", "labelme", "cvat"])
+def test_boxes_alone_cannot_be_written(tmp_path, name):
+    data = rich_set(tmp_path / "a", PLAIN)["train"]
+    (tmp_path / "b").mkdir()
+    boxes = Boxes(data, [r.name for r in data.records])
+    with pytest.raises(DataError, match="has boxes only: no format of masks can hold it"):
+        FORMATS[name].write(tmp_path / "b", {"train": boxes})

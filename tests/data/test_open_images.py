@@ -225,6 +225,7 @@ def test_a_broken_mask(tmp_path, name):
     dataset = open_dataset(tmp_path, on_error="skip")
     assert described(dataset) == {"a.jpg": ["Disc"]}
     (problem,) = dataset.problems
+    why = "another shape" if name == "truncated" else why  # its header says so, of 64 x 64 pixels
     assert why in problem.why
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from delineate._files import write_whole
 from delineate.core.classes import colour
 from delineate.core.foreign import short
-from delineate.core.image import write_image
 from delineate.core.text_file import read_lines
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coco_write import put_picture
@@ -24,6 +23,7 @@ from delineate.data.layouts import Source, Sources, in_order, split_named
 from delineate.data.naming import flat
 from delineate.data.pictures import of_any_suffix
 from delineate.data.sample import Dataset
+from delineate.data.writing import masks_of, put_png
 from delineate.errors import DataError
 
 BASE = 1000
@@ -109,7 +109,7 @@ def write_cityscapes(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, l
             stem = flat(record.name)
             picture = f"{stem}{_PICTURE}{Path(record.name).suffix}"
             put_picture(dataset, i, pictures / picture)
-            write_image(truth / f"{stem}{_MAP}", _coded(dataset, i, ids))
+            put_png(truth / f"{stem}{_MAP}", _coded(dataset, i, ids))
             written[split].append(f"all/{picture}")
     return written
 
@@ -128,11 +128,9 @@ def _names(root: Path) -> dict[int, str]:
 
 
 def _coded(dataset: Dataset, index: int, ids: Mapping[str, int]) -> np.ndarray:
-    instances = dataset.instances(index)
-    assert instances.masks is not None
+    instances, masks, crowd = masks_of(dataset, index)
     count: dict[int, int] = {}
     values = [0]
-    crowd = np.zeros(len(instances), bool) if instances.crowd is None else instances.crowd
     for label, region in zip(instances.labels.tolist(), crowd.tolist(), strict=True):
         kind = ids[dataset.classes.names[label]]
         number = count.setdefault(kind, 0)
@@ -143,4 +141,4 @@ def _coded(dataset: Dataset, index: int, ids: Mapping[str, int]) -> np.ndarray:
             )
         count[kind] += not region
         values.append(kind if region else kind * BASE + number)
-    return np.array(values, np.uint16)[painted(instances.masks)]
+    return np.array(values, np.uint16)[painted(masks)]

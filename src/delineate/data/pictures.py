@@ -66,6 +66,18 @@ def found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
     return replace(record, path=path, size=checked_size(path, record.size))
 
 
+def check_folder(images: Path | str | None) -> None:
+    """Make sure that the folder of the pictures is one, if it is named.
+
+    Raises:
+        DataError: It is none.
+    """
+    if images is not None and not os.path.isdir(images):
+        raise DataError(
+            f"{images}: expected the folder of the pictures, found no folder there: check --images."
+        )
+
+
 def of_any_suffix(stem: str, folders: Sequence[Path]) -> Path | None:
     """Return the picture that a name without suffix means: the first that there is, if any.
 
