@@ -8,8 +8,7 @@ from delineate._files import check_free
 from delineate.data.annotated import OnError
 from delineate.data.conversion import Conversion, convert, writable
 from delineate.data.format_table import FORMATS
-from delineate.data.formats import open_splits
-from delineate.jobs.opening import Say, plural, tell_problems
+from delineate.jobs.opening import Say, opened, plural
 
 _SHOWN = 30  # losses in the text; --json has all
 
@@ -44,9 +43,7 @@ def convert_data(
     """
     writable(to)
     check_free(out)
-    splits = open_splits(source, images=images, format=format, on_error=on_error)
-    for dataset in splits.values():
-        tell_problems(dataset, say)
+    splits = opened(source, images=images, format=format, on_error=on_error, only=None, say=say)
     return convert(splits, to, out, strict=strict)
 
 
@@ -58,7 +55,7 @@ def summary(result: Conversion, out: Path) -> str:
     if len(found) > _SHOWN:
         lines.append(f"... and {len(found) - _SHOWN} more: --json lists all")
     if result.lost_classes:
-        lines.append(f"classes without objects, unknown now: {', '.join(result.lost_classes)}")
+        lines.append(f"classes that the result does not know: {', '.join(result.lost_classes)}")
     total = sum(result.objects.values())
     objects = plural(total, "object")
     if result.exact:
@@ -74,6 +71,8 @@ def summary(result: Conversion, out: Path) -> str:
             "crowd": "whose crowd mark is lost",
             "extra": "too many",
             "image": "images lost",
+            "stuff": "regions of stuff lost or changed",
+            "federated": "images of which it is not known now which classes were looked for",
         }
         told = ", ".join(f"{count:,} {words[kind]}" for kind, count in counts.items() if count)
         ious = [loss.iou for _, loss in found if loss.kind == "mask"]
