@@ -189,6 +189,19 @@ def test_voc_pictures_of_the_same_name_in_two_folders(tmp_path):
     assert len(open_dataset(tmp_path, on_error="skip").problems) == 2
 
 
+def test_voc_pictures_without_a_map_are_left_out(tmp_path):
+    for name in "abc":
+        put_picture(tmp_path / "JPEGImages" / f"{name}.jpg", 1, 2)
+        put_voc(tmp_path, name, [[1, 1]], [[7, 0]])
+    (tmp_path / "SegmentationClass" / "b.png").unlink()
+    (tmp_path / "SegmentationObject" / "c.png").write_bytes(b"no picture")
+    dataset = open_dataset(tmp_path, on_error="skip")
+    assert [record.name for record in dataset.records] == ["a.jpg"]
+    assert [problem.action for problem in dataset.problems] == [
+        "the image and its objects left out"
+    ] * 2
+
+
 def test_voc_maps_in_dark_colours(tmp_path):
     put_picture(tmp_path / "JPEGImages" / "a.jpg", 1, 3)
     red = [[[128, 0, 0], [128, 0, 0], [0, 0, 0]]]  # aeroplane, whose numbers are below 256
@@ -301,9 +314,10 @@ def test_mots(tmp_path, shared_data):
     (tmp_path / "instances" / "labels.txt").write_text("tree\nhouse\n")
     assert open_dataset(tmp_path).classes.names == ("tree", "house")
     # Datumaro's mock-ups are turned on their side: pictures of 1 x 5, maps of 5 x 1.
-    splits = open_splits(shared_data / RAW / "mots_dataset", on_error="skip")
-    assert [len(d.problems) for d in splits.values()] == [2, 1]
-    assert "has 5 x 1 pixels, the picture 1 x 5" in splits["val"].problems[0].why
+    with pytest.raises(
+        DataError, match=r"none of its 2 .*has 5 x 1 pixels, the picture 1 x 5\): put back"
+    ):
+        open_splits(shared_data / RAW / "mots_dataset", on_error="skip")
 
 
 def test_nuclei_as_they_were_published_agree_with_their_coco(shared_data):

@@ -4,7 +4,7 @@ import pytest
 from test_resume import Crash, CrashAt, assert_same_run
 from tiny_run import run, scenes, tiny_config
 
-from delineate.data.sample import Subset
+from delineate.data.derived import Subset
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.train.config import BudgetConfig, DataConfig, with_settings

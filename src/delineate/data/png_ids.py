@@ -65,10 +65,10 @@ def read_png_ids(
     folder = Path(images) if images is not None else root / "images"
     classes, named, crowds = _labels(root / LABELS)
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES)
-    collector = Collector(root, classes=classes)
+    collector = Collector(root, classes=classes, otherwise=ONE_CLASS)
     shown: set[tuple[int, ...]] = set()
     for name, record in collector.pictures([Listed(f.name, (f,)) for f in files]).items():
-        with collector.judging(f"image {name!r}", "all its objects left out"):
+        with collector.judging_picture(record):
             path = maps / f"{Path(name).stem}.png"
             objects = sorted(runs_by_id(sized_map(path, record)).items())
             shown.add(tuple(number for number, _ in objects))
@@ -116,9 +116,8 @@ def write_png_ids(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list
             objects[f"{stem}.png"] = {str(number): names[label] for number, label in numbered}
             if crowd.any():
                 crowds[f"{stem}.png"] = (np.flatnonzero(crowd) + 1).tolist()
-        if names != (ONE_CLASS,) or crowds:
-            content = {"classes": list(names), "objects": objects, "crowd": crowds}
-            write_whole(place / LABELS, json.dumps(content, indent=1).encode())
+        content = {"classes": list(names), "objects": objects, "crowd": crowds}
+        write_whole(place / LABELS, json.dumps(content, indent=1).encode())
     return written
 
 

@@ -54,7 +54,7 @@ def read_png_instances(
 ) -> AnnotatedDataset:
     """Open a split; see `delineate.data.formats.open_dataset`."""
     root = source.path
-    collector = Collector(root)
+    collector = Collector(root, otherwise=ONE_CLASS)
     listed: list[Listed] = []
     for folder in sorted(f for f in root.iterdir() if (f / "masks").is_dir()):
         place = _picture(folder) or folder / "images" / f"{folder.name}.png"

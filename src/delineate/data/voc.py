@@ -76,7 +76,7 @@ def read_voc(source: Source, *, images: Path | str | None, on_error: OnError) ->
     for stem, name in names_of.items():
         if (record := sound.get(name)) is None:
             continue
-        with collector.judging(f"image {record.name!r}", "all its objects left out"):
+        with collector.judging_picture(record):
             objects = _objects(root / OBJECTS / f"{stem}.png", record)
             kinds = _kinds(root / CLASSES / f"{stem}.png", record, colours)
             most = _most_shown(objects, kinds)
