@@ -24,7 +24,8 @@ from typing import Any
 import matplotlib as mpl
 
 from delineate import SyntheticScenes, TrainConfig, fit, load
-from delineate.data.sample import Concat, Dataset
+from delineate.data.derived import Concat
+from delineate.data.sample import Dataset
 from delineate.data.sampling import class_shares, count_classes
 from delineate.jobs.evaluate import measure
 from delineate.recipes.mask_rcnn import mask_rcnn_nano

@@ -19,7 +19,7 @@ import matplotlib as mpl
 import numpy as np
 
 from delineate import open_dataset
-from delineate.data.sample import Subset
+from delineate.data.derived import Subset
 from delineate.recipes.mask_rcnn import mask_rcnn_nano
 from delineate.train.config import with_settings
 from delineate.train.loop import fit

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_run import scenes, tiny_config
 
-from delineate.data.sample import Subset
+from delineate.data.derived import Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.jobs import augmented

@@ -18,8 +18,8 @@ from delineate.core.image import read_image
 from delineate.data import annotated, segmentations
 from delineate.data.coco import read_coco
 from delineate.data.coco_write import write_coco
+from delineate.data.derived import Concat, Subset
 from delineate.data.formats import open_splits
-from delineate.data.sample import Concat, Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import DataError, OutputError
 

@@ -7,9 +7,11 @@ from builders import edited, segmentation, tiny_coco
 from delineate.data.coco import read_coco
 from delineate.data.comparison import differences
 from delineate.data.conversion import convert
+from delineate.data.derived import Subset
 from delineate.data.naming import Renamed, flat, uniquely_named
-from delineate.data.sample import Subset
+from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError, DataError, OutputError
+from delineate.jobs.convert_data import summary
 
 
 @pytest.fixture
@@ -143,3 +145,35 @@ def test_a_box_is_no_mask(before, tmp_path):
     boxes = Boxes(before, [r.name for r in before.records])
     with pytest.raises(DataError, match="has boxes only"):
         convert({"train": boxes}, "coco", tmp_path / "out")
+
+
+def test_stuff_that_a_format_has_not_is_lost(tmp_path):
+    scenes = PanopticScenes(3, size=(40, 40), seed=1)
+    expected = [
+        (record.name, scenes.panoptic_classes.joint.names[segment.label], segment.area)
+        for i, record in enumerate(scenes.records)
+        for segment in scenes.panoptic(i).stuff
+    ]
+    assert expected
+    result = convert({"train": scenes}, "coco", tmp_path / "coco")
+    assert not result.exact
+    stuff = [d for d in result.losses["train"] if d.kind == "stuff"]
+    assert [(d.image, d.class_name, d.area) for d in stuff] == expected
+    assert set(scenes.panoptic_classes.stuff.names) <= set(result.lost_classes)
+    text = summary(result, tmp_path / "coco")
+    assert f"{len(expected)} regions of stuff lost" in text
+    assert "come back exactly" not in text
+    with pytest.raises(DataError, match=r"without loss, .* stuff \(.*: lost\): choose"):
+        convert({"train": scenes}, "coco", tmp_path / "strict", strict=True)
+    assert not (tmp_path / "strict").exists()
+    result = convert({"train": scenes}, "coco_panoptic", tmp_path / "panoptic", strict=True)
+    assert result.exact
+    assert not result.lost_classes
+
+
+def test_stuff_of_another_class_or_outline(tmp_path):
+    before, other = (PanopticScenes(1, size=(40, 40), seed=seed) for seed in (1, 2))
+    again = list(differences(before, before, [before.records[0].name]))
+    changed = list(differences(before, other, [other.records[0].name]))
+    assert again == []
+    assert any(d.kind == "stuff" and d.iou < 1 for d in changed)

@@ -83,7 +83,7 @@ def read(path, **options):
 
 def test_samples_hold_no_mask_and_say_so(shared_data):
     folder = shared_data / "raw" / "datumaro_formats" / "tests" / "assets" / "datumaro_dataset"
-    with pytest.raises(DataError, match=r"named after splits, .* got one called 'default'"):
+    with pytest.raises(DataError, match=r"named after their splits, .* such as default\.json"):
         find_datumaro(folder / "diverse")
     annotations = folder / "diverse" / "annotations"
     assert is_datumaro(annotations / "default.json")

@@ -83,11 +83,46 @@ def test_a_single_file_of_any_name(tmp_path):
 
 def test_files_whose_names_do_not_tell(tmp_path):
     _put(tmp_path, a_train="yes", b_train="yes")
-    with pytest.raises(DataError, match=r"a_train\.json and b_train\.json: name one"):
+    with pytest.raises(DataError, match=r"'train', a_train\.json and b_train\.json: name one"):
         files(tmp_path, ".json", _is_one)
     _put(tmp_path, b_train="no", c="yes")
     with pytest.raises(DataError, match=r"named after their splits, .* such as c\.json"):
         files(tmp_path, ".json", _is_one)
+
+
+def test_splits_are_completed_by_files_beside_train(tmp_path):
+    _put(tmp_path, train="yes", valid="yes", instances_test="yes", keypoints_test="yes", x="yes")
+    assert list(_found(tmp_path).items()) == [
+        ("train", "train.json"),
+        ("val", "valid.json"),
+        ("test", "instances_test.json"),
+    ]
+    _put(tmp_path, dev="yes", instances_test="no", keypoints_test="no")
+    with pytest.raises(DataError, match=r"'val', dev\.json and valid\.json: name one"):
+        files(tmp_path, ".json", _is_one)
+
+
+def test_files_of_one_picture_each_are_not_looked_at(tmp_path):
+    _put(tmp_path, train="yes", **{f"test__{i}": "yes" for i in range(101)})
+    _put(tmp_path, **{f"sub__{i}": "yes" for i in range(101)})
+    looked_at = []
+
+    def is_one(file):
+        looked_at.append(file.name)
+        return True
+
+    assert list(files(tmp_path, ".json", is_one)) == ["train"]
+    assert files(tmp_path / "sub", ".json", is_one) is None
+    assert files(tmp_path / "test", ".json", is_one) is None
+    assert looked_at == ["train.json"]
+
+
+def test_two_folders_of_one_split(tmp_path):
+    for name in ("train1", "train2"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match="'train', train1 and train2: name one of them"):
+        folders(tmp_path, lambda folder: folder != tmp_path)
+    assert list(folders(tmp_path, lambda folder: folder.name == "train2")) == ["train"]
 
 
 def test_folders_of_splits(tmp_path):

@@ -14,8 +14,9 @@ import torch
 
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
+from delineate.data.derived import Subset
 from delineate.data.loader import Loader
-from delineate.data.sample import ImageRecord, Sample, Subset
+from delineate.data.sample import ImageRecord, Sample
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, ImageError, ReaderLost
 from delineate.transforms.augment import AugmentConfig, training

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from builders import edited, tiny_coco, tiny_scenes
+from delineate.core.classes import ClassMap
+from delineate.data.conversion import convert
+from delineate.data.derived import Concat, Relabelled, Subset
 from delineate.data.format_table import FORMATS
 from delineate.data.formats import find_sources, open_dataset, open_splits
 from delineate.data.lvis import read_lvis
 from delineate.data.lvis_write import write_lvis
 from delineate.data.naming import Renamed
 from delineate.errors import DataError
+from delineate.jobs.split import split_data
 from mutations import generators, mutated, survives
 from rich_set import CLASSES, ONE, PLAIN, assert_kept, rich_set
 
@@ -149,3 +153,51 @@ def test_spoilt_files(tmp_path):
     for rng in generators(300):
         path.write_text(json.dumps(mutated(content, rng)))
         survives(lambda: read_lvis(source, on_error="skip"))
+
+
+def test_parts_and_other_tables_keep_what_is_known_of_classes(tmp_path):
+    whole = open_splits(tiny_lvis(tmp_path).parent)["train"]
+    turned = Relabelled(whole, ClassMap.from_names(["new", *reversed(whole.classes.names)]))
+    assert turned.federated.frequencies == ("", "f", "r")
+    assert turned.federated.negative == ((), (1, 2), (), ())
+    assert turned.federated.unexhausted == ((), (2,), (), ())
+    part = Subset(turned, [1, 1, 0])
+    assert part.federated.negative == ((1, 2), (1, 2), ())
+    assert Concat([part, Subset(whole, [1])]).federated is not None
+
+
+def test_sets_put_together_keep_what_is_known_of_classes(tmp_path):
+    whole = open_splits(tiny_lvis(tmp_path / "lvis").parent)["train"]
+    plain = open_dataset(tiny_coco(tmp_path / "coco", 3))
+    both = Concat([Subset(whole, [0, 1]), plain]).federated
+    assert both.frequencies == ("r", "f")
+    assert both.negative[:2] == ((), (1, 0))
+    for i, labels in enumerate(both.negative[2:]):
+        assert set(labels) == {0, 1} - set(plain.instances(i).labels.tolist())
+    assert both.unexhausted == ((), (0,), (), (), ())
+    assert Concat([plain, plain]).federated is None
+
+
+def test_a_divided_set_stays_federated(tmp_path):
+    whole = open_splits(tiny_lvis(tmp_path / "lvis").parent)["train"]
+    result = split_data(
+        tmp_path / "lvis", tmp_path / "out", fractions="train=0.5,val=0.5", to="lvis", say=print
+    )
+    assert result["losses"] == 0
+    known = {}
+    for dataset in open_splits(tmp_path / "out").values():
+        assert dataset.federated.frequencies == ("r", "f")
+        lists = zip(dataset.federated.negative, dataset.federated.unexhausted, strict=True)
+        known |= zip([r.name.split("/")[-1] for r in dataset.records], lists, strict=True)
+    assert [known[f"train_{i:02}.png"] for i in range(4)] == list(
+        zip(whole.federated.negative, whole.federated.unexhausted, strict=True)
+    )
+
+
+def test_a_conversion_says_that_other_formats_do_not_know_what_was_looked_for(tmp_path):
+    whole = open_splits(tiny_lvis(tmp_path / "lvis").parent)
+    result = convert(whole, "coco", tmp_path / "coco")
+    assert {(d.kind, d.number) for d in result.losses["train"]} == {("federated", 0)}
+    assert len(result.losses["train"]) == 4
+    assert not result.exact
+    assert convert(whole, "lvis", tmp_path / "again", strict=True).exact

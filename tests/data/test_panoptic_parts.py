@@ -7,8 +7,9 @@ from delineate.core.classes import ClassMap
 from delineate.core.panoptic import VOID_STUFF, to_stuff_truth
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.data.coco_panoptic import read_coco_panoptic
+from delineate.data.derived import Subset
 from delineate.data.panoptic_parts import PanopticRelabelled, _byte_table, as_panoptic, subset
-from delineate.data.sample import PanopticDataset, Subset
+from delineate.data.sample import PanopticDataset
 from delineate.data.split import split
 from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes

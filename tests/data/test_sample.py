@@ -7,7 +7,8 @@ from builders import tiny_coco, tiny_scenes
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.data.coco import read_coco
-from delineate.data.sample import Concat, Problem, Relabelled, Sample, Subset
+from delineate.data.derived import Concat, Relabelled, Subset
+from delineate.data.sample import Problem, Sample
 from delineate.errors import ClassMismatch, DataError
 
 

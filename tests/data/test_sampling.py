@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delineate.core.instances import Instances
-from delineate.data.sample import Subset
+from delineate.data.derived import Subset
 from delineate.data.sampling import (
     class_aware_weights,
     class_shares,

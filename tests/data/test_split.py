@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from builders import edited, tiny_coco
 from delineate.data.coco import read_coco
+from delineate.data.derived import Concat
 from delineate.data.formats import open_splits
-from delineate.data.sample import Concat
 from delineate.data.split import objects_by_size, split
 from delineate.errors import ConfigError, DataError
 

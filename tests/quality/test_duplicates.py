@@ -8,8 +8,8 @@ import pytest
 from photographs import SIZE, circle, photograph, with_disc, write_set
 from PIL import Image
 
+from delineate.data.derived import Subset
 from delineate.data.formats import open_dataset, open_splits
-from delineate.data.sample import Subset
 from delineate.data.split import split
 from delineate.quality.copies import onto
 from delineate.quality.duplicates import clusters, near_duplicates

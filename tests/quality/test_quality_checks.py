@@ -7,8 +7,9 @@ from scipy import stats
 from delineate.core.classes import ClassMap
 from delineate.core.masks import Masks
 from delineate.data.annotated import AnnotatedDataset, Annotation
+from delineate.data.derived import Subset
 from delineate.data.formats import open_splits
-from delineate.data.sample import ImageRecord, Subset
+from delineate.data.sample import ImageRecord
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError
 from delineate.quality.agreement import paired_iou

@@ -10,7 +10,7 @@ from tiny_run import scenes, tiny_config
 
 from delineate.core.classes import ClassMap
 from delineate.core.preprocess import Preprocess
-from delineate.data.sample import Concat
+from delineate.data.derived import Concat
 from delineate.data.sampling import count_classes, effective_weights, typical_frequency
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError

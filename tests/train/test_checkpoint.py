@@ -9,7 +9,7 @@ from safetensors import safe_open
 from tiny_run import scenes, tiny_config
 from torch import nn
 
-from delineate.data.sample import Subset
+from delineate.data.derived import Subset
 from delineate.errors import ConfigError, DataError, ModelError, OutputError
 from delineate.train import checkpoint
 from delineate.train.checkpoint import Checkpoint, Origin, Position, capture, fingerprint, restore

@@ -15,8 +15,8 @@ from tiny_run import run, scenes, tiny_config
 
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
+from delineate.data.derived import Concat, Relabelled, Subset
 from delineate.data.loader import Loader
-from delineate.data.sample import Concat, Relabelled, Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import (
     ClassMismatch,

@@ -9,7 +9,7 @@ from tiny_run import scenes, tiny_config
 
 from delineate.core.instances import Instances
 from delineate.core.preprocess import Preprocess
-from delineate.data.sample import Concat, Subset
+from delineate.data.derived import Concat, Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.models.mask_rcnn.config import MaskRCNNConfig

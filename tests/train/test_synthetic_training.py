@@ -5,7 +5,7 @@ from test_resume import Crash, CrashAt, assert_same_run
 from tiny_run import run, scenes, tiny_config
 
 from delineate.core.preprocess import Preprocess
-from delineate.data.sample import Subset
+from delineate.data.derived import Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError, DataError

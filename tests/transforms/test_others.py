@@ -6,8 +6,8 @@ import pytest
 
 from delineate.core.boxes import area
 from delineate.data.coco import read_coco
+from delineate.data.derived import Subset
 from delineate.data.loader import Loader
-from delineate.data.sample import Subset
 from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ImageError

@@ -23,7 +23,7 @@ def add_coded(
     crowds: bool = False,
     zero: bool = False,
 ) -> None:
-    """Give all objects of a map to a collector.
+    """Give all objects of a map to a collector; a picture without a readable map is left out.
 
     Args:
         collector: Where they go.
@@ -36,7 +36,7 @@ def add_coded(
         crowds: Whether there are such regions.
         zero: Whether 0 is the number of an object, too, and not of the background.
     """
-    with collector.judging(f"image {record.name!r}", "all its objects left out"):
+    with collector.judging_picture(record):
         ids = sized_map(path, record)
         for number, runs in sorted(runs_by_id(ids + zero).items()):
             value = number - zero

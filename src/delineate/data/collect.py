@@ -29,6 +29,8 @@ from delineate.data.sample import ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact, reaches
 from delineate.errors import DataError, nearest
 
+_WHOLE = "the image and its objects left out"
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -56,13 +58,24 @@ class Collector:
     Args:
         source: The file or folder that is read, for messages.
         classes: The classes that the source lists; None: the names that its objects have, sorted.
+        otherwise: The class where `classes` is None and there is no object; None: refuse that.
     """
 
-    def __init__(self, source: Path, *, classes: ClassMap | Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        source: Path,
+        *,
+        classes: ClassMap | Sequence[str] | None = None,
+        otherwise: str | None = None,
+    ) -> None:
         self._source = source
         if classes is not None and not isinstance(classes, ClassMap):
             classes = ClassMap.from_names(classes)
         self._classes = classes
+        self._otherwise = otherwise
+        self._known = frozenset(() if classes is None else classes.names)
+        self._hints: dict[str, str] = {}
+        self._dropped: set[int] = set()
         self._records: list[ImageRecord] = []
         self._objects: list[tuple[str, Annotation]] = []
         self._problems: list[Problem] = []
@@ -75,7 +88,7 @@ class Collector:
         sound: dict[str, ImageRecord] = {}
         for picture, looked_at in zip(listed, in_threads(_look, listed), strict=True):
             self._listed += 1
-            where, action = f"image {picture.name!r}", "the image and its objects left out"
+            where, action = f"image {picture.name!r}", _WHOLE
             if picture.name in self._names:
                 twice = Broken(
                     "it is listed already", "join the two records", "picture_listed_twice"
@@ -106,6 +119,24 @@ class Collector:
         except DataError as error:
             self._problem(where, Broken.by(error), action)
 
+    @contextlib.contextmanager
+    def judging_picture(self, record: ImageRecord) -> Iterator[None]:
+        """Make a Problem of what goes wrong in a block, and drop the picture.
+
+        For what tells of all objects of a picture: without it the picture would be one in which
+        there are none.
+        """
+        with self.judging(f"image {record.name!r}", _WHOLE):
+            try:
+                yield
+            except (Broken, DataError):
+                self.drop(record)
+                raise
+
+    def drop(self, record: ImageRecord) -> None:
+        """Leave out a picture that `pictures` returned, and its objects; say so as a Problem."""
+        self._dropped.add(record.image_id)
+
     def add(
         self,
         record: ImageRecord,
@@ -129,11 +160,12 @@ class Collector:
         self._added += 1
         if not isinstance(name, str) or not name.strip():
             raise Broken("it has no class", "name its class")
-        if self._classes is not None and name not in self._classes.names:
-            hint = nearest(name, self._classes.names).rstrip(".?")
+        if self._classes is not None and name not in self._known:
+            if name not in self._hints:
+                self._hints[name] = nearest(name, self._known).rstrip(".?")
             raise Broken(
                 f"its class {name!r} is none of those that the data set lists",
-                hint,
+                self._hints[name],
                 "unknown_category",
             )
         if self._classes is None and name not in self._class_names:
@@ -171,10 +203,14 @@ class Collector:
             DataError: No picture can be used, there is no class, or something is broken and
                 `on_error` is "stop".
         """
-        settle(self._source, self._listed, len(self._records), self._problems, on_error)
+        records = [r for r in self._records if r.image_id not in self._dropped]
+        objects = [(n, a) for n, a in self._objects if a.image_id not in self._dropped]
+        settle(self._source, self._listed, len(records), self._problems, on_error)
         classes = self._classes
         if classes is None:
-            names = sorted({name for name, _ in self._objects})
+            names = sorted({name for name, _ in objects})
+            if not names and self._otherwise is not None:
+                names = [self._otherwise]
             if not names:
                 raise DataError(
                     f"{self._source}: expected objects of at least one class, got none: name a "
@@ -185,8 +221,8 @@ class Collector:
         return AnnotatedDataset(
             name=name,
             classes=classes,
-            records=self._records,
-            annotations=[a._replace(label=label[name]) for name, a in self._objects],
+            records=records,
+            annotations=[a._replace(label=label[name]) for name, a in objects],
             problems=self._problems,
             read_picture=read_picture,
         )

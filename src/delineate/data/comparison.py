@@ -9,9 +9,11 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from delineate.core.instances import Instances
-from delineate.data.sample import Dataset
+from delineate.core.panoptic import Panoptic
+from delineate.data.federated import Federated, federated_of
+from delineate.data.sample import Dataset, PanopticDataset
 
-Kind = Literal["image", "missing", "mask", "class", "crowd", "extra"]
+Kind = Literal["image", "missing", "mask", "class", "crowd", "extra", "stuff", "federated"]
 
 _SAME_CLASS = 1e-3  # what equal classes are worth beside an IoU, where masks are equal
 _OVERLAPS = 1e-9
@@ -24,9 +26,10 @@ class Difference:
     Attributes:
         kind: "image": the picture is not there; "missing": the object is not; "mask": its outline
             is another; "class" or "crowd": this is another, its outline the same; "extra": an
-            object that was not there.
+            object that was not there; "stuff": a region of stuff is lost or another; "federated":
+            it is no longer known which classes were looked for.
         image: Name of the picture.
-        number: Its place among the objects of the picture, from 1; 0 for an image.
+        number: Its place among the objects of the picture, from 1; 0 for what is none.
         class_name: Its class; for an extra object the class it has now.
         area: Its pixels; for an extra object those it has now.
         iou: Intersection over union of its mask before and after.
@@ -42,6 +45,11 @@ class Difference:
     def __str__(self) -> str:
         if self.kind == "image":
             return f"{self.image}: the image is lost"
+        if self.kind == "federated":
+            return f"{self.image}: which classes were looked for is not known as before"
+        if self.kind == "stuff":
+            fate = f"IoU {self.iou:.4f} with what it was" if self.iou else "lost"
+            return f"{self.image}, stuff ({self.class_name}, {self.area} px): {fate}"
         what = f"{self.image}, object {self.number} ({self.class_name}, {self.area} px)"
         match self.kind:
             case "missing":
@@ -68,21 +76,33 @@ class Difference:
 def differences(before: Dataset, after: Dataset, names: Sequence[str]) -> Iterator[Difference]:
     """Compare the objects of two data sets; their order does not matter.
 
+    Of a panoptic data set the stuff is compared, too, and of a federated one what is known of its
+    classes.
+
     Args:
         before: What it was.
         after: What it is now.
         names: What each image of `before` is called in `after`.
     """
     place = {record.name: i for i, record in enumerate(after.records)}
+    known, known_now = federated_of(before), federated_of(after)
     for index, name in enumerate(names):
         was, old = before.instances(index), before.records[index].name
         if name not in place:
-            yield Difference(kind="image", image=old, number=0, class_name="", area=0, iou=0.0)
+            yield _of_whole("image", old)
             yield from (_difference("missing", old, before, was, i, 0.0) for i in range(len(was)))
             continue
         now = after.instances(place[name])
         labels = [after.classes.names[label] for label in now.labels]
         yield from _of_image(old, before, was, after, now, labels)
+        if isinstance(before, PanopticDataset):
+            there = after.panoptic(place[name]) if isinstance(after, PanopticDataset) else None
+            yield from _of_stuff(old, before.panoptic(index), there)
+        if known is not None and (
+            known_now is None
+            or _looked_for(known, before, index) != _looked_for(known_now, after, place[name])
+        ):
+            yield _of_whole("federated", old)
 
 
 def _of_image(
@@ -94,7 +114,7 @@ def _of_image(
     now_names: list[str],
 ) -> Iterator[Difference]:
     if was.image_size != now.image_size:
-        yield Difference(kind="image", image=image, number=0, class_name="", area=0, iou=0.0)
+        yield _of_whole("image", image)
         return
     names = [before.classes.names[label] for label in was.labels]
     overlap = _overlap(was, now)
@@ -115,6 +135,31 @@ def _of_image(
         yield _difference("extra", image, after, now, j, 0.0)
 
 
+def _of_stuff(image: str, was: Panoptic, now: Panoptic | None) -> Iterator[Difference]:
+    names = _stuff_names(was)
+    if now is None or was.image_size != now.image_size:
+        ious = np.zeros(len(names))
+    else:
+        overlap = was.masks(was.stuff).iou(now.masks(now.stuff))
+        same = np.array(names, str)[:, None] == np.array(_stuff_names(now), str)[None, :]
+        ious = (overlap * same).max(axis=1, initial=0.0)
+    for segment, name, iou in zip(was.stuff, names, ious.tolist(), strict=True):
+        if iou < 1:
+            yield Difference(
+                kind="stuff", image=image, number=0, class_name=name, area=segment.area, iou=iou
+            )
+
+
+def _stuff_names(panoptic: Panoptic) -> list[str]:
+    return [panoptic.classes.joint.names[segment.label] for segment in panoptic.stuff]
+
+
+def _looked_for(known: Federated, dataset: Dataset, index: int) -> tuple[set[str], set[str]]:
+    names = dataset.classes.names
+    negative, unexhausted = known.negative[index], known.unexhausted[index]
+    return {names[label] for label in negative}, {names[label] for label in unexhausted}
+
+
 def _overlap(was: Instances, now: Instances) -> npt.NDArray[np.float64]:
     """(n, m) IoU; exactly 1 for equal masks, empty ones included."""
     assert was.masks is not None
@@ -130,6 +175,10 @@ def _overlap(was: Instances, now: Instances) -> npt.NDArray[np.float64]:
 
 def _crowd(instances: Instances) -> npt.NDArray[np.bool_]:
     return np.zeros(len(instances), bool) if instances.crowd is None else instances.crowd
+
+
+def _of_whole(kind: Kind, image: str) -> Difference:
+    return Difference(kind=kind, image=image, number=0, class_name="", area=0, iou=0.0)
 
 
 def _difference(

@@ -11,7 +11,7 @@ from delineate.data.format_table import FORMATS, Format
 from delineate.data.formats import find_sources, open_source
 from delineate.data.naming import uniquely_named
 from delineate.data.one_table import in_one_table
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, PanopticDataset
 from delineate.errors import ConfigError, DataError, nearest
 
 
@@ -24,7 +24,7 @@ class Conversion:
         images: Images of each split.
         objects: Objects of each split.
         losses: What is not as it was, by split.
-        lost_classes: Classes of the source that the result does not know, for want of objects.
+        lost_classes: Classes of the source, stuff included, that the result does not know.
     """
 
     format: str
@@ -35,7 +35,7 @@ class Conversion:
 
     @property
     def exact(self) -> bool:
-        """Whether every object is as it was."""
+        """Whether every object is as it was, and so are stuff and what is known of classes."""
         return not any(self.losses.values())
 
     def to_json(self) -> dict[str, Any]:
@@ -120,9 +120,9 @@ def _compared(
     known: set[str] = set()
     for split, before in splits.items():
         after = open_source(format, sources[split], images=None, on_error="skip")
-        known.update(after.classes.names)
+        known.update(_class_names(after))
         losses[split] = tuple(differences(before, after, names[split]))
-    wanted = dict.fromkeys(name for dataset in splits.values() for name in dataset.classes.names)
+    wanted = dict.fromkeys(name for dataset in splits.values() for name in _class_names(dataset))
     return Conversion(
         format=format.name,
         images={split: len(dataset) for split, dataset in splits.items()},
@@ -135,10 +135,19 @@ def _compared(
     )
 
 
+def _class_names(dataset: Dataset) -> tuple[str, ...]:
+    """Return the names of its classes, those of stuff included."""
+    if isinstance(dataset, PanopticDataset):
+        return dataset.panoptic_classes.joint.names
+    return dataset.classes.names
+
+
 def _refusal(result: Conversion) -> str:
     found = [loss for losses in result.losses.values() for loss in losses]
+    others = sum(loss.kind in ("stuff", "federated") for loss in found)
+    beside = f", and {others} facts about stuff or classes," if others else ""
     return (
-        f"expected a conversion without loss, but {len(found)} of "
-        f"{sum(result.objects.values())} objects would not come back from {result.format} as they "
-        f"are (the first: {found[0]}): choose another format, or leave out --strict."
+        f"expected a conversion without loss, but {len(found) - others} of "
+        f"{sum(result.objects.values())} objects{beside} would not come back from {result.format} "
+        f"as they are (the first: {found[0]}): choose another format, or leave out --strict."
     )

@@ -21,38 +21,19 @@ from delineate.core.polygons import MAX_COORDINATE
 from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
 from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
-from delineate.data.layouts import Source, Sources, in_order, split_for, split_named
+from delineate.data.layouts import Source, Sources, files
 from delineate.data.parts import Part, Piece, add_pieces
 from delineate.data.pictures import Broken
 from delineate.errors import DataError
 
 _EXPECTED = "a file of Datumaro (an object with categories and the list items)"
-_MOST_SUBSETS = 100  # where there are more files, they tell of a picture each
 _OF_PICTURES = ("label", "caption", "hash_key", "feature_vector")
 _REDRAW = "draw its outline or its mask, or remove it"
 
 
 def find_datumaro(path: Path) -> Sources | None:
     """Find the subsets of a Datumaro data set; see `delineate.data.formats.Format`."""
-    if path.is_file():
-        return {"train": Source(path)} if is_datumaro(path) else None
-    places = [folder for folder in (path / "annotations", path) if folder.is_dir()]
-    inside = [file for folder in places for file in sorted(folder.iterdir())]
-    named = [file for file in inside if file.suffix.lower() == ".json"]
-    subsets = [file for file in named[:_MOST_SUBSETS] if is_datumaro(file)]
-    if len(subsets) == 1:
-        split = split_named(subsets[0].stem) or "train"
-        return {split: Source(subsets[0], split)}
-    found: dict[str, Source] = {}
-    for file in subsets:
-        split = split_for(path, file.stem)
-        if split in found:
-            raise DataError(
-                f"{path}: expected one file for each split, got {found[split].path.name} and "
-                f"{file.name}: name one of the files."
-            )
-        found[split] = Source(file, split)
-    return in_order(found) or None
+    return files(path, ".json", is_datumaro)
 
 
 def is_datumaro(path: Path) -> bool:

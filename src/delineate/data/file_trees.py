@@ -31,6 +31,10 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
         path: What the user named: a folder, or one file.
         suffix: ``.json``, in lower case.
         is_one: Whether a file is of the format.
+
+    Raises:
+        DataError: There are such files both in the folder and in those of its splits, or a folder
+            cannot be read.
     """
     if path.is_file():
         return {"train": Source(path)} if is_one(path) else None
@@ -40,10 +44,18 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
         few = (Path(place, name) for place, names in places for name in sorted(names)[:_A_FEW])
         return any(map(is_one, islice(few, _MOST)))
 
-    found = split_folders(path, lambda folder: holds(folder, 0 if folder == path else _DEEPEST))
-    if found or not path.is_dir() or not holds(path, _DEEPEST):
+    if not path.is_dir():
+        return None
+    found = split_folders(path, lambda folder: folder != path and holds(folder, _DEEPEST))
+    if found and holds(path, 0):
+        splits = " and ".join(f"{source.path.name}/" for source in found.values())
+        raise DataError(
+            f"{path}: expected annotations in the folders of its splits alone, got some beside "
+            f"{splits}: move them into one of these, or name one of these."
+        )
+    if found:
         return found
-    return {"train": Source(path)}
+    return {"train": Source(path)} if holds(path, _DEEPEST) else None
 
 
 def tree_files(path: Path, suffix: str) -> list[Path]:
@@ -125,9 +137,23 @@ def folder_of(path: Path) -> Path:
 
 
 def _folders(top: Path, suffix: str, depth: int | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder from `top` on, with the names of its files that end in `suffix`."""
-    for folder, below, names in os.walk(top):
+    """Yield each folder from `top` on, with the names of its files that end in `suffix`.
+
+    Links to folders are followed; a folder comes once, however many links lead to it.
+    """
+    seen: set[str] = set()
+    for folder, below, names in os.walk(top, onerror=_refuse, followlinks=True):
         level = len(Path(folder).relative_to(top).parts)
-        further = depth is None or level < depth
+        real = os.path.realpath(folder)
+        further = (depth is None or level < depth) and real not in seen
         below[:] = sorted(name for name in below if further and not name.startswith("."))
-        yield folder, [name for name in names if name.lower().endswith(suffix)]
+        if real not in seen:
+            yield folder, [name for name in names if name.lower().endswith(suffix)]
+        seen.add(real)
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(
+        f"{error.filename}: expected a folder of annotations, but it cannot be read "
+        f"({error.strerror or error}): check its permissions, or move it away."
+    )

@@ -1,7 +1,7 @@
 """Where annotations lie: the splits of a data set, told by the names of files and folders."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ _WORDS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+_MOST_FILES = 100  # of a folder, that are data sets; where there are more, each tells of a picture
 _WORD = re.compile(rf"(?<![a-z])({'|'.join(_WORDS)})(?![a-z])")
 
 
@@ -72,6 +73,9 @@ def folders(path: Path, is_one: Callable[[Path], bool]) -> Sources | None:
     Args:
         path: What the user named.
         is_one: Whether a folder is a data set of the format.
+
+    Raises:
+        DataError: Two folders are of the format, and their names tell the same split.
     """
     if not path.is_dir():
         return None
@@ -80,17 +84,41 @@ def folders(path: Path, is_one: Callable[[Path], bool]) -> Sources | None:
     found: dict[str, Source] = {}
     for folder in sorted(path.iterdir()):
         split = split_named(folder.name) if folder.is_dir() else None
-        if split is not None and split not in found and is_one(folder):
-            found[split] = Source(folder, split)
+        if split is not None and is_one(folder):
+            add_split(found, path, Source(folder, split))
     return in_order(found) or None
+
+
+def add_split(found: dict[str, Source], path: Path, source: Source) -> None:
+    """Add a split to those found so far.
+
+    Args:
+        found: Those of the data set; it is changed.
+        path: What the user named.
+        source: A file or folder in it, and the split that its name tells.
+
+    Raises:
+        DataError: Another place is this split already.
+    """
+    rival = found.setdefault(source.split, source)
+    if rival.path != source.path:
+        one, other = (place.path.relative_to(path).as_posix() for place in (rival, source))
+        raise DataError(
+            f"{path}: expected one place for each split, got two whose names tell "
+            f"{source.split!r}, {one} and {other}: name one of them, or rename the other."
+        )
 
 
 def files(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Sources | None:
     """Find a format in which a file is a data set.
 
-    In a folder, ``train.json``, ``val.json`` and ``test.json`` are looked for first; then any files
-    in it, in its ``annotations/``, and in the folders of its splits. A single one is "train" unless
-    its name tells another split.
+    In a folder, ``train.json``, ``val.json`` and ``test.json`` are looked for first, and files
+    beside them whose names tell a split that is missing, such as ``valid.json``. Where there are
+    none, any files in it count, in its ``annotations/``, and in the folders of its splits. A single
+    one is "train" unless its name tells another split.
+
+    Other files of a folder with more than a hundred of them tell of one picture each, so that none
+    is looked at.
 
     Args:
         path: What the user named.
@@ -107,44 +135,41 @@ def files(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Sources | 
     plain = {s: path / f"{s}{suffix}" for s in SPLITS}
     named = {s: Source(file, s) for s, file in plain.items() if file.is_file()}
     if any(is_one(source.path) for source in named.values()):
-        return named  # who reads one that is broken says so
-    inside = sorted(path.iterdir())
-    places = [
-        path,
-        path / "annotations",
-        *(p for p in inside if p.is_dir() and split_named(p.name)),
-    ]
-    candidates = [
-        file
-        for place in places
-        if place.is_dir()
-        for file in sorted(place.iterdir())
-        if file.suffix.lower() == suffix and file.is_file() and is_one(file)
-    ]
+        beside = [] if len(named) == len(SPLITS) else _few(path, suffix)
+        for missing in set(SPLITS) - named.keys():
+            told = [f for f in beside if split_named(f.stem) == missing and is_one(f)]
+            named |= _by_split(path, told) or {}
+        return in_order(named)  # who reads one that is broken says so
+    below = sorted(p for p in path.iterdir() if split_named(p.name) and p.is_dir())
+    places = [path, path / "annotations", *below]
+    candidates = [file for place in places for file in _few(place, suffix) if is_one(file)]
     if len(candidates) == 1:
         (file,) = candidates
         split = _split_of(file, path) or "train"
         return {split: Source(file, split)}
+    return _by_split(path, candidates)
+
+
+def _by_split(path: Path, candidates: Sequence[Path]) -> Sources | None:
     instances = [file for file in candidates if file.name.startswith("instances")]
-    return _by_split(path, instances or candidates)
-
-
-def _by_split(path: Path, candidates: Iterable[Path]) -> Sources | None:
     found: dict[str, Source] = {}
-    for file in candidates:
+    for file in instances or candidates:
         split = _split_of(file, path)
-        if split is None or split in found:
-            rival = found[split].path if split in found else file
+        if split is None:
             raise DataError(
-                f"{path}: expected one file for each split, such as train.json and val.json, got "
-                f"several whose names do not tell, such as {rival.name} and {file.name}: name one "
-                "of the files."
-                if split is not None
-                else f"{path}: expected files that are named after their splits, such as "
-                f"train.json and val.json, got several, such as {file.name}: name one of the files."
+                f"{path}: expected files that are named after their splits, such as train.json and "
+                f"val.json, got several, such as {file.name}: name one of the files."
             )
-        found[split] = Source(file, split)
+        add_split(found, path, Source(file, split))
     return in_order(found) or None
+
+
+def _few(folder: Path, suffix: str) -> list[Path]:
+    """Return the files of a folder that may be data sets, by their suffix and number."""
+    if not folder.is_dir():
+        return []
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() == suffix)
+    return [f for f in files if f.is_file()] if len(files) <= _MOST_FILES else []
 
 
 def _split_of(file: Path, path: Path) -> str | None:

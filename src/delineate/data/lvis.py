@@ -8,7 +8,6 @@ https://www.lvisdataset.org/dataset
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from delineate.core.json_file import kind
 from delineate.core.json_keys import first_mark, has_keys
 from delineate.data.annotated import AnnotatedDataset, OnError, check_on_error
 from delineate.data.coco import dataset_of, picture_folders, streamed_content
+from delineate.data.federated import Federated
 from delineate.data.layouts import Source, Sources, files
 from delineate.data.sample import Problem
 
@@ -25,22 +25,6 @@ NEGATIVE, UNEXHAUSTED = "neg_category_ids", "not_exhaustive_category_ids"
 """Keys of LVIS's images."""
 
 JsonObject = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Federated:
-    """What is known of classes, image by image.
-
-    Attributes:
-        frequencies: Of each class "r", "c" or "f": in at most 10, at most 100, or more images of
-            the training data; "" where the file does not say.
-        negative: Labels that were looked for in image i and not found.
-        unexhausted: Labels of which some objects of image i are labelled, but not all.
-    """
-
-    frequencies: tuple[str, ...]
-    negative: tuple[tuple[int, ...], ...]
-    unexhausted: tuple[tuple[int, ...], ...]
 
 
 class LvisDataset(AnnotatedDataset):

@@ -17,8 +17,10 @@ import numpy.typing as npt
 from delineate._files import writing_whole
 from delineate.core.bridges import bridged
 from delineate.core.masks import Masks
+from delineate.core.polygons import is_hole
 from delineate.data.coco_write import annotations, has_own_ids, json_lines
-from delineate.data.lvis import NEGATIVE, UNEXHAUSTED, Federated
+from delineate.data.federated import federated_of, looked_everywhere
+from delineate.data.lvis import NEGATIVE, UNEXHAUSTED
 from delineate.data.sample import Dataset
 from delineate.data.writing import put_images
 
@@ -46,33 +48,22 @@ def write_lvis(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[st
     return {split: [f"{split}/{r.name}" for r in d.records] for split, d in splits.items()}
 
 
-def _federated(dataset: Dataset) -> Federated | None:
-    known = getattr(dataset, "federated", None)
-    return known if isinstance(known, Federated) else None
-
-
 def _images(split: str, dataset: Dataset) -> Iterator[dict[str, Any]]:
-    federated, classes = _federated(dataset), dataset.classes
+    known, classes = federated_of(dataset) or looked_everywhere(dataset), dataset.classes
     for index, record in enumerate(dataset.records):
-        if federated is None:
-            present = set(dataset.instances(index).labels.tolist())
-            negative: Any = (label for label in range(len(classes)) if label not in present)
-            unexhausted: Any = ()
-        else:
-            negative, unexhausted = federated.negative[index], federated.unexhausted[index]
         yield {
             "id": record.image_id,
             "coco_url": f"{_HOST}/{split}/{record.name}",
             "width": record.size[1],
             "height": record.size[0],
-            NEGATIVE: [classes.source_id(label) for label in negative],
-            UNEXHAUSTED: [classes.source_id(label) for label in unexhausted],
+            NEGATIVE: [classes.source_id(label) for label in known.negative[index]],
+            UNEXHAUSTED: [classes.source_id(label) for label in known.unexhausted[index]],
         }
 
 
 def _categories(dataset: Dataset, images_of: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """Yield the categories; how frequent one is says the training data."""
-    federated, classes = _federated(dataset), dataset.classes
+    known, classes = federated_of(dataset), dataset.classes
     images, instances = _counts(dataset)
     for label, name in enumerate(classes.names):
         count = images_of.get(name, 0)
@@ -83,7 +74,7 @@ def _categories(dataset: Dataset, images_of: Mapping[str, int]) -> Iterator[dict
             "synset": name,
             "synonyms": [name],
             "def": "",
-            "frequency": (federated and federated.frequencies[label]) or counted,
+            "frequency": (known and known.frequencies[label]) or counted,
             "image_count": int(images[label]),
             "instance_count": int(instances[label]),
         }
@@ -109,11 +100,6 @@ def _outlines(masks: Masks) -> list[list[list[float]]]:
     spelt = []
     for i in range(len(masks)):
         rings = masks.polygons(i)
-        whole = [bridged(rings)] if any(map(_is_hole, rings)) else rings
+        whole = [bridged(rings)] if any(map(is_hole, rings)) else rings
         spelt.append([ring.ravel().tolist() for ring in whole])
     return spelt
-
-
-def _is_hole(ring: npt.NDArray[np.float32]) -> bool:
-    x, y = ring.T.astype(np.float64)
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) < 0

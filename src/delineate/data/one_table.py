@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from delineate.core.classes import ClassMap
-from delineate.data.sample import Dataset, PanopticDataset, Relabelled
+from delineate.data.derived import Relabelled
+from delineate.data.sample import Dataset, PanopticDataset
 
 
 def in_one_table(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from delineate.core.panoptic import MOST_STUFF, VOID_STUFF, Panoptic, relabelled
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample, Subset
+from delineate.data.derived import Relabelled, Subset
+from delineate.data.sample import Dataset, PanopticDataset, Sample
 from delineate.errors import DataError
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from delineate._files import write_whole
-from delineate.core.image import IMAGE_SUFFIXES, write_image
+from delineate.core.image import IMAGE_SUFFIXES
 from delineate.core.json_file import kind, read_json
 from delineate.core.panoptic import runs_by_id
 from delineate.data.annotated import AnnotatedDataset, OnError
@@ -26,6 +26,7 @@ from delineate.data.naming import flat
 from delineate.data.pictures import Broken
 from delineate.data.png_instances import ONE_CLASS
 from delineate.data.sample import Dataset
+from delineate.data.writing import masks_of, put_png
 from delineate.errors import DataError
 
 LABELS = "classes.json"
@@ -64,10 +65,10 @@ def read_png_ids(
     folder = Path(images) if images is not None else root / "images"
     classes, named, crowds = _labels(root / LABELS)
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES)
-    collector = Collector(root, classes=classes)
+    collector = Collector(root, classes=classes, otherwise=ONE_CLASS)
     shown: set[tuple[int, ...]] = set()
     for name, record in collector.pictures([Listed(f.name, (f,)) for f in files]).items():
-        with collector.judging(f"image {name!r}", "all its objects left out"):
+        with collector.judging_picture(record):
             path = maps / f"{Path(name).stem}.png"
             objects = sorted(runs_by_id(sized_map(path, record)).items())
             shown.add(tuple(number for number, _ in objects))
@@ -100,8 +101,8 @@ def write_png_ids(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list
         crowds: dict[str, list[int]] = {}
         written[split] = []
         for i, record in enumerate(dataset.records):
-            stem, instances = flat(record.name), dataset.instances(i)
-            assert instances.masks is not None
+            stem = flat(record.name)
+            instances, masks, crowd = masks_of(dataset, i)
             if len(instances) > _MOST:
                 raise DataError(
                     f"a map can number {_MOST} objects, and {record.name!r} has {len(instances)}: "
@@ -109,15 +110,14 @@ def write_png_ids(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list
                 )
             picture = stem + Path(record.name).suffix
             put_picture(dataset, i, place / "images" / picture)
-            write_image(place / "masks" / f"{stem}.png", painted(instances.masks).astype(np.uint16))
+            put_png(place / "masks" / f"{stem}.png", painted(masks).astype(np.uint16))
             written[split].append(picture)
             numbered = enumerate(instances.labels.tolist(), start=1)
             objects[f"{stem}.png"] = {str(number): names[label] for number, label in numbered}
-            if instances.crowd is not None and instances.crowd.any():
-                crowds[f"{stem}.png"] = (np.flatnonzero(instances.crowd) + 1).tolist()
-        if names != (ONE_CLASS,) or crowds:
-            content = {"classes": list(names), "objects": objects, "crowd": crowds}
-            write_whole(place / LABELS, json.dumps(content, indent=1).encode())
+            if crowd.any():
+                crowds[f"{stem}.png"] = (np.flatnonzero(crowd) + 1).tolist()
+        content = {"classes": list(names), "objects": objects, "crowd": crowds}
+        write_whole(place / LABELS, json.dumps(content, indent=1).encode())
     return written
 
 

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from delineate.core.sizes import SIZES, size_of
 from delineate.data.deal import Counts, deal
+from delineate.data.derived import Subset
 from delineate.data.panoptic_parts import subset
-from delineate.data.sample import Dataset, Subset
+from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
 
 

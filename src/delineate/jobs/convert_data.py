@@ -1,6 +1,7 @@
 """`delineate data convert`: a data set in another format, and what that has cost."""
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ from delineate._files import check_free
 from delineate.data.annotated import OnError
 from delineate.data.conversion import Conversion, convert, writable
 from delineate.data.format_table import FORMATS
-from delineate.data.formats import open_splits
-from delineate.jobs.opening import Say, plural, tell_problems
+from delineate.data.formats import find_sources
+from delineate.data.layouts import split_named
+from delineate.data.sample import Dataset
+from delineate.jobs.opening import Say, opened, plural
 
 _SHOWN = 30  # losses in the text; --json has all
 
@@ -28,7 +31,7 @@ def convert_data(
     """Convert a data set.
 
     Args:
-        source: A data folder or file.
+        source: A data folder or file; a single file is the split that its name tells.
         out: A folder that is new or empty.
         to: Name of the format to write.
         images: Folder of the pictures, where it is not the usual one.
@@ -44,10 +47,26 @@ def convert_data(
     """
     writable(to)
     check_free(out)
-    splits = open_splits(source, images=images, format=format, on_error=on_error)
-    for dataset in splits.values():
-        tell_problems(dataset, say)
-    return convert(splits, to, out, strict=strict)
+    splits = opened(source, images=images, format=format, on_error=on_error, only=None, say=say)
+    return convert(_as_told(source, format, splits, say), to, out, strict=strict)
+
+
+def _as_told(
+    source: Path, format: str | None, splits: Mapping[str, Dataset], say: Say
+) -> Mapping[str, Dataset]:
+    """Return the splits, a single file under the split that its name tells.
+
+    To those who open it, it is "train", so that one can train with any file.
+    """
+    told = split_named(source.resolve().stem)
+    if list(splits) != ["train"] or told in (None, "train"):
+        return splits
+    if find_sources(source, format)[1]["train"].path != source:
+        return splits
+    if source.is_file():
+        return {told: splits["train"]}
+    say(f"{source}: written as the split train: convert the folder above to keep {told}")
+    return splits
 
 
 def summary(result: Conversion, out: Path) -> str:
@@ -58,7 +77,7 @@ def summary(result: Conversion, out: Path) -> str:
     if len(found) > _SHOWN:
         lines.append(f"... and {len(found) - _SHOWN} more: --json lists all")
     if result.lost_classes:
-        lines.append(f"classes without objects, unknown now: {', '.join(result.lost_classes)}")
+        lines.append(f"classes that the result does not know: {', '.join(result.lost_classes)}")
     total = sum(result.objects.values())
     objects = plural(total, "object")
     if result.exact:
@@ -74,6 +93,8 @@ def summary(result: Conversion, out: Path) -> str:
             "crowd": "whose crowd mark is lost",
             "extra": "too many",
             "image": "images lost",
+            "stuff": "regions of stuff lost or changed",
+            "federated": "images of which it is not known now which classes were looked for",
         }
         told = ", ".join(f"{count:,} {words[kind]}" for kind, count in counts.items() if count)
         ious = [loss.iou for _, loss in found if loss.kind == "mask"]

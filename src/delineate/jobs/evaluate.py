@@ -7,8 +7,9 @@ from typing import Any
 from delineate import __version__
 from delineate._files import make_folder, write_whole
 from delineate.data.annotated import OnError
+from delineate.data.derived import Relabelled
 from delineate.data.formats import open_source
-from delineate.data.sample import Dataset, Relabelled
+from delineate.data.sample import Dataset
 from delineate.evaluate.coco import CocoMetric
 from delineate.evaluate.coco_result import COCO_LIMIT, CocoResult, kinds, limits_up_to
 from delineate.evaluate.gallery import Gallery

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from delineate.data.sample import Dataset, Relabelled
+from delineate.data.derived import Relabelled
+from delineate.data.sample import Dataset
 from delineate.errors import ImageError
 from delineate.jobs.label_results import LEAST_SCORE, Found, disagreements
 from delineate.jobs.opening import Say, counted, plural

@@ -11,10 +11,11 @@ from delineate.data.annotated import OnError
 from delineate.data.coco_panoptic_write import write_coco_panoptic
 from delineate.data.coco_write import write_coco
 from delineate.data.conversion import convert, writable
+from delineate.data.derived import Concat
 from delineate.data.groups import joined, keys_by_folder, keys_by_pattern
 from delineate.data.layouts import SPLITS
 from delineate.data.naming import uniquely_named
-from delineate.data.sample import Concat, Dataset, PanopticDataset
+from delineate.data.sample import Dataset, PanopticDataset
 from delineate.data.split import objects_by_size, split
 from delineate.errors import ConfigError, DataError
 from delineate.jobs.opening import Say, counted, opened

@@ -9,8 +9,9 @@ import numpy as np
 
 from delineate.core.image import write_image
 from delineate.data.annotated import OnError
+from delineate.data.derived import Subset
 from delineate.data.one_table import in_one_table
-from delineate.data.sample import Dataset, Subset
+from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
 from delineate.jobs.augmented import augmented_sheet
 from delineate.jobs.opening import Say, counted, opened, plural, title_of

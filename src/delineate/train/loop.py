@@ -26,12 +26,13 @@ import torch
 from delineate._files import write_whole
 from delineate._optional import need
 from delineate.core.panoptic_classes import PanopticClasses
+from delineate.data.derived import Relabelled
 from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.data.pasted.cut_paste import CutPaste
 from delineate.data.pasted.grounds import LONGEST
 from delineate.data.pasted.learnt import LOOKED_AT
-from delineate.data.sample import Dataset, PanopticDataset, Relabelled, Sample
+from delineate.data.sample import Dataset, PanopticDataset, Sample
 from delineate.data.sampling import epoch_length
 from delineate.data.split import split
 from delineate.errors import ConfigError, DataError, DelineateError, ReaderLost
