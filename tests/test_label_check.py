@@ -10,7 +10,7 @@ from command_line import call, refused
 from delineate.core.classes import ClassMap
 from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
-from delineate.data.split import split
+from delineate.data.split import split as divided
 from delineate.data.synthetic import SyntheticScenes
 from delineate.jobs import label_check
 from delineate.jobs.label_check import check_labels
@@ -179,7 +179,7 @@ def test_a_run_is_only_said_to_know_what_it_was_trained_on(data, tmp_path):
     assert label_check._trained_on(run, half_b) == []
     assert label_check._trained_on(run / "best.safetensors", half_a) == ["train"]
     assert list(label_check._trained_on(tmp_path / "elsewhere", half_a)) == []
-    held_out = split(half_a["train"], {"train": 0.9, "val": 0.1})["train"]
+    held_out = divided(half_a["train"], {"train": 0.9, "val": 0.1})["train"]
     other = run_on(tmp_path / "other", held_out)
     assert label_check._trained_on(other, half_a) == ["train"]
 

@@ -264,3 +264,8 @@ def test_the_profile_peaks_where_the_edges_are():
     profile = edges_of(image, truth).profile
     assert (np.abs(profile.argmax(axis=1) - profile.shape[1] // 2) <= 1).all()
     assert edges_of(image, truth[:0]) is None
+
+
+def test_an_image_that_is_right_in_a_shifted_set_is_left_alone(tmp_path):
+    (finding,) = scenes(tmp_path, lambda i, ring: ring if i == 2 else np.add(ring, (6, 0)))
+    assert finding.place.image_id is None

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from delineate.data.sample import Dataset
 from delineate.quality.census import Counts
-from delineate.quality.findings import Finding, Place
+from delineate.quality.findings import Finding, Place, place_of
 
 SHIFT = 0.2
 """Distance of two distributions (Kolmogorov-Smirnov, 0 to 1) from which it matters."""
@@ -66,6 +66,7 @@ def places(dataset: Dataset) -> Places:
     for index, record in enumerate(dataset.records):
         sides = np.array([record.size[1], record.size[0]], np.float64)
         xywh = dataset.stated_boxes(index)
+        xywh = np.concatenate([xywh[:, :2], xywh[:, 2:].clip(0)], axis=1)  # a fault of its own
         low, high = xywh[:, :2], xywh[:, :2] + xywh[:, 2:]
         border.append((low <= BORDER) | (high >= sides - BORDER))
         boxes.append(xywh / np.tile(sides, 2))
@@ -127,9 +128,7 @@ def picture_sizes(splits: Mapping[str, Dataset]) -> Iterator[Finding]:
             why=f"the longer sides of its pictures go from {min(longer)} to {max(longer)} pixels, "
             "so that objects of one kind have very different sizes after resizing",
             fix="cut the large ones into tiles, if objects in them become too small",
-            others=tuple(
-                Place(split=split, image_id=record.image_id, name=record.name) for record in ends
-            ),
+            others=tuple(place_of(split, record) for record in ends),
         )
 
 
