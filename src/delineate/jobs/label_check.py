@@ -92,6 +92,8 @@ def _trained_on(model: Path, splits: Mapping[str, Dataset]) -> Sequence[str]:
     if not checkpoint.is_file():
         return ()
     origin = load_origin(checkpoint)
+    if "train" not in origin.data:
+        return ()
     config = from_dict(origin.config)
     held_out = config.data.val_fraction
     shares = {"train": 1 - held_out, "val": held_out}
@@ -100,6 +102,6 @@ def _trained_on(model: Path, splits: Mapping[str, Dataset]) -> Sequence[str]:
         candidates = [dataset]
         if held_out and len(dataset) > 1:  # as a training without a split val divides its data
             candidates.append(split(dataset, shares, seed=config.seed)["train"])
-        if origin.data.get("train") in map(fingerprint, candidates):
+        if origin.data["train"] in map(fingerprint, candidates):
             trained.append(name)
     return trained
