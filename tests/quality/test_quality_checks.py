@@ -275,3 +275,18 @@ def test_a_stated_width_below_zero_is_no_size(tmp_path):
     (dataset,) = open_splits(tmp_path).values()
     assert dataset.stated_boxes(0)[0, 2] == -18
     assert places(dataset).sizes.tolist() == [0]
+
+
+def test_a_census_counts_what_is_no_crowd():
+    bitmaps = [rectangle(0, 0, 9, 9)] * 6
+    crowd = [False, False, False, True, False, False]
+    labels = [0, 1, 1, 0, 1, 1]
+    one = census(
+        dataset_of(bitmaps, labels, names=("wall", "door", "owl"), crowd=crowd, per_image=2)
+    )
+    assert one.counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 2, 0]]
+    assert one.per_class.tolist() == [1, 4, 0]
+    assert one.per_picture.tolist() == [2, 1, 2]
+    assert one.shown.tolist() == [1, 3, 0]
+    assert (one.crowds.tolist(), one.total) == ([0, 1, 0], 5)
+    assert one.objects == {"wall": 1, "door": 4, "owl": 0}

@@ -230,7 +230,7 @@ def _examples(counted: Counts, name: str) -> Iterator[Place]:
         if name not in one.classes.names:
             continue
         label, stated = one.classes.names.index(name), stated_by(one.dataset)
-        for index in one.counts[:, label].nonzero()[0].tolist():
+        for index in one.table.tocsc()[:, [label]].indices.tolist():
             record = one.dataset.records[index]
             for i in (stated(index).labels == label).nonzero()[0].tolist():
                 if found == EXAMPLES:

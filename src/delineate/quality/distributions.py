@@ -89,13 +89,13 @@ def class_shift(counted: Counts) -> Iterator[Finding]:
     if "train" not in counted:
         return
     learnt = counted["train"]
-    known = dict(zip(learnt.classes.names, (learnt.counts > 0).sum(axis=0), strict=True))
+    known = dict(zip(learnt.classes.names, learnt.shown.tolist(), strict=True))
     for split, one in counted.items():
-        pictures = len(learnt.counts), len(one.counts)
+        pictures = len(learnt.dataset), len(one.dataset)
         if split == "train" or not min(pictures):
             continue
         shifted = []
-        for name, shown in zip(one.classes.names, (one.counts > 0).sum(axis=0), strict=True):
+        for name, shown in zip(one.classes.names, one.shown.tolist(), strict=True):
             there, here = known.get(name, 0) / pictures[0], shown / pictures[1]
             share = (known.get(name, 0) + shown) / sum(pictures)
             error = np.sqrt(share * (1 - share) * (1 / pictures[0] + 1 / pictures[1]))
