@@ -217,5 +217,5 @@ def test_a_model_of_more_classes_is_drawn_with_the_names_of_the_data(data, tmp_p
     drawn = (tmp_path / "r.html").read_text().split('class="outline predicted"')[1]
     objects = len(splits["train"].instances(0))
     assert objects > 0
-    assert drawn.split("</g>")[0].count("<title>leaf 0.90") == objects
+    assert drawn.split("</g>")[0].count("leaf 0.90</title>") == objects
     assert "star" not in drawn
