@@ -152,10 +152,8 @@ def shot_html(shot: Shot, *, tagged: bool = False) -> str:
         )
     title = f"{shot.split}: {shot.name}"
     tag = f'<span class="tag">{escape(shot.split)}</span>' if tagged else ""
-    return (
-        f'<div class="shot" title="{escape(title)}">'
-        f"{picture(shot.jpeg, shot.size, layers, label=title, above=drawn)}{tag}{_whole(shot)}</div>"
-    )
+    shown = picture(shot.jpeg, shot.size, layers, label=title, above=drawn)
+    return f'<div class="shot" title="{escape(title)}">{shown}{tag}{_whole(shot)}</div>'
 
 
 def _whole(shot: Shot) -> str:
