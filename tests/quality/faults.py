@@ -618,7 +618,7 @@ MASKS: Mapping[str, Fault] = {
     ),
     "mask empty": on_annotation(updated(segmentation=[NOTHING]), "empty_mask", mended=True),
     "mask one pixel wide": on_annotation(
-        with_outline(lambda *_: LINE), "thin_mask", severity="warning", mended=True
+        with_outline(lambda *_: LINE), "thin_mask", severity="warning"
     ),
     "mask of a few pixels": on_annotation(
         with_outline(lambda *_: SPECK), "tiny_mask", severity="warning"

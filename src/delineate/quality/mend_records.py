@@ -4,6 +4,7 @@ Every repair takes a `Work`, changes its content, and lists what it did.
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from delineate.core import rle
 from delineate.core.boxes import Size, xyxy_to_xywh
-from delineate.core.classes import ClassMap
+from delineate.core.classes import ID_LIMIT, ClassMap
 from delineate.core.image import image_size, orientation, read_image
 from delineate.data.annotated import AnnotatedDataset, settle
 from delineate.data.coco import dataset_of
@@ -45,9 +46,43 @@ class Work:
     folders: Sequence[Path]
     changes: list[Change] = field(default_factory=list)
 
-    def dataset(self) -> AnnotatedDataset:
-        """Read what it is now, as far as it is sound; no picture is looked for."""
-        return dataset_of(self.path, self.content, None, "skip")
+    def dataset(self, *, any_class: bool = False) -> AnnotatedDataset:
+        """Read what it is now, as far as it is sound; no picture is looked for.
+
+        Args:
+            any_class: Take annotations of categories that are not listed, too.
+        """
+        content = self.content
+        if any_class:
+            classes = self.all_classes()
+            ids = zip(classes.source_ids, classes.names, strict=True)
+            content = {**content, "categories": [{"id": i, "name": name} for i, name in ids]}
+        return dataset_of(self.path, content, None, "skip")
+
+    def classes(self) -> ClassMap:
+        """Read the list of categories.
+
+        Raises:
+            DataError: It cannot be used.
+        """
+        try:
+            return ClassMap.from_coco(self.content["categories"])
+        except DataError as error:
+            raise DataError(f"{self.path}: {error}") from error
+
+    def all_classes(self) -> ClassMap:
+        """Return the categories that are listed or used, called by their ids."""
+        used = {a.get("category_id") for a in self.content["annotations"] if _has_category(a)}
+        ids = sorted(used | set(self.classes().source_ids))
+        return ClassMap(tuple(map(str, ids)), tuple(ids))
+
+    def by_image(self) -> dict[int, list[Record]]:
+        """Return the annotations by the id of their image."""
+        listed: dict[int, list[Record]] = defaultdict(list)
+        for annotation in self.content["annotations"]:
+            if (owner := owner_of(annotation)) is not None:
+                listed[owner].append(annotation)
+        return listed
 
     def looked_at(self) -> list[ImageRecord | Problem]:
         """Look at every image of the list, and at its file."""
@@ -76,8 +111,7 @@ def join_records(work: Work) -> None:
             kept.append(image)
     work.content["images"] = kept
     for annotation in work.content["annotations"]:
-        owner = annotation.get("image_id")
-        if _is_whole(owner) and owner in moved:
+        if (owner := owner_of(annotation)) is not None and owner in moved:
             annotation["image_id"] = moved[owner]
 
 
@@ -86,13 +120,13 @@ def turn_labels(work: Work) -> None:
 
     The masks are turned pixel by pixel, so nothing is lost.
     """
+    listed = work.by_image()
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         if not isinstance(seen, Problem) or seen.kind != "exif_rotated":
             continue
         turn = orientation(lies_at([folder / image["file_name"] for folder in work.folders]))
         size = image["height"], image["width"]
-        own = [a for a in work.content["annotations"] if a.get("image_id") == image["id"]]
-        turned = [a for a in own if _turned(a, size, turn)]
+        turned = [a for a in listed.get(image["id"], ()) if _turned(a, size, turn)]
         image["width"], image["height"] = size
         work.done(
             "exif_rotated",
@@ -109,12 +143,13 @@ def restate_sizes(work: Work) -> None:
 
     Exporters that resize pictures round one side in two ways; the labels fit to that pixel.
     """
+    listed = work.by_image()
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         if not isinstance(seen, Problem) or seen.kind != "wrong_size":
             continue
         height, width = image_size(lies_at([folder / seen.name for folder in work.folders]))
         off = abs(image["width"] - width), abs(image["height"] - height)
-        own = [a for a in work.content["annotations"] if a.get("image_id") == image["id"]]
+        own = listed.get(image["id"], ())
         if max(off) > 1 or not all(isinstance(a.get("segmentation"), list) for a in own):
             continue
         before = {"width": image["width"], "height": image["height"]}
@@ -126,9 +161,9 @@ def restate_sizes(work: Work) -> None:
 
 def shift_ids(work: Work) -> None:
     """Shift category ids that are off by one, where that is certain."""
-    used = {a.get("category_id") for a in work.content["annotations"]}
-    listed = {category.get("id") for category in work.content["categories"]}
-    if not all(map(_is_whole, used | listed)) or used <= listed:
+    used = {a["category_id"] for a in work.content["annotations"]}
+    listed = set(work.classes().source_ids)
+    if used <= listed:
         return
     shift, certain = shift_of(used, listed)
     if not shift or not certain:
@@ -145,14 +180,21 @@ def shift_ids(work: Work) -> None:
 
 
 def renumber(work: Work) -> None:
-    """Give annotations that share an id their own; those that are wholly the same are one."""
+    """Give annotations without an id, or with a taken one, their own; equal ones become one."""
     first: dict[int, Record] = {}
     whole = [a["id"] for a in work.content["annotations"] if _is_whole(a.get("id"))]
     free = max(whole, default=0) + 1
     kept: list[Record] = []
     for annotation in work.content["annotations"]:
         own = annotation.get("id")
-        other = first.setdefault(own, annotation) if _is_whole(own) else annotation
+        if not _is_whole(own):
+            annotation["id"] = free
+            what = "given an id, which has to be a whole number"
+            work.done("broken_record", what, annotation_ids=(free,), before=own, after=free)
+            kept.append(annotation)
+            free += 1
+            continue
+        other = first.setdefault(own, annotation)
         if other is annotation:
             kept.append(annotation)
         elif other == annotation:
@@ -166,41 +208,56 @@ def renumber(work: Work) -> None:
     work.content["annotations"] = kept
 
 
-def leave_out(work: Work) -> None:
-    """Leave out what is broken: images with their annotations, and annotations.
+def leave_out_pictures(work: Work) -> None:
+    """Leave out images whose record or picture is broken, with their annotations.
 
     Raises:
         DataError: No image is left.
     """
     images: list[Record] = []
-    kept: dict[int, ImageRecord] = {}
+    kept: set[int] = set()
     problems: list[Problem] = []
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         problem = _decoded(seen) if isinstance(seen, ImageRecord) else seen
-        if problem is None and isinstance(seen, ImageRecord):
+        if problem is None:
             images.append(image)
-            kept[seen.image_id] = seen
-        elif problem is not None:
+            kept.add(image["id"])
+        else:
             problems.append(problem)
             what = f"left out with its annotations: {problem.why}"
             work.done(problem.kind, what, image_id=problem.image_id, before=image)
     settle(work.path, len(work.content["images"]), len(kept), problems, "skip")
-    _leave_out_annotations(work, kept)
-    work.content["images"] = images
-
-
-def _leave_out_annotations(work: Work, kept: Mapping[int, ImageRecord]) -> None:
-    """Leave out annotations that are broken, and those of images that are."""
     gone = {image.get("id") for image in work.content["images"] if _is_whole(image.get("id"))}
-    gone -= set(kept)
-    listed = [a for a in work.content["annotations"] if not _is_of(a, gone)]
-    classes = ClassMap.from_coco(work.content["categories"])
-    uncertain = _has_uncertain_shift(listed, classes)
+    gone -= kept
+    work.content["images"] = images
+    work.content["annotations"] = [
+        annotation for annotation in work.content["annotations"] if owner_of(annotation) not in gone
+    ]
+
+
+def leave_out_annotations(work: Work) -> None:
+    """Leave out annotations that are broken, whatever their category is."""
+    _leave_out(work, work.all_classes(), spared="unknown_category")
+
+
+def leave_out_unclassed(work: Work) -> None:
+    """Leave out annotations of no category, unless all may be off by one, which is uncertain."""
+    classes = work.classes()
+    used, listed = {a["category_id"] for a in work.content["annotations"]}, set(classes.source_ids)
+    if used <= listed or not shift_of(used, listed)[0]:
+        _leave_out(work, classes)
+
+
+def _leave_out(work: Work, classes: ClassMap, spared: str = "") -> None:
+    """Leave out annotations with any problem but those of the kind `spared`."""
+    records = check_images(work.content["images"], None)
+    kept = {record.image_id: record for record in records if isinstance(record, ImageRecord)}
+    listed = work.content["annotations"]
     annotations: list[Record] = []
     for annotation, checked in zip(
         listed, check_annotations(listed, kept, set(), classes), strict=True
     ):
-        if not isinstance(checked, Problem) or (uncertain and checked.kind == "unknown_category"):
+        if not isinstance(checked, Problem) or checked.kind == spared:
             annotations.append(annotation)
             continue
         work.done(
@@ -273,14 +330,15 @@ def _decoded(record: ImageRecord) -> Problem | None:
     return None
 
 
-def _has_uncertain_shift(annotations: Sequence[Record], classes: ClassMap) -> bool:
-    used = {a["category_id"] for a in annotations if _is_whole(a.get("category_id"))}
-    return not used <= set(classes.source_ids) and bool(shift_of(used, set(classes.source_ids))[0])
-
-
-def _is_of(annotation: Record, images: set[Any]) -> bool:
+def owner_of(annotation: Mapping[str, Any]) -> int | None:
+    """Return the id of an annotation's image; None: it states none."""
     owner = annotation.get("image_id")
-    return _is_whole(owner) and owner in images
+    return owner if _is_whole(owner) else None
+
+
+def _has_category(annotation: Record) -> bool:
+    category = annotation.get("category_id")
+    return _is_whole(category) and 0 <= category < ID_LIMIT
 
 
 def _ids(annotations: Sequence[Record]) -> tuple[int, ...]:
