@@ -15,7 +15,8 @@ from delineate.data.coco_checks import stated_box
 from delineate.quality.checks import examine
 from delineate.quality.conventions import written_so
 from delineate.quality.findings import Finding
-from delineate.quality.mend_records import Record, Work, box_of, owner_of, told_of
+from delineate.quality.mend_records import box_of
+from delineate.quality.work import Record, Work, owner_of, told_of
 
 _Point = Callable[[float, float, int, int], tuple[float, float]]
 

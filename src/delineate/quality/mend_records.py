@@ -4,93 +4,21 @@ Every repair takes a `Work`, changes its content, and lists what it did.
 """
 
 import os
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeGuard
+from collections.abc import Sequence
 
 import numpy as np
 
 from delineate.core import rle
 from delineate.core.boxes import Size, xyxy_to_xywh
-from delineate.core.classes import ID_LIMIT, ClassMap
+from delineate.core.classes import ClassMap
 from delineate.core.image import image_size, orientation, read_image
-from delineate.data.annotated import AnnotatedDataset, settle
-from delineate.data.coco import dataset_of
+from delineate.data.annotated import settle
 from delineate.data.coco_checks import check_annotations, check_images
 from delineate.data.pictures import lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError, ImageError
-from delineate.quality.changes import Change
 from delineate.quality.records import shift_of
-
-Record = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Work:
-    """One split under repair.
-
-    Attributes:
-        split: Its name.
-        path: Its file, for messages.
-        content: What `delineate.data.coco.read_content` returned; it is changed in place.
-        folders: Where its pictures lie.
-        changes: What was done so far.
-    """
-
-    split: str
-    path: Path
-    content: dict[str, Any]
-    folders: Sequence[Path]
-    changes: list[Change] = field(default_factory=list)
-
-    def dataset(self, *, any_class: bool = False) -> AnnotatedDataset:
-        """Read what it is now, as far as it is sound; no picture is looked for.
-
-        Args:
-            any_class: Take annotations of categories that are not listed, too.
-        """
-        content = self.content
-        if any_class:
-            classes = self.all_classes()
-            ids = zip(classes.source_ids, classes.names, strict=True)
-            content = {**content, "categories": [{"id": i, "name": name} for i, name in ids]}
-        return dataset_of(self.path, content, None, "skip")
-
-    def classes(self) -> ClassMap:
-        """Read the list of categories.
-
-        Raises:
-            DataError: It cannot be used.
-        """
-        try:
-            return ClassMap.from_coco(self.content["categories"])
-        except DataError as error:
-            raise DataError(f"{self.path}: {error}") from error
-
-    def all_classes(self) -> ClassMap:
-        """Return the categories that are listed or used, called by their ids."""
-        used = {a.get("category_id") for a in self.content["annotations"] if _has_category(a)}
-        ids = sorted(used | set(self.classes().source_ids))
-        return ClassMap(tuple(map(str, ids)), tuple(ids))
-
-    def by_image(self) -> dict[int, list[Record]]:
-        """Return the annotations by the id of their image."""
-        listed: dict[int, list[Record]] = defaultdict(list)
-        for annotation in self.content["annotations"]:
-            if (owner := owner_of(annotation)) is not None:
-                listed[owner].append(annotation)
-        return listed
-
-    def looked_at(self) -> list[ImageRecord | Problem]:
-        """Look at every image of the list, and at its file."""
-        return check_images(self.content["images"], self.folders)
-
-    def done(self, kind: str, what: str, **told: Any) -> None:  # noqa: ANN401 - fields of Change
-        """List a change."""
-        self.changes.append(Change(kind=kind, split=self.split, what=what, **told))
+from delineate.quality.work import Record, Work, is_whole, owner_of, told_of
 
 
 def join_records(work: Work) -> None:
@@ -103,7 +31,7 @@ def join_records(work: Work) -> None:
         other = first.setdefault(os.path.normpath(name), image) if _is_name(name) else image
         same = all(image.get(key) == other.get(key) for key in ("width", "height"))
         own, others = image.get("id"), other.get("id")
-        if other is not image and same and own != others and _is_whole(own) and _is_whole(others):
+        if other is not image and same and own != others and is_whole(own) and is_whole(others):
             moved[own] = others
             what = f"joined with image {others}, which has the same file"
             work.done("picture_listed_twice", what, image_id=own, before=image)
@@ -182,12 +110,12 @@ def shift_ids(work: Work) -> None:
 def renumber(work: Work) -> None:
     """Give annotations without an id, or with a taken one, their own; equal ones become one."""
     first: dict[int, Record] = {}
-    whole = [a["id"] for a in work.content["annotations"] if _is_whole(a.get("id"))]
+    whole = [a["id"] for a in work.content["annotations"] if is_whole(a.get("id"))]
     free = max(whole, default=0) + 1
     kept: list[Record] = []
     for annotation in work.content["annotations"]:
         own = annotation.get("id")
-        if not _is_whole(own):
+        if not is_whole(own):
             annotation["id"] = free
             what = "given an id, which has to be a whole number"
             work.done("broken_record", what, annotation_ids=(free,), before=own, after=free)
@@ -227,7 +155,7 @@ def leave_out_pictures(work: Work) -> None:
             what = f"left out with its annotations: {problem.why}"
             work.done(problem.kind, what, image_id=problem.image_id, before=image)
     settle(work.path, len(work.content["images"]), len(kept), problems, "skip")
-    gone = {image.get("id") for image in work.content["images"] if _is_whole(image.get("id"))}
+    gone = {image.get("id") for image in work.content["images"] if is_whole(image.get("id"))}
     gone -= kept
     work.content["images"] = images
     work.content["annotations"] = [
@@ -244,7 +172,7 @@ def leave_out_unclassed(work: Work) -> None:
     """Leave out annotations of no category, unless all may be off by one, which is uncertain."""
     classes = work.classes()
     used, listed = {a["category_id"] for a in work.content["annotations"]}, set(classes.source_ids)
-    if used <= listed or not shift_of(used, listed)[0]:
+    if not used <= listed and not shift_of(used, listed)[0]:
         _leave_out(work, classes)
 
 
@@ -268,14 +196,6 @@ def _leave_out(work: Work, classes: ClassMap, spared: str = "") -> None:
             before=told_of(annotation),
         )
     work.content["annotations"] = annotations
-
-
-def told_of(annotation: Mapping[str, Any]) -> Record:
-    """Return an annotation for the list of changes: with how long its mask's text is, not that."""
-    told = {key: value for key, value in annotation.items() if key != "segmentation"}
-    if annotation.get("segmentation"):
-        told["segmentation"] = f"{len(str(annotation['segmentation'])):,} characters"
-    return told
 
 
 def box_of(runs: rle.Runs, size: Size) -> list[float]:
@@ -330,23 +250,8 @@ def _decoded(record: ImageRecord) -> Problem | None:
     return None
 
 
-def owner_of(annotation: Mapping[str, Any]) -> int | None:
-    """Return the id of an annotation's image; None: it states none."""
-    owner = annotation.get("image_id")
-    return owner if _is_whole(owner) else None
-
-
-def _has_category(annotation: Record) -> bool:
-    category = annotation.get("category_id")
-    return _is_whole(category) and 0 <= category < ID_LIMIT
-
-
 def _ids(annotations: Sequence[Record]) -> tuple[int, ...]:
-    return tuple(a["id"] for a in annotations if _is_whole(a.get("id")))
-
-
-def _is_whole(value: Any) -> TypeGuard[int]:  # noqa: ANN401 - a stranger's JSON
-    return isinstance(value, int) and not isinstance(value, bool)
+    return tuple(a["id"] for a in annotations if is_whole(a.get("id")))
 
 
 def _is_name(value: object) -> bool:

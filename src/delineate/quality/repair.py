@@ -26,7 +26,6 @@ from delineate.errors import DataError, OutputError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
 from delineate.quality.mend_masks import clear_crowds, mend_objects, rewrite_outlines
 from delineate.quality.mend_records import (
-    Work,
     join_records,
     leave_out_annotations,
     leave_out_pictures,
@@ -36,6 +35,7 @@ from delineate.quality.mend_records import (
     shift_ids,
     turn_labels,
 )
+from delineate.quality.work import Work
 
 STEPS: tuple[Callable[[Work], None], ...] = (
     join_records,
