@@ -47,7 +47,7 @@ def is_at(finding: Finding, where: Where) -> bool:
     place = finding.place
     return (
         place.split == where.split
-        and (where.image_id is None or place.image_id in (where.image_id, None))
+        and place.image_id == where.image_id
         and (not where.ids or set(where.ids) == set(place.ids))
     )
 

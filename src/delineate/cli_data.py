@@ -52,7 +52,8 @@ def check(
 ) -> None:
     """Find what is wrong with a data set: broken files, wrong masks, leaks, odd classes.
 
-    Exit code 1 where errors stand, with --fix in the copy. The source is never touched.
+    Exit code 1 where errors stand, with --fix in the copy; what a --model says of labels, no
+    repair mends, and it counts there, too. The source is never touched.
     """
     from delineate.jobs import check as job
 

@@ -552,8 +552,7 @@ def of_split(fault):
     """The same fault, told of the whole split."""
 
     def plant(data):
-        fault.plant(data)
-        return Where("train")
+        return Where("train", ids=fault.plant(data).ids)
 
     return Fault(plant, fault.kind, fault.severity, fault.mended, fault.quick)
 
@@ -596,8 +595,8 @@ RECORDS: Mapping[str, Fault] = {
     "two annotations of one id": on_annotation(
         give_id_of_another, "repeated_id", mended=True, quick=True
     ),
-    "annotation of no image": Fault(
-        on_annotation(updated(image_id=9009), "").plant, "unknown_image", mended=True, quick=True
+    "annotation of no image": of_split(
+        on_annotation(updated(image_id=9009), "unknown_image", mended=True, quick=True)
     ),
     "annotation of no category": on_annotation(
         updated(category_id=99), "unknown_category", mended=True, quick=True
@@ -618,7 +617,7 @@ MASKS: Mapping[str, Fault] = {
     ),
     "mask empty": on_annotation(updated(segmentation=[NOTHING]), "empty_mask", mended=True),
     "mask one pixel wide": on_annotation(
-        with_outline(lambda *_: LINE), "thin_mask", severity="warning", mended=True
+        with_outline(lambda *_: LINE), "thin_mask", severity="warning"
     ),
     "mask of a few pixels": on_annotation(
         with_outline(lambda *_: SPECK), "tiny_mask", severity="warning"

@@ -47,6 +47,7 @@ class ClassMap:
     Attributes:
         names: Name of label 0, 1, ...
         source_ids: What the source calls them, for COCO the `id` of the category.
+        own_ids: Whether these are the source's; False: it has none, and they are mere numbers.
 
     Raises:
         DataError: A name is empty or has control characters, an id is none, or one comes twice.
@@ -54,6 +55,7 @@ class ClassMap:
 
     names: tuple[str, ...]
     source_ids: tuple[int, ...]
+    own_ids: bool = field(default=True, repr=False, compare=False)
     _labels: dict[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +98,7 @@ class ClassMap:
     @classmethod
     def from_names(cls, names: Sequence[str]) -> Self:
         """Number the classes from 1 on, as COCO files do."""
-        return cls(tuple(names), tuple(range(1, len(names) + 1)))
+        return cls(tuple(names), tuple(range(1, len(names) + 1)), own_ids=False)
 
     @classmethod
     def from_coco(cls, categories: Iterable[Mapping[str, Any]]) -> Self:

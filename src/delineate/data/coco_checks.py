@@ -195,7 +195,7 @@ def _annotation(
         label=labels[category],
         crowd=bool(crowd),
         area=stated_area(annotation.get("area")),
-        box=_stated_box(annotation.get("bbox")),
+        box=stated_box(annotation.get("bbox")),
         segmentation=_segmentation(annotation, kept[image_id].size),
     )
 
@@ -229,7 +229,8 @@ def stated_area(area: object) -> float:
     return math.nan
 
 
-def _stated_box(box: object) -> tuple[float, ...]:
+def stated_box(box: object) -> tuple[float, ...]:
+    """Return the four numbers that a file states as a box, NaN if these are none."""
     if not isinstance(box, list) or len(box) != 4:
         return _NO_BOX
     numbers = set(map(type, box)) <= {int, float}

@@ -11,12 +11,13 @@ from delineate import __version__
 from delineate._files import make_folder, write_whole
 from delineate.data.formats import open_splits
 from delineate.data.sample import Dataset
-from delineate.errors import DataError
+from delineate.errors import ConfigError, DataError
 from delineate.jobs.opening import Say, counted, plural
 from delineate.quality.changes import NAME, check_changes
-from delineate.quality.checks import examine, wanted
+from delineate.quality.checks import QUICK_KINDS, examine, wanted
 from delineate.quality.findings import SEVERITIES, Finding, worst_first
-from delineate.quality.repair import Repair, repair
+from delineate.quality.label_errors import KINDS as MODEL_KINDS
+from delineate.quality.repair import Repair, check_place, check_repairable, repair
 from delineate.quality.report_html import write_doctor_report
 from delineate.quality.report_text import report, total
 from delineate.quality.shots import Predicted
@@ -28,7 +29,8 @@ STOPS_TRAINING = (
     *("all_crowd", "transposed_masks", "normalised_coordinates", "percent_coordinates"),
     *("ids_off_by_one", "class_names_differ", "class_missing_in_train"),
 )
-"""Errors with which a training would be a waste of time. Without objects it stops by itself."""
+"""Errors with which a training would be a waste of time, where they are certain. Without objects it
+stops by itself."""
 
 MOSTLY = 0.5
 """Share of the validation's objects that cannot be learnt from which training is meaningless."""
@@ -110,20 +112,27 @@ def check(
         say: Receives lines for the user.
 
     Raises:
-        ConfigError: A kind or the format is unknown.
+        ConfigError: A kind or the format is unknown, or no check that runs tells a kind of `only`.
         DataError: The data cannot be read at all.
         OutputError: A place cannot be written.
     """
+    _check_only(only, quick=quick, judged=judge is not None)
+    if fix is not None:
+        check_place(data, fix)
     splits = open_splits(data, images=images, format=format, on_error="skip")
+    if fix is not None:
+        check_repairable(data, splits)
     if fault := check_changes(data if data.is_dir() else data.parent):
         say(fault)
     options: dict[str, Any] = {"quick": quick, "only": only, "ignore": ignore, "counted": counted}
     findings = examine(splits, **options)
+    told: list[Finding] = []
     predicted: Predicted = {}
     if judge is not None:
         told, predicted = judge(splits)
         kinds = wanted(only, ignore)
-        findings = worst_first([*findings, *(f for f in told if f.kind in kinds)])
+        told = [finding for finding in told if finding.kind in kinds]
+        findings = worst_first([*findings, *told])
     if out is not None:
         make_folder(out)
         listed = json.dumps([finding.to_json() for finding in findings], indent=1)
@@ -147,7 +156,7 @@ def check(
         return Checked(splits=splits, findings=findings)
     repaired = repair(data, fix, images=images, format=format, version=__version__)
     copy = open_splits(repaired.out, format="coco", on_error="skip")
-    left = examine(copy, **options)
+    left = worst_first([*examine(copy, **options), *told])  # no repair changes what a model says
     return Checked(splits=splits, findings=findings, repaired=repaired, left=left)
 
 
@@ -188,6 +197,17 @@ def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -
         say(f"{total(told)} in the data: `delineate data check {data}` tells more")
 
 
+def _check_only(only: Sequence[str], *, quick: bool, judged: bool) -> None:
+    """Make sure that each kind that is asked for can be found."""
+    wanted(only, ())
+    for kind in only:
+        if kind in MODEL_KINDS:
+            if not judged:
+                raise ConfigError(f"{kind!r} is what a model tells of labels: name a --model.")
+        elif quick and kind not in QUICK_KINDS:
+            raise ConfigError(f"{kind!r} is told by no quick check: leave out --quick.")
+
+
 def _looked_at(splits: Mapping[str, Dataset]) -> str:
     return ", ".join(f"{split} {plural(len(data), 'image')}" for split, data in splits.items())
 
@@ -200,4 +220,4 @@ def _counts(findings: Sequence[Finding]) -> dict[str, int]:
 def _stops(finding: Finding) -> bool:
     if finding.kind == "class_missing_in_train":
         return finding.score >= MOSTLY
-    return finding.kind in STOPS_TRAINING
+    return finding.kind in STOPS_TRAINING and finding.score == 1

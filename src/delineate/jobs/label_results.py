@@ -7,6 +7,7 @@ import numpy as np
 
 from delineate.core.boxes import xywh_to_xyxy
 from delineate.core.classes import ClassMap
+from delineate.core.foreign import all_whole
 from delineate.core.instances import Instances
 from delineate.core.json_file import read_json
 from delineate.core.masks import Masks
@@ -70,7 +71,8 @@ def _results(path: Path, splits: Mapping[str, Dataset]) -> tuple[str, list[Recor
             f"{path}: expected COCO results (a list of predictions), got other JSON: name a "
             "predictions.json that `delineate predict` wrote, or any file in that format."
         )
-    named = {entry.get("image_id") for entry in content}
+    ids = [entry.get("image_id") for entry in content]
+    named = set(ids) if all_whole(ids) else {None}
     fitting = [
         split
         for split, dataset in splits.items()

@@ -188,6 +188,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 )
 """Every check, in the order in which they run."""
 
+QUICK_KINDS = frozenset(kind for c in CHECKS.values() if c.quick for kind in c.kinds)
+"""Kinds that quick checks find, though perhaps not all of them."""
+
 KINDS = (
     *dict.fromkeys(kind for check in CHECKS.values() for kind in check.kinds),
     *label_errors.KINDS,  # which need a model beside the data

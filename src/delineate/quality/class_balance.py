@@ -24,6 +24,10 @@ LOPSIDED = 100
 MOSTLY = 0.5
 """Share from which crowds, or pictures without objects, are most of a split."""
 
+MANY, SEVERAL = 10, 3
+"""Crowds, and pictures that have some, from which that all annotations are crowds is no accident.
+Where another split has crowds beside objects, whoever made it knows what they are."""
+
 _SHOWN = 5  # places
 
 
@@ -44,7 +48,8 @@ def class_tables(counted: Counts) -> Iterator[Finding]:
                 "here",
                 fix="give all splits one list of classes",
             )
-        clash = [i for i, name in table.items() if i in known and known[i] != name]
+        stated = reference.classes.own_ids and one.classes.own_ids
+        clash = [i for i, name in table.items() if stated and known.get(i, name) != name]
         if clash:
             i = clash[0]
             yield Finding(
@@ -125,17 +130,19 @@ def class_counts(counted: Counts) -> Iterator[Finding]:
 
 
 def crowds(counted: Counts) -> Iterator[Finding]:
-    """Find splits in which objects are marked as crowds, which nothing learns from."""
+    """Find splits in which most objects, or by mistake all, are marked as crowds."""
     for split, one in counted.items():
         crowd = int(one.crowds.sum())
         if not crowd or crowd <= MOSTLY * (crowd + one.total):
             continue
-        every = not one.total
+        known = any(other.total and other.crowds.any() for other in counted.values())
+        images = np.count_nonzero(one.crowds)
+        every = not one.total and not known and crowd >= MANY and images >= SEVERAL
         yield Finding(
             kind="all_crowd" if every else "mostly_crowd",
             severity="error" if every else "warning",
             place=Place(split=split),
-            why=f"{'all' if every else f'{crowd:,} of'} {crowd + one.total:,} annotations are "
+            why=f"{crowd:,} of {crowd + one.total:,} annotations are "
             "marked as crowd ('iscrowd': 1), as some exporters mark every mask that is an RLE: "
             "crowds are left out of training and of the measure",
             fix="set 'iscrowd' to 0 for what is one object",

@@ -22,14 +22,17 @@ Boxes = npt.NDArray[np.float64]
 LOOKED_AT, ENOUGH = 400, 2000
 """Pictures of a split that are looked at, at random, and objects with which that ends."""
 
-FEWEST = 4
-"""Objects without which nothing can be said of all of them."""
+FEWEST, FEWEST_UNVOUCHED = 4, 50
+"""Objects without which nothing can be said of all of them, and where no box vouches for any."""
 
 ALL, HARDLY_ANY = 0.95, 0.5
 """Share of the objects that a reading must explain, and that as written must not be right."""
 
 FITS = 0.8
 """IoU of box and outline from which they agree."""
+
+WITHIN_ONE = 1.001
+"""No coordinate that is a share of the picture is larger, but for rounding."""
 
 LEAVING = 0.1
 """Share of the objects beyond the picture that no accident explains."""
@@ -101,10 +104,10 @@ def conventions(splits: Mapping[str, Dataset]) -> Iterator[Finding]:
             yield from _box_convention(split, seen)
             continue
         kind, certain = found
-        doubt = "" if certain else "; or the boxes are transposed, which these numbers cannot tell"
+        doubt = "" if certain else "; or something else is, which these numbers cannot tell"
         yield Finding(
             kind=kind,
-            severity="error",
+            severity="error" if certain else "warning",
             place=Place(split=split),
             why=f"all outlines seem to be written as {_WORDS[kind]} where x, y in pixels were "
             f"expected{doubt}: the masks lie beside their objects",
@@ -171,25 +174,50 @@ def extents(dataset: Dataset, *, measured: bool = False) -> Extents:
 def outline_reading(seen: Extents) -> tuple[str, bool] | None:
     """Tell whether all outlines are written in another way, as a kind of finding.
 
+    That outlines leave their pictures is one witness, that the boxes agree with another reading is
+    a second: y before x is certain if both say so, and nothing is if the boxes agree as they are.
+
     Returns:
         The kind, and whether that is certain; None: they are not, or nothing shows it.
     """
     polygons = seen.polygons.astype(bool)
-    if (polygons & (seen.outlines.max(axis=1) <= 1.001)).mean() >= ALL:
+    if (polygons & (seen.outlines.max(axis=1) <= WITHIN_ONE)).mean() >= ALL:
         return "normalised_coordinates", True
     swapped = OUTLINES["transposed_masks"](seen.outlines, seen.sides)
-    if _leaving(seen.outlines, seen.sides) >= LEAVING and not _leaving(swapped, seen.sides):
-        return "transposed_masks", True
+    fits = _leaving(seen.outlines, seen.sides) >= LEAVING and not _leaving(swapped, seen.sides)
+    unsure = ("transposed_masks", False) if fits and len(seen.sides) >= FEWEST_UNVOUCHED else None
     told = _told(seen)
     boxes = edges(seen.stated)
-    if np.count_nonzero(told) < FEWEST or _agreeing(seen.outlines, boxes, told) >= HARDLY_ANY:
+    if np.count_nonzero(told) < FEWEST:
+        return unsure
+    if _agreeing(seen.outlines, boxes, told) >= HARDLY_ANY:
         return None
     if _agreeing(swapped, boxes, told) >= ALL and _leaving(boxes[told], seen.sides[told]) < LEAVING:
-        return "transposed_masks", False
+        return "transposed_masks", fits
     percent = OUTLINES["percent_coordinates"](seen.outlines, seen.sides)
     if polygons.all() and _agreeing(percent, boxes, told) >= ALL:
         return "percent_coordinates", True
-    return None
+    return unsure
+
+
+def written_so(kind: str, outline: Boxes, stated: Boxes, sides: Boxes) -> bool:
+    """Tell whether one outline is written in another way, where most of its split are.
+
+    Args:
+        kind: One of `OUTLINES`.
+        outline: (1, 4) its edges.
+        stated: (1, 4) the object's x, y, width and height as stated, NaN where they are not.
+        sides: (1, 2) width and height of the picture.
+
+    Returns:
+        False where it fits its box, or without one its picture, better as it is.
+    """
+    if kind == "normalised_coordinates":
+        return bool(outline.max() <= WITHIN_ONE)
+    read, box = OUTLINES[kind](outline, sides), edges(stated)
+    if np.isnan(box).any():
+        return not _leaving(read, sides)
+    return bool(paired_iou(read, box)[0] >= paired_iou(outline, box)[0])
 
 
 def _box_convention(split: str, seen: Extents) -> Iterator[Finding]:

@@ -52,11 +52,12 @@ ODD = ("tiny_mask", "thin_mask", "whole_picture", "partly_outside")
 
 
 def unexplained(findings: Iterable[Finding]) -> list[Finding]:
-    """Leave out what another finding explains."""
+    """Leave out what another finding explains, if that one is certain."""
     findings = list(findings)
     explained: dict[str, set[str]] = defaultdict(set)
     for finding in findings:
-        explained[finding.place.split].update(EXPLAINS.get(finding.kind, ()))
+        if finding.kind in EXPLAINS and finding.score == 1:
+            explained[finding.place.split].update(EXPLAINS[finding.kind])
     by_any = set().union(*explained.values())
     return [
         finding

@@ -4,14 +4,19 @@ Only what is certain is done. Outlines that cross themselves stay: the mask is t
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from delineate.core import rle
+from delineate.data.coco_checks import stated_box
 from delineate.quality.checks import examine
+from delineate.quality.conventions import written_so
 from delineate.quality.findings import Finding
-from delineate.quality.mend_records import Record, Work, box_of, told_of
+from delineate.quality.mend_records import box_of
+from delineate.quality.work import Record, Work, owner_of, told_of
 
 _Point = Callable[[float, float, int, int], tuple[float, float]]
 
@@ -24,33 +29,41 @@ POINTS: Mapping[str, _Point] = MappingProxyType(
 )
 """Where a point (x, y) of an outline in another unit lies in a picture of w x h pixels."""
 
-_REMOVED = ("empty_mask", "thin_mask", "duplicate_object")
+_REMOVED = ("empty_mask", "duplicate_object")
 _STATED = {"box_disagrees": "bbox", "area_differs": "area"}
 _ALL_STATED = {"box_convention": "bbox", "area_convention": "area"}
 _LOOKED_FOR = (*_REMOVED, *_STATED, *_ALL_STATED)
 
 
 def rewrite_outlines(work: Work) -> None:
-    """Write outlines in pixels, x first, where all of them are written in another way."""
-    for finding in examine({work.split: work.dataset()}, quick=True, only=tuple(POINTS)):
+    """Write outlines in pixels, x first, where all or most of them are written in another way.
+
+    The few that fit their pictures or boxes as they are stay so.
+    """
+    dataset = work.dataset(any_class=True)
+    for finding in examine({work.split: dataset}, quick=True, only=tuple(POINTS)):
         if finding.score < 1:
             continue
-        sizes = {image.get("id"): image for image in work.content["images"]}
+        sizes = {image["id"]: image for image in work.content["images"]}
         rewritten = [
             annotation
             for annotation in work.content["annotations"]
-            if _rewrite(annotation, sizes.get(annotation.get("image_id")), POINTS[finding.kind])
+            if (image := sizes.get(owner_of(annotation)))
+            and _rewrite(annotation, image, finding.kind)
         ]
         work.done(
             finding.kind,
-            "rewrote all outlines in pixels, x first",
+            "rewrote outlines in pixels, x first",
             annotation_ids=tuple(a["id"] for a in rewritten if isinstance(a.get("id"), int)),
         )
 
 
-def clear_crowds(work: Work) -> None:
-    """Take the mark of a crowd from all annotations, where all have it."""
-    for finding in examine({work.split: work.dataset()}, quick=True, only=("all_crowd",)):
+def clear_crowds(works: Sequence[Work]) -> None:
+    """Take the mark of a crowd from all annotations of splits in which all have it."""
+    splits = {work.split: work for work in works}
+    datasets = {split: work.dataset() for split, work in splits.items()}
+    for finding in examine(datasets, quick=True, only=("all_crowd",)):
+        work = splits[finding.place.split]
         marked = [a for a in work.content["annotations"] if a.get("iscrowd")]
         for annotation in marked:
             annotation["iscrowd"] = 0
@@ -59,10 +72,15 @@ def clear_crowds(work: Work) -> None:
 
 
 def mend_objects(work: Work) -> None:
-    """Remove masks of nothing and exact copies; state boxes and areas as the masks have them."""
+    """Remove masks of nothing and exact copies; state boxes and areas as the masks have them.
+
+    Boxes stay where they may be what is right, and all masks transposed.
+    """
     found = defaultdict(list)
-    for finding in examine({work.split: work.dataset()}, only=_LOOKED_FOR):
+    for finding in examine({work.split: work.dataset()}, only=(*_LOOKED_FOR, "transposed_masks")):
         found[finding.kind].append(finding)
+    if found["transposed_masks"]:
+        found["box_disagrees"].clear()
     gone = _remove(work, (finding for kind in _REMOVED for finding in found[kind]))
     for kind, key in _STATED.items():
         _restate(work, kind, key, {f.place.ids[0] for f in found[kind]} - gone)
@@ -117,18 +135,22 @@ def _restate(work: Work, kind: str, key: str, ids: set[int]) -> None:
             )
 
 
-def _rewrite(annotation: Record, image: Record | None, point: _Point) -> bool:
-    """Rewrite the outlines of one annotation; False: it has none, or its picture is unknown."""
+def _rewrite(annotation: Record, image: Record, kind: str) -> bool:
+    """Rewrite the outlines of one annotation; False: it has none that are written so."""
     outlines = annotation.get("segmentation")
-    width, height = (None, None) if image is None else (image.get("width"), image.get("height"))
-    if not isinstance(width, int) or not isinstance(height, int):
-        return False
+    width, height = image["width"], image["height"]
     if not isinstance(outlines, list) or not outlines:
         return False
     parts = outlines if isinstance(outlines[0], list) else [outlines]
     try:
+        points = np.concatenate([np.array(part, np.float64).reshape(-1, 2) for part in parts])
+        bounds = np.concatenate([points.min(axis=0), points.max(axis=0)])[None]
+        point = POINTS[kind]
         rewritten = [_moved(part, lambda x, y: point(x, y, width, height)) for part in parts]
     except (TypeError, ValueError):  # not numbers, or not pairs: left out later
+        return False
+    stated = np.array([stated_box(annotation.get("bbox"))])
+    if not written_so(kind, bounds, stated, np.array([[width, height]], np.float64)):
         return False
     annotation["segmentation"] = rewritten
     return True

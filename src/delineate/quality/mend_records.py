@@ -4,10 +4,7 @@ Every repair takes a `Work`, changes its content, and lists what it did.
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeGuard
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,47 +12,13 @@ from delineate.core import rle
 from delineate.core.boxes import Size, xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import image_size, orientation, read_image
-from delineate.data.annotated import AnnotatedDataset, settle
-from delineate.data.coco import dataset_of
+from delineate.data.annotated import settle
 from delineate.data.coco_checks import check_annotations, check_images
 from delineate.data.pictures import lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError, ImageError
-from delineate.quality.changes import Change
 from delineate.quality.records import shift_of
-
-Record = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Work:
-    """One split under repair.
-
-    Attributes:
-        split: Its name.
-        path: Its file, for messages.
-        content: What `delineate.data.coco.read_content` returned; it is changed in place.
-        folders: Where its pictures lie.
-        changes: What was done so far.
-    """
-
-    split: str
-    path: Path
-    content: dict[str, Any]
-    folders: Sequence[Path]
-    changes: list[Change] = field(default_factory=list)
-
-    def dataset(self) -> AnnotatedDataset:
-        """Read what it is now, as far as it is sound; no picture is looked for."""
-        return dataset_of(self.path, self.content, None, "skip")
-
-    def looked_at(self) -> list[ImageRecord | Problem]:
-        """Look at every image of the list, and at its file."""
-        return check_images(self.content["images"], self.folders)
-
-    def done(self, kind: str, what: str, **told: Any) -> None:  # noqa: ANN401 - fields of Change
-        """List a change."""
-        self.changes.append(Change(kind=kind, split=self.split, what=what, **told))
+from delineate.quality.work import Record, Work, is_whole, owner_of, told_of
 
 
 def join_records(work: Work) -> None:
@@ -68,7 +31,7 @@ def join_records(work: Work) -> None:
         other = first.setdefault(os.path.normpath(name), image) if _is_name(name) else image
         same = all(image.get(key) == other.get(key) for key in ("width", "height"))
         own, others = image.get("id"), other.get("id")
-        if other is not image and same and own != others and _is_whole(own) and _is_whole(others):
+        if other is not image and same and own != others and is_whole(own) and is_whole(others):
             moved[own] = others
             what = f"joined with image {others}, which has the same file"
             work.done("picture_listed_twice", what, image_id=own, before=image)
@@ -76,8 +39,7 @@ def join_records(work: Work) -> None:
             kept.append(image)
     work.content["images"] = kept
     for annotation in work.content["annotations"]:
-        owner = annotation.get("image_id")
-        if _is_whole(owner) and owner in moved:
+        if (owner := owner_of(annotation)) is not None and owner in moved:
             annotation["image_id"] = moved[owner]
 
 
@@ -86,13 +48,13 @@ def turn_labels(work: Work) -> None:
 
     The masks are turned pixel by pixel, so nothing is lost.
     """
+    listed = work.by_image()
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         if not isinstance(seen, Problem) or seen.kind != "exif_rotated":
             continue
         turn = orientation(lies_at([folder / image["file_name"] for folder in work.folders]))
         size = image["height"], image["width"]
-        own = [a for a in work.content["annotations"] if a.get("image_id") == image["id"]]
-        turned = [a for a in own if _turned(a, size, turn)]
+        turned = [a for a in listed.get(image["id"], ()) if _turned(a, size, turn)]
         image["width"], image["height"] = size
         work.done(
             "exif_rotated",
@@ -109,12 +71,13 @@ def restate_sizes(work: Work) -> None:
 
     Exporters that resize pictures round one side in two ways; the labels fit to that pixel.
     """
+    listed = work.by_image()
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         if not isinstance(seen, Problem) or seen.kind != "wrong_size":
             continue
         height, width = image_size(lies_at([folder / seen.name for folder in work.folders]))
         off = abs(image["width"] - width), abs(image["height"] - height)
-        own = [a for a in work.content["annotations"] if a.get("image_id") == image["id"]]
+        own = listed.get(image["id"], ())
         if max(off) > 1 or not all(isinstance(a.get("segmentation"), list) for a in own):
             continue
         before = {"width": image["width"], "height": image["height"]}
@@ -126,9 +89,9 @@ def restate_sizes(work: Work) -> None:
 
 def shift_ids(work: Work) -> None:
     """Shift category ids that are off by one, where that is certain."""
-    used = {a.get("category_id") for a in work.content["annotations"]}
-    listed = {category.get("id") for category in work.content["categories"]}
-    if not all(map(_is_whole, used | listed)) or used <= listed:
+    used = {a["category_id"] for a in work.content["annotations"]}
+    listed = set(work.classes().source_ids)
+    if used <= listed:
         return
     shift, certain = shift_of(used, listed)
     if not shift or not certain:
@@ -145,14 +108,21 @@ def shift_ids(work: Work) -> None:
 
 
 def renumber(work: Work) -> None:
-    """Give annotations that share an id their own; those that are wholly the same are one."""
+    """Give annotations without an id, or with a taken one, their own; equal ones become one."""
     first: dict[int, Record] = {}
-    whole = [a["id"] for a in work.content["annotations"] if _is_whole(a.get("id"))]
+    whole = [a["id"] for a in work.content["annotations"] if is_whole(a.get("id"))]
     free = max(whole, default=0) + 1
     kept: list[Record] = []
     for annotation in work.content["annotations"]:
         own = annotation.get("id")
-        other = first.setdefault(own, annotation) if _is_whole(own) else annotation
+        if not is_whole(own):
+            annotation["id"] = free
+            what = "given an id, which has to be a whole number"
+            work.done("broken_record", what, annotation_ids=(free,), before=own, after=free)
+            kept.append(annotation)
+            free += 1
+            continue
+        other = first.setdefault(own, annotation)
         if other is annotation:
             kept.append(annotation)
         elif other == annotation:
@@ -166,41 +136,56 @@ def renumber(work: Work) -> None:
     work.content["annotations"] = kept
 
 
-def leave_out(work: Work) -> None:
-    """Leave out what is broken: images with their annotations, and annotations.
+def leave_out_pictures(work: Work) -> None:
+    """Leave out images whose record or picture is broken, with their annotations.
 
     Raises:
         DataError: No image is left.
     """
     images: list[Record] = []
-    kept: dict[int, ImageRecord] = {}
+    kept: set[int] = set()
     problems: list[Problem] = []
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         problem = _decoded(seen) if isinstance(seen, ImageRecord) else seen
-        if problem is None and isinstance(seen, ImageRecord):
+        if problem is None:
             images.append(image)
-            kept[seen.image_id] = seen
-        elif problem is not None:
+            kept.add(image["id"])
+        else:
             problems.append(problem)
             what = f"left out with its annotations: {problem.why}"
             work.done(problem.kind, what, image_id=problem.image_id, before=image)
     settle(work.path, len(work.content["images"]), len(kept), problems, "skip")
-    _leave_out_annotations(work, kept)
+    gone = {image.get("id") for image in work.content["images"] if is_whole(image.get("id"))}
+    gone -= kept
     work.content["images"] = images
+    work.content["annotations"] = [
+        annotation for annotation in work.content["annotations"] if owner_of(annotation) not in gone
+    ]
 
 
-def _leave_out_annotations(work: Work, kept: Mapping[int, ImageRecord]) -> None:
-    """Leave out annotations that are broken, and those of images that are."""
-    gone = {image.get("id") for image in work.content["images"] if _is_whole(image.get("id"))}
-    gone -= set(kept)
-    listed = [a for a in work.content["annotations"] if not _is_of(a, gone)]
-    classes = ClassMap.from_coco(work.content["categories"])
-    uncertain = _has_uncertain_shift(listed, classes)
+def leave_out_annotations(work: Work) -> None:
+    """Leave out annotations that are broken, whatever their category is."""
+    _leave_out(work, work.all_classes(), spared="unknown_category")
+
+
+def leave_out_unclassed(work: Work) -> None:
+    """Leave out annotations of no category, unless all may be off by one, which is uncertain."""
+    classes = work.classes()
+    used, listed = {a["category_id"] for a in work.content["annotations"]}, set(classes.source_ids)
+    if not used <= listed and not shift_of(used, listed)[0]:
+        _leave_out(work, classes)
+
+
+def _leave_out(work: Work, classes: ClassMap, spared: str = "") -> None:
+    """Leave out annotations with any problem but those of the kind `spared`."""
+    records = check_images(work.content["images"], None)
+    kept = {record.image_id: record for record in records if isinstance(record, ImageRecord)}
+    listed = work.content["annotations"]
     annotations: list[Record] = []
     for annotation, checked in zip(
         listed, check_annotations(listed, kept, set(), classes), strict=True
     ):
-        if not isinstance(checked, Problem) or (uncertain and checked.kind == "unknown_category"):
+        if not isinstance(checked, Problem) or checked.kind == spared:
             annotations.append(annotation)
             continue
         work.done(
@@ -211,14 +196,6 @@ def _leave_out_annotations(work: Work, kept: Mapping[int, ImageRecord]) -> None:
             before=told_of(annotation),
         )
     work.content["annotations"] = annotations
-
-
-def told_of(annotation: Mapping[str, Any]) -> Record:
-    """Return an annotation for the list of changes: with how long its mask's text is, not that."""
-    told = {key: value for key, value in annotation.items() if key != "segmentation"}
-    if annotation.get("segmentation"):
-        told["segmentation"] = f"{len(str(annotation['segmentation'])):,} characters"
-    return told
 
 
 def box_of(runs: rle.Runs, size: Size) -> list[float]:
@@ -273,22 +250,8 @@ def _decoded(record: ImageRecord) -> Problem | None:
     return None
 
 
-def _has_uncertain_shift(annotations: Sequence[Record], classes: ClassMap) -> bool:
-    used = {a["category_id"] for a in annotations if _is_whole(a.get("category_id"))}
-    return not used <= set(classes.source_ids) and bool(shift_of(used, set(classes.source_ids))[0])
-
-
-def _is_of(annotation: Record, images: set[Any]) -> bool:
-    owner = annotation.get("image_id")
-    return _is_whole(owner) and owner in images
-
-
 def _ids(annotations: Sequence[Record]) -> tuple[int, ...]:
-    return tuple(a["id"] for a in annotations if _is_whole(a.get("id")))
-
-
-def _is_whole(value: Any) -> TypeGuard[int]:  # noqa: ANN401 - a stranger's JSON
-    return isinstance(value, int) and not isinstance(value, bool)
+    return tuple(a["id"] for a in annotations if is_whole(a.get("id")))
 
 
 def _is_name(value: object) -> bool:

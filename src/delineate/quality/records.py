@@ -69,7 +69,7 @@ def shift_of(used: set[int], listed: set[int]) -> tuple[int, bool]:
 def _shifted(split: str, used: set[int], listed: set[int], shift: int, certain: bool) -> Finding:
     return Finding(
         kind="ids_off_by_one",
-        severity="error",
+        severity="error" if certain else "warning",
         place=Place(split=split),
         why=f"the annotations name categories from {min(used)} to {max(used)}, and the file lists "
         f"them from {min(listed)} to {max(listed)}: {'' if certain else 'it seems that '}all are "

@@ -17,40 +17,45 @@ from delineate.data.coco_write import write_coco_splits
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_source
 from delineate.data.layouts import Sources
+from delineate.data.lvis import LvisDataset
 from delineate.data.naming import uniquely_named
+from delineate.data.one_table import in_one_table
 from delineate.data.pictures import lies_at
-from delineate.data.sample import PanopticDataset
+from delineate.data.sample import Dataset, PanopticDataset
 from delineate.errors import DataError, OutputError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
 from delineate.quality.mend_masks import clear_crowds, mend_objects, rewrite_outlines
 from delineate.quality.mend_records import (
-    Work,
     join_records,
-    leave_out,
+    leave_out_annotations,
+    leave_out_pictures,
+    leave_out_unclassed,
     renumber,
     restate_sizes,
     shift_ids,
     turn_labels,
 )
+from delineate.quality.work import Work
 
 STEPS: tuple[Callable[[Work], None], ...] = (
     join_records,
+    renumber,
     turn_labels,
     restate_sizes,
-    shift_ids,
+    leave_out_pictures,
     rewrite_outlines,
-    renumber,
-    leave_out,
-    clear_crowds,
-    mend_objects,
+    leave_out_annotations,
+    shift_ids,
+    leave_out_unclassed,
 )
-"""The repairs, in their order: first what makes records readable, then what needs masks."""
+"""The repairs of a split's records, in their order: what is said of all annotations is said of
+those that stay, so that another repair finds nothing. What compares splits and masks follows."""
 
 MENDED = (
     *("picture_listed_twice", "exif_rotated", "ids_off_by_one", "transposed_masks"),
     *("normalised_coordinates", "percent_coordinates", "repeated_id", "missing_picture"),
     *("unreadable_picture", "wrong_size", "unknown_image", "unknown_category", "no_mask"),
-    *("mask_outside", "unreadable_mask", "broken_record", "all_crowd", "empty_mask", "thin_mask"),
+    *("mask_outside", "unreadable_mask", "broken_record", "all_crowd", "empty_mask"),
     *("duplicate_object", "box_disagrees", "area_differs", "box_convention", "area_convention"),
 )
 """Kinds of findings that a repair mends, as far as they are certain: no notes, and of objects that
@@ -84,15 +89,11 @@ def repair(
         version: Of Delineate, for the list.
 
     Raises:
-        DataError: The source cannot be read, nothing of it is sound, or it is panoptic.
-        OutputError: The place cannot be written, is not empty, or lies in the source.
+        DataError: The source cannot be read, nothing of it is sound, or see `check_repairable`.
+        OutputError: The place cannot be written, or see `check_place`.
     """
-    check_free(out)
+    check_place(source, out)
     out = out.absolute()
-    if source.is_dir() and source.resolve() in (out.resolve(), *out.resolve().parents):
-        raise OutputError(
-            f"{out} lies in {source}, which is not to be touched: choose a place outside of it."
-        )
     with writing_folder(out) as folder:
         result = _write(source, folder, images, format, version)
     return Repair(
@@ -100,6 +101,36 @@ def repair(
         images={work.split: len(work.content["images"]) for work in result},
         changes=tuple(change for work in result for change in work.changes),
     )
+
+
+def check_place(source: Path, out: Path) -> None:
+    """Make sure that a repaired copy may be written to a place.
+
+    Raises:
+        OutputError: It is not empty, or lies in the source.
+    """
+    check_free(out)
+    if source.is_dir() and source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise OutputError(
+            f"{out} lies in {source}, which is not to be touched: choose a place outside of it."
+        )
+
+
+def check_repairable(source: Path, splits: Mapping[str, Dataset]) -> None:
+    """Make sure that a copy in COCO's instance format loses nothing of a data set.
+
+    Raises:
+        DataError: It would: the data are panoptic, or federated as LVIS is.
+    """
+    for kind, got in (
+        (PanopticDataset, "a panoptic data set, whose stuff"),
+        (LvisDataset, "a federated data set, whose lists of what was looked for in each image"),
+    ):
+        if any(isinstance(dataset, kind) for dataset in splits.values()):
+            raise DataError(
+                f"{source}: expected instances to repair, got {got} a copy in COCO's instance "
+                "format would lose: mend it by hand, or convert it first."
+            )
 
 
 def _write(
@@ -118,6 +149,9 @@ def _write(
     for work in works:
         for step in STEPS:
             step(work)
+    clear_crowds(works)
+    for work in works:
+        mend_objects(work)
     if chosen.name == "coco":
         _copy_pictures(works, folder / "images")
     written = {}
@@ -147,12 +181,8 @@ def _converted(
         split: open_source(format, place, images=images, on_error="skip")
         for split, place in sources.items()
     }
-    if any(isinstance(dataset, PanopticDataset) for dataset in splits.values()):
-        raise DataError(
-            f"{source}: expected instances to repair, got a panoptic data set, whose stuff a copy "
-            "in COCO's instance format would lose: mend it by hand, or convert it first."
-        )
-    write_coco_splits(folder, uniquely_named(splits))
+    check_repairable(source, splits)
+    write_coco_splits(folder, uniquely_named(in_one_table(splits)))
     works = []
     for split, dataset in splits.items():
         path = folder / f"{split}.json"
@@ -168,13 +198,16 @@ def _converted(
 
 def _copy_pictures(works: Sequence[Work], folder: Path) -> None:
     """Copy the pictures of all splits; what another split calls so already gets another name."""
-    taken: dict[str, Path] = {}
+    taken: dict[PurePath, Path] = {}
     for work in works:
         for image in work.content["images"]:
             name = image["file_name"]
             picture = lies_at([place / name for place in work.folders])
-            if taken.setdefault(name, picture) != picture:
-                image["file_name"] = str(PurePath(work.split) / name)
+            free = PurePath(name)
+            while taken.setdefault(free, picture) != picture:
+                free = work.split / free
+            if free != PurePath(name):
+                image["file_name"] = free.as_posix()
                 work.done(
                     "renamed_picture",
                     "two splits have different pictures of this name",
@@ -182,8 +215,7 @@ def _copy_pictures(works: Sequence[Work], folder: Path) -> None:
                     before=name,
                     after=image["file_name"],
                 )
-                taken[image["file_name"]] = picture
-            target = folder / image["file_name"]
+            target = folder / free
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(picture, target)
