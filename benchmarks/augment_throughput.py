@@ -2,15 +2,17 @@ r"""Augmentation of images with their instance masks: ours, torchvision's v2, al
 
     python benchmarks/augment_throughput.py DATA [DATA ...] [--images 4] [--rounds 5]
 
-The pipeline of all three: fit into 512 pixels, zoom by 0.5 to 2, rotate by up to 10 degrees, flip
-left and right, crop or pad to 512 x 512, change brightness, contrast, saturation (0.2) and hue
-(0.02). They get the same decoded pictures with the same objects, prepared in the form each likes
-best (ours: run lengths; theirs: one dense uint8 mask an object, boxes and labels; albumentations
-takes more than a few masks faster as a list than as one array), on one thread.
+The pipeline of all three: fit into 512 pixels, zoom by 0.5 to 2, drawn evenly, rotate by up to 10
+degrees, flip left and right, crop or pad to 512 x 512 blindly, change brightness, contrast,
+saturation (0.2) and hue (0.02), all drawn anew for every image and round. They get the same decoded
+pictures with the same objects, prepared in the form each likes best (ours: run lengths; theirs: one
+dense uint8 mask an object, boxes and labels; albumentations takes more than a few masks faster as a
+list than as one array), on one thread.
 Theirs are run twice over: step by step as their guides show it, and with zoom, shift and rotation
 as one affine map (`one_map`), which sees other parts of the picture but interpolates once, as ours
 does; the ratio is to the fastest of the four. Ours makes boxes from the moved masks and drops
-objects of which little is left; theirs move the boxes.
+objects of which little is left; theirs move the boxes. Where a picture becomes smaller than half,
+ours averages pixels first; theirs are asked not to antialias.
 
 Contestants take turns image by image in one process. A contestant's time for an image is the median
 of its rounds; images a second are those of all images together. Then the same in two processes at
@@ -36,7 +38,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -51,6 +53,7 @@ from delineate.core.preprocess import Preprocess
 from delineate.data.formats import open_splits
 from delineate.data.sample import Sample
 from delineate.transforms.augment import AugmentConfig, training
+from delineate.transforms.base import Compose
 from machine import describe, save
 
 try:
@@ -73,8 +76,11 @@ class Case:
     tensors: dict[str, torch.Tensor]
 
 
-Contestant = Callable[[Case, int], object]
-"""Changes a case; the number tells the rounds apart."""
+Seed = tuple[int, int, int]
+"""Worker, round and image: no two changes draw the same numbers."""
+
+Contestant = Callable[[Case, Seed], object]
+"""Changes a case; those that draw from a generator of their own ignore the seed."""
 
 
 def case_of(sample: Sample) -> Case:
@@ -95,10 +101,11 @@ def case_of(sample: Sample) -> Case:
 
 
 def ours() -> Contestant:
-    """Return the chain that training uses."""
+    """Return the chain that training uses, but for windows: these ignore where objects are."""
     options = AugmentConfig(
         crop=SIDE,
         scale=ZOOM,
+        large_scale=True,
         rotate=DEGREES,
         flip=0.5,
         brightness=COLOUR,
@@ -106,12 +113,16 @@ def ours() -> Contestant:
         saturation=COLOUR,
         hue=HUE,
     )
-    chain = training(options, preprocess=Preprocess(min_size=SIDE, max_size=SIDE))
-    return lambda case, number: chain(case.sample, np.random.default_rng([number, 0]))
+    rule = Preprocess(min_size=SIDE, max_size=SIDE)
+    expose, warp, colour = training(options, preprocess=rule).transforms
+    resize, jitter, *turns = warp.steps
+    warp = replace(warp, steps=(resize, replace(jitter, near_object=0.0), *turns))
+    chain = Compose((expose, warp, colour))
+    return lambda case, seed: chain(case.sample, np.random.default_rng(seed))
 
 
 def of_torchvision(*, one_map: bool) -> Contestant:
-    """Return torchvision's chain; without antialiasing, which ours does not have either."""
+    """Return torchvision's chain, without antialiasing, which costs time."""
     linear = v2.InterpolationMode.BILINEAR
     steps = [
         v2.ScaleJitter((SIDE, SIDE), ZOOM, antialias=False),
@@ -127,11 +138,11 @@ def of_torchvision(*, one_map: bool) -> Contestant:
     ]
     colour = v2.ColorJitter(COLOUR, COLOUR, COLOUR, HUE)
     chain = v2.Compose([*(affine if one_map else steps), colour, v2.SanitizeBoundingBoxes()])
-    return lambda case, number: chain(case.tensors)
+    return lambda case, seed: chain(case.tensors)
 
 
-def of_albumentations(*, one_map: bool) -> Contestant:
-    """Return albumentations' chain."""
+def of_albumentations(*, one_map: bool, seed: int) -> Contestant:
+    """Return albumentations' chain, which draws on and on from one seed."""
     a = albumentations
     steps = [
         a.LongestMaxSize(range(int(ZOOM[0] * SIDE), int(ZOOM[1] * SIDE) + 1)),
@@ -154,9 +165,9 @@ def of_albumentations(*, one_map: bool) -> Contestant:
     ends = (1 - COLOUR, 1 + COLOUR)
     colour = a.ColorJitter(ends, ends, ends, (-HUE, HUE), p=1)
     boxes = a.BboxParams("pascal_voc", label_fields=["labels"], min_visibility=0.25)
-    chain = a.Compose([*(affine if one_map else steps), colour], bbox_params=boxes, seed=0)
+    chain = a.Compose([*(affine if one_map else steps), colour], bbox_params=boxes, seed=seed)
 
-    def run(case: Case, number: int) -> object:
+    def run(case: Case, seed: Seed) -> object:
         found = case.sample.instances
         return chain(
             image=case.sample.image, masks=case.masks, bboxes=found.boxes, labels=found.labels
@@ -165,16 +176,17 @@ def of_albumentations(*, one_map: bool) -> Contestant:
     return run
 
 
-def contestants() -> dict[str, Contestant]:
+def contestants(worker: int) -> dict[str, Contestant]:
     """Return all that can be run here."""
+    torch.manual_seed(worker)  # torchvision's
     found = {
         "delineate": ours(),
         "torchvision": of_torchvision(one_map=False),
         "torchvision one_map": of_torchvision(one_map=True),
     }
     if albumentations is not None:
-        found["albumentations"] = of_albumentations(one_map=False)
-        found["albumentations one_map"] = of_albumentations(one_map=True)
+        found["albumentations"] = of_albumentations(one_map=False, seed=worker)
+        found["albumentations one_map"] = of_albumentations(one_map=True, seed=worker)
     return found
 
 
@@ -215,16 +227,16 @@ def agreement(case: Case, degrees: float = 7.0, zoom: float = 0.9) -> dict[str, 
 # -- the clock -------------------------------------------------------------------------------
 
 
-def time_all(cases: list[Case], rounds: int) -> dict[str, list[list[float]]]:
+def time_all(cases: list[Case], rounds: int, worker: int) -> dict[str, list[list[float]]]:
     """Return seconds by contestant, image and round; the contestants take turns."""
-    runs = contestants()
+    runs = contestants(worker)
     times: dict[str, list[list[float]]] = {name: [[] for _ in cases] for name in runs}
     names = list(runs)
     for number in range(rounds + 1):  # the first round warms up
         for i, case in enumerate(cases):
             for name in names:
                 start = time.perf_counter()
-                runs[name](case, number)
+                runs[name](case, (worker, number, i))
                 spent = time.perf_counter() - start
                 if number:
                     times[name][i].append(spent)
@@ -249,10 +261,12 @@ def measure(folder: Path, images: int, rounds: int) -> dict:
     """Measure one data set: in this process, then in two at once."""
     cases = open_cases(folder, images)
     agreed = agreement(max(cases, key=lambda case: len(case.masks)))
-    alone = {k: images_per_second(v) for k, v in time_all(cases, rounds).items()}
-    command = [sys.executable, __file__, str(folder), "--worker"]
-    command += ["--images", str(images), "--rounds", str(rounds)]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    alone = {k: images_per_second(v) for k, v in time_all(cases, rounds, 0).items()}
+    command = [sys.executable, __file__, str(folder)]
+    command += ["--images", str(images), "--rounds", str(rounds), "--worker"]
+    workers = [
+        subprocess.Popen([*command, number], stdout=subprocess.PIPE, text=True) for number in "12"
+    ]
     answers = [json.loads(worker.communicate()[0].splitlines()[-1]) for worker in workers]
     together = {name: sum(answer[name] for answer in answers) for name in alone}
     sizes = [case.sample.instances.image_size for case in cases]
@@ -285,12 +299,13 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--worker", action="store_true", help="print images a second, as JSON")
+    parser.add_argument("--worker", type=int, help="print images a second, as JSON; its number")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    if options.worker:
-        times = time_all(open_cases(options.data[0], options.images), options.rounds)
+    if options.worker is not None:
+        cases = open_cases(options.data[0], options.images)
+        times = time_all(cases, options.rounds, options.worker)
         print(json.dumps({name: images_per_second(spent) for name, spent in times.items()}))
         return
     if albumentations is None:

@@ -6,7 +6,7 @@ Trains `mask_rcnn_nano` as ``delineate train DATA --augment PRESET --set seed=S`
 after the other, and takes the mask AP of the last validation: that of the final weights, so that no
 preset gains by being validated at a lucky moment. With ``--steps``, results do not depend on what
 else the machine does. Writes ``results/augmentation.json`` after every run, and a plot at the end;
-with ``--keep``, runs that are finished are not trained again.
+with ``--keep``, runs that are finished are not trained again, and those that were stopped go on.
 """
 
 import argparse
@@ -15,11 +15,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 
+from delineate.train.config import with_settings
+from delineate.train.folder import LINES, METRICS, saved_config
 from machine import RESULTS, describe, save
 
 mpl.use("agg")
@@ -29,17 +32,32 @@ PRESETS = ("none", "light", "standard", "strong")
 
 
 def train(data: Path, preset: str, seed: int, budget: str, run: Path) -> dict[str, float]:
-    """Train once, unless that is done, and return the measures of the final weights."""
-    if not (run / "metrics.json").exists():
-        words = ["train", str(data), "--augment", preset, "--out", str(run)]
-        for setting in (budget, f"seed={seed}", "validate_every=0.5"):
-            words += ["--set", setting]
-        with run.with_suffix(".log").open("wb") as log:
+    """Train once, or go on, unless that is done, and return the measures of the final weights.
+
+    Raises:
+        SystemExit: The training fails, or the folder holds a run of another budget.
+    """
+    kept = saved_config(run)
+    if kept is not None and with_settings(kept, [budget]) != kept:
+        [own] = [f"budget.{k}={v:g}" for k, v in asdict(kept.budget).items() if v is not None]
+        raise SystemExit(
+            f"{run} should hold a run of {budget}, but holds one of {own}: choose another folder "
+            "with --keep."
+        )
+    if not (run / METRICS).exists():
+        words = ["train", str(data), "--out", str(run)]
+        if kept is not None:
+            words.append("--resume")
+        else:
+            words += ["--augment", preset]
+            for setting in (budget, f"seed={seed}", "validate_every=0.5"):
+                words += ["--set", setting]
+        with run.with_suffix(".log").open("ab") as log:
             command = [sys.executable, "-m", "delineate.cli", *words]
             child = subprocess.run(command, stdout=log, stderr=log)
         if child.returncode:
             raise SystemExit(f"{run.name} failed: see {run.with_suffix('.log')}")
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (run / LINES).read_text().splitlines()]
     last = [line for line in lines if "segm" in line][-1]["segm"]
     return {name: round(last[name], 4) for name in ("AP", "AP50", "AP75")}
 
@@ -55,7 +73,7 @@ def draw(results: dict[str, dict[str, Any]], path: Path) -> None:
             axes.plot([place] * len(values), values, "o", color="#0b6bcb", ms=5, alpha=0.7)
             axes.hlines(statistics.mean(values), place - 0.25, place + 0.25, color="#b5501b")
         axes.set_xticks(range(len(rows)), list(rows))
-        axes.set(title=data, ylabel="mask AP, final weights", ylim=(0, None))
+        axes.set(title=data, ylabel="mask AP, final weights", ylim=(0, 1.1 * axes.get_ylim()[1]))
         axes.grid(axis="y", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
@@ -71,13 +89,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1))
     parser.add_argument("--keep", type=Path, help="folder for the runs themselves")
     options = parser.parse_args()
+    names = [data.name for data in options.data]
+    if len(set(names)) < len(names):
+        parser.error(f"data sets should have different names, but are called {', '.join(names)}")
     minutes = options.minutes
     budget = f"budget.minutes={minutes}" if minutes else f"budget.steps={options.steps}"
     machine = describe("torch", "torchvision", "hotcoco")
     folder = options.keep or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     print(f"runs and logs in {folder}", flush=True)
-    results: dict[str, dict[str, Any]] = {data.name: {} for data in options.data}
+    results: dict[str, dict[str, Any]] = {name: {} for name in names}
     for seed in options.seeds:
         for data in options.data:
             for preset in options.presets:

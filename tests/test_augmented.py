@@ -53,7 +53,7 @@ def test_a_sheet_is_a_picture_of_rows_and_columns():
 @pytest.mark.parametrize("by_area", [False, True])
 def test_versions_are_the_samples_of_a_training(drawn, by_area):
     data = SyntheticScenes(5, size=(100, 80), seed=4, objects=(2, 4))
-    options = AugmentConfig(crop=48, crops_by_area=by_area, rotate=20, perspective=0.1, zoom=0.2)
+    options = AugmentConfig(crop=48, crops_by_area=by_area, rotate=20, zoom=0.2, copy_paste=0.8)
     config = resolve(tiny_config(augment=options, seed=7), data, accelerator="cpu")
     augmented_sheet(
         data, config.augment, preprocess=config.preprocess, seed=7, images=3, versions=2
@@ -66,7 +66,7 @@ def test_versions_are_the_samples_of_a_training(drawn, by_area):
     for index in (0, 2, 4):
         expected.append(data[index])
         for epoch in range(2):
-            place = [int(plan[0]) for plan in loader.plan(epoch)].index(index * per_image)
+            place = [int(batch[0]) for batch in loader._plan(epoch)[1]].index(index * per_image)
             expected += next(loader.batches(epoch, place))
     assert len(drawn) == len(expected) == 9
     for (image, instances), sample in zip(drawn, expected, strict=True):

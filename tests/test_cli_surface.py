@@ -36,6 +36,7 @@ SURFACE = {
     "data view": [
         "--augment",
         "--class",
+        "--findings",
         "--format",
         "--images",
         "--json",

@@ -1,6 +1,7 @@
 """`delineate data synth` from end to end, and what it refuses."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,55 @@ def test_own_objects_are_pasted_and_never_in_both_splits(tmp_path, monkeypatch, 
     assert open_dataset(out / "train.json").classes.names == ("disc", "box")
 
 
+@pytest.mark.parametrize("place", ["drawn", "folder"])
+def test_no_ground_is_in_both_splits(tmp_path, monkeypatch, capfd, place):
+    source = tiny_coco(tmp_path / "data", 6, size=(64, 96))
+    for level in range(6):
+        path = tmp_path / "grounds" / f"{level}.png"
+        path.parent.mkdir(exist_ok=True)
+        write_image(path, np.full((64, 64, 3), 40 * level, np.uint8))
+    monkeypatch.setattr("delineate.data.pasted.grounds._DRAWN", 6)
+    words = ["--images", 24, "--from", source, "--val", 0.5, "--size", 64]
+    words += ["--backgrounds", "drawn" if place == "drawn" else tmp_path / "grounds"]
+    synth(tmp_path / "out", *words, monkeypatch=monkeypatch, capfd=capfd)
+    used = []
+    for split in ("train", "val"):
+        rows = json.loads((tmp_path / "out" / f"{split}.json").read_text())["annotations"]
+        used.append({row["provenance"]["background"] for row in rows})
+    assert len(used[0]) == len(used[1]) == 3
+    assert not used[0] & used[1]
+
+
+def test_the_recorded_command_makes_the_same_again(tmp_path, monkeypatch, capfd):
+    source = tiny_coco(tmp_path / "my data", 4, size=(64, 96))
+    table = json.loads(source.read_text())
+    table["categories"][0]["name"] = "traffic light"
+    table["annotations"].append({**table["annotations"][0], "id": 99, "image_id": 77})  # broken
+    source.write_text(json.dumps(table))
+    words = ["--images", 4, "--from", source, "--classes", "traffic light,box", "--val", 0.3]
+    words += ["--format", "coco", "--on-error", "skip"]
+    synth(tmp_path / "a", *words, monkeypatch=monkeypatch, capfd=capfd)
+    command = json.loads((tmp_path / "a" / "train.json").read_text())["info"]["command"]
+    again = shlex.split(command)
+    assert again[:4] == ["delineate", "data", "synth", "OUT"]
+    synth(tmp_path / "b", *again[4:], monkeypatch=monkeypatch, capfd=capfd)
+    made = [{f: (tmp_path / n / f).read_bytes() for f in files_in(tmp_path / n)} for n in "ab"]
+    assert made[0] == made[1]
+
+
+def test_a_split_without_objects_is_named(tmp_path, monkeypatch, capfd):
+    source = tiny_coco(tmp_path / "data", 4, size=(64, 96))
+    table = json.loads(source.read_text())
+    first = table["images"][0]["id"]
+    table["annotations"] = [a for a in table["annotations"] if a["image_id"] == first]
+    source.write_text(json.dumps(table))
+    words = ["data", "synth", tmp_path / "out", "--images", 8, "--from", source, "--val", 0.5]
+    line = refused(words, monkeypatch, capfd)
+    assert "got none in the 2 images for" in line
+    assert line.endswith("ask for --val 0.")
+    synth(tmp_path / "out", *words[3:-1], 0, monkeypatch=monkeypatch, capfd=capfd)
+
+
 def test_a_folder_of_data_lends_its_training_split_alone(tmp_path, monkeypatch, capfd):
     tiny_coco(tmp_path / "data", 3, name="train", size=(64, 96))
     tiny_coco(tmp_path / "data", 3, name="val", size=(64, 96))
@@ -125,6 +175,7 @@ def test_the_words_for_people(tmp_path, monkeypatch, capfd):
         (["--from", "/nowhere"], "nowhere"),
         (["--from", "NOTHING"], "can be cut out, got none"),
         (["--from", "ONE"], "too few for 2 parts"),
+        (["--from", "DATA", "--backgrounds", "SINGLE"], "got 1 for 2: add some, or ask for --val"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
@@ -136,7 +187,10 @@ def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
         "NOTHING": tiny_coco(tmp_path / "nothing", 2, objects=0),
         "ONE": tiny_coco(tmp_path / "one", 1, size=(64, 96)),
         "EMPTY": tmp_path / "empty",
+        "SINGLE": tmp_path / "single",
     }
+    (tmp_path / "single").mkdir()
+    write_image(tmp_path / "single" / "a.png", np.zeros((64, 64, 3), np.uint8))
     words = [places.get(str(word), word) for word in words]
     line = refused(["data", "synth", tmp_path / "out", *words], monkeypatch, capfd)
     assert sentence in line

@@ -8,6 +8,7 @@ import pytest
 from builders import tiny_coco
 from command_line import call, files_in, refused
 from delineate.core.image import image_size
+from delineate.quality.findings import Finding
 
 
 @pytest.fixture
@@ -73,6 +74,7 @@ def test_a_sheet_of_augmented_pictures(data, tmp_path, monkeypatch, capfd):
         (["--out", "g.png"], "expected a page to write with --out, got g.png"),
         (["--only", "test"], "expected the split test"),
         (["--augment", "wild", "--out", "g.png"], "wild"),
+        (["--augment", "light", "--findings", "f.json", "--out", "g.png"], "got both"),
         (["--only", "val", "--augment", "light", "--class", "box", "--out", "g.xyz"], "g.xyz"),
     ],
 )
@@ -84,3 +86,43 @@ def test_wrong_options(data, tmp_path, monkeypatch, capfd, arguments, sentence):
 def test_a_place_that_cannot_be_written(data, tmp_path, monkeypatch, capfd):
     said = refused(["data", "view", data, "--out", tmp_path / "no" / "g.html"], monkeypatch, capfd)
     assert "cannot be written" in said
+
+
+def test_what_a_check_found_stands_beside_the_images(data, tmp_path, monkeypatch, capfd):
+    content = json.loads((data / "val.json").read_text())
+    copy = content["annotations"][0] | {"id": 999}
+    content["annotations"].append(copy)
+    (data / "val.json").write_text(json.dumps(content))
+    assert call(["data", "check", data, "--out", tmp_path / "checked"], monkeypatch) == 1
+    capfd.readouterr()
+    found = tmp_path / "checked" / "findings.json"
+    viewed([data, "--out", tmp_path / "g.html", "--findings", found], monkeypatch, capfd)
+    (image,) = [
+        image
+        for image in images_in(tmp_path / "g.html")
+        if image["split"] == 1 and any(len(f["objects"]) == 2 for f in image["findings"])
+    ]
+    first = next(i for i in content["images"] if i["id"] == copy["image_id"])
+    assert image["name"] == first["file_name"]
+    assert '["duplicate_object","error"]' in (tmp_path / "g.html").read_text(encoding="utf-8")
+    told = json.loads(found.read_text())
+    assert [Finding.from_json(finding).to_json() for finding in told] == told
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{}", "expected the findings.json that `delineate data check --out` writes"),
+        ('[{"kind": "odd"}]', "expected a finding as"),
+        ("[1]", "expected a finding as"),
+        ("[", "breaks off"),
+    ],
+)
+def test_a_file_of_something_else(data, tmp_path, monkeypatch, capfd, content, sentence):
+    file = tmp_path / "findings.json"
+    file.write_text(content)
+    told = refused(
+        ["data", "view", data, "--out", tmp_path / "g.html", "--findings", file], monkeypatch, capfd
+    )
+    assert sentence in told
+    assert not (tmp_path / "g.html").exists()

@@ -4,15 +4,22 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from command_line import call, refused
 from delineate.core.classes import ClassMap
 from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
+from delineate.data.split import split as divided
 from delineate.data.synthetic import SyntheticScenes
 from delineate.jobs import label_check
 from delineate.jobs.label_check import check_labels
 from delineate.jobs.label_results import check_results
+from delineate.quality.findings import Finding, place_of
+from delineate.quality.report_html import write_doctor_report
+from delineate.recipes.table import recipe_by_name
+from delineate.train import checkpoint
+from delineate.train.checkpoint import Checkpoint, Origin, Position
 
 CLASSES = ("pebble", "leaf", "star")
 
@@ -100,7 +107,7 @@ def test_results_of_no_split_and_of_two_are_refused(data, monkeypatch, capfd):
     assert "expected COCO results" in told
 
 
-def test_a_model_is_asked_about_every_split(data, monkeypatch):
+def test_a_model_is_asked_about_every_split(data, tmp_path, monkeypatch):
     """A model with another order of classes, that sees all but what is at the left."""
 
     class Model:
@@ -128,7 +135,8 @@ def test_a_model_is_asked_about_every_split(data, monkeypatch):
     assert findings == []
     assert len(predicted) == 26
     plant(data / "train.json")
-    told, _ = seen_by(Seer, monkeypatch, data, before=predicted)
+    run = run_on(tmp_path / "run", open_splits(data)["train"])
+    told, _ = seen_by(Seer, monkeypatch, data, before=predicted, run=run)
     assert {(f.kind, f.place.split) for f in told} == {
         ("missing_label", "train"),
         ("misclassified", "train"),
@@ -137,8 +145,17 @@ def test_a_model_is_asked_about_every_split(data, monkeypatch):
     assert all("trained on train" in f.why for f in told)
 
 
-def seen_by(seer, monkeypatch, data, *, before):
-    """Ask a run folder whose model still sees what it saw."""
+def run_on(folder, dataset):
+    """Make a run folder that says that it was trained on a data set."""
+    config = recipe_by_name("mask_rcnn_nano")
+    origin = Origin.of(config, {"train": dataset})
+    kept = Checkpoint(position=Position(), origin=origin, scaler={}, tensors={"a": torch.zeros(1)})
+    checkpoint.save(checkpoint.file_in(folder), kept)
+    return folder
+
+
+def seen_by(seer, monkeypatch, data, *, before, run):
+    """Ask a run folder whose model, with its own order of classes, still sees what it saw."""
     seen = iter(before.values())
 
     class Remembering(seer):
@@ -146,7 +163,59 @@ def seen_by(seer, monkeypatch, data, *, before):
             pass
 
         def __call__(self, image):
-            return next(seen)
+            instances = next(seen)
+            return instances.replace(labels=2 - instances.labels)
 
     monkeypatch.setattr(label_check, "Predictor", Remembering)
-    return check_labels(open_splits(data), str(data), device="cpu", say=print)
+    return check_labels(open_splits(data), str(run), device="cpu", say=print)
+
+
+def test_a_run_is_only_said_to_know_what_it_was_trained_on(data, tmp_path):
+    """A file by itself is a split train, whatever a run was trained on."""
+    half_a, half_b = (open_splits(data / f"{split}.json") for split in ("train", "val"))
+    assert list(half_a) == list(half_b) == ["train"]
+    run = run_on(tmp_path / "run", half_a["train"])
+    assert label_check._trained_on(run, half_a) == ["train"]
+    assert label_check._trained_on(run, half_b) == []
+    assert label_check._trained_on(run / "best.safetensors", half_a) == ["train"]
+    assert list(label_check._trained_on(tmp_path / "elsewhere", half_a)) == []
+    held_out = divided(half_a["train"], {"train": 0.9, "val": 0.1})["train"]
+    other = run_on(tmp_path / "other", held_out)
+    assert label_check._trained_on(other, half_a) == ["train"]
+
+
+def test_a_model_of_more_classes_is_drawn_with_the_names_of_the_data(data, tmp_path, monkeypatch):
+    """Data of leaves, a model of stars, pebbles and leaves."""
+    content = json.loads((data / "train.json").read_text())
+    leaf = next(c["id"] for c in content["categories"] if c["name"] == "leaf")
+    content["categories"] = [c for c in content["categories"] if c["id"] == leaf]
+    content["annotations"] = [a for a in content["annotations"] if a["category_id"] == leaf]
+    (data / "train.json").write_text(json.dumps(content))
+    splits = {"train": open_splits(data)["train"]}
+
+    class Model:
+        classes = ClassMap.from_names(("star", "pebble", "leaf"))
+
+    class Seer:
+        def __init__(self, model, **options):
+            self.left = iter(range(len(splits["train"])))
+
+        def __call__(self, image):
+            truth = splits["train"].instances(next(self.left))
+            both = np.repeat(np.arange(len(truth)), 2)
+            names = np.tile(np.array([2, 0]), len(truth))  # a leaf, and a star on it
+            seen = truth[both].replace(ids=None, crowd=None)
+            return seen.replace(labels=names, scores=np.full(len(both), 0.9))
+
+    monkeypatch.setattr(label_check, "load", lambda name: Model())
+    monkeypatch.setattr(label_check, "Predictor", Seer)
+    findings, predicted = check_labels(splits, "m", say=print)
+    assert findings == []
+    place = place_of("train", splits["train"].records[0])
+    finding = Finding(kind="k", severity="note", place=place, why="w", fix="f")
+    write_doctor_report(tmp_path / "r.html", [finding], splits, {}, predicted=predicted)
+    drawn = (tmp_path / "r.html").read_text().split('class="outline predicted"')[1]
+    objects = len(splits["train"].instances(0))
+    assert objects > 0
+    assert drawn.split("</g>")[0].count("leaf 0.90</title>") == objects
+    assert "star" not in drawn

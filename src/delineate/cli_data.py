@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
+from delineate.errors import ConfigError
 
 data_app = typer.Typer(
     help="Prepare and check data sets.", no_args_is_help=True, rich_markup_mode=None
@@ -286,6 +287,10 @@ def view(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="With --augment: that of the training.")] = 0,
+    findings: Annotated[
+        Path | None,
+        typer.Option(help="findings.json of `data check --out`, to filter by and to read."),
+    ] = None,
     browse: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     only: Only = None,
     images: Images = None,
@@ -309,10 +314,12 @@ def view(
         "show": browse,
         "say": say,
     }
+    if augment is not None and findings is not None:
+        raise ConfigError("expected --findings or --augment, got both: leave one out.")
     if augment is not None:
         out = out or Path("augmented.png")
         result = job.view_augmented(data, out, preset=augment, seed=seed, **common)
         show(result, as_json, f"sheet in {out}")
         return
-    result = job.view(data, out or Path("gallery.html"), **common)
+    result = job.view(data, out or Path("gallery.html"), findings=findings, **common)
     show(result, as_json, job.summary(result))

@@ -6,6 +6,7 @@ from PIL import Image
 
 from delineate.core.image import orientation, stored_bits
 from delineate.errors import ImageError
+from geotiff import write_tiff
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
@@ -44,3 +45,14 @@ def test_a_jpeg_has_8_bits(tmp_path):
     assert stored_bits(tmp_path / "a.jpg") == 8
     with pytest.raises(ImageError, match="does not exist"):
         stored_bits(tmp_path / "b.jpg")
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [(np.float32, 32), (np.float64, 64), (np.uint16, 16)])
+def test_bits_of_what_opencv_decodes(tmp_path, dtype, bits):
+    write_tiff(tmp_path / "a.tif", np.zeros((4, 5, 3), dtype), planes=dtype == np.uint16)
+    assert stored_bits(tmp_path / "a.tif") == bits
+
+
+def test_bits_of_a_big_tiff(tmp_path):
+    Image.fromarray(GREY.astype(np.uint16)).save(tmp_path / "a.tif", big_tiff=True)
+    assert stored_bits(tmp_path / "a.tif") == 16

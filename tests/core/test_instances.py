@@ -182,6 +182,20 @@ def test_what_is_hardly_visible_is_left_out_but_for_crowds(with_masks, min_visib
         assert found.warp(geometry, min_visible).ids.tolist() == kept
 
 
+def test_what_nothing_cuts_stays_whatever_resampling_makes_of_its_area():
+    bitmaps = [np.indices((40, 40)).sum(0) % 40 == 0, np.zeros((40, 40), bool)]
+    bitmaps[1][33:40, 33:40] = True  # as far as the corner
+    masks = Masks.from_bitmaps(bitmaps, (40, 40))
+    thin = Instances(
+        image_size=(40, 40), boxes=[[0, 0, 40, 40], [33, 33, 40, 40]], labels=[0, 1], masks=masks
+    )
+    smaller = Geometry.resize((40, 40), (31, 31))
+    areas = masks.warp(smaller).areas / (masks.areas * smaller.scale**2)
+    assert np.all((areas > 0) & (areas < 0.99))
+    assert thin.warp(smaller, 1.0).labels.tolist() == [0, 1]
+    assert thin.warp(smaller.then(Geometry.crop((31, 31), (0, 0, 30, 31))), 1.0).labels.size == 0
+
+
 @pytest.mark.parametrize("with_masks", [True, False])
 def test_what_is_outside_is_left_out_even_crowds(with_masks):
     found = three() if with_masks else three(masks=None)

@@ -123,3 +123,15 @@ def test_the_collector_is_on_again(tmp_path):
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_what_is_parsed_to_find_an_end_is_bounded(tmp_path, monkeypatch):
+    parsed = []
+    monkeypatch.setattr(json_stream, "_SPENT", 10_000)
+    from_json = json_stream.from_json
+    monkeypatch.setattr(
+        json_stream, "from_json", lambda text: parsed.append(len(text)) or from_json(text)
+    )
+    content = {f"key {i}": "a, " * 900 for i in range(10)}
+    assert read_lists(put(tmp_path, json.dumps(content)), {}) == content
+    assert sum(parsed) < 20_000

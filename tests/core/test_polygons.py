@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from delineate.core import rle
-from delineate.core.polygons import MAX_OUTLINE, MAX_POINTS, rasterise, trace
+from delineate.core.polygons import MAX_OUTLINE, MAX_POINTS, is_hole, rasterise, trace
 from delineate.errors import DataError
 
 bitmaps = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda s: arrays(bool, s))
@@ -138,3 +138,11 @@ def test_coco_gives_the_bitmap_back_with_its_holes_filled(bitmap):
         back = bitmap_of([part.ravel().tolist() for part in parts], bitmap.shape)
         expected = np.any([filled([part], bitmap.shape) for part in parts], axis=0)
         np.testing.assert_array_equal(back, expected)
+
+
+def test_holes_are_told_from_parts():
+    bitmap = np.ones((7, 9), bool)
+    bitmap[2:5, 3:6] = False
+    bitmap[3, 4] = True  # an island
+    widths = {float(np.ptp(o[:, 0])): is_hole(o) for o in trace(bitmap)}
+    assert widths == {9.0: False, 3.0: True, 1.0: False}

@@ -114,3 +114,12 @@ def test_spacenets_sample(shared_data):
     strips = tiff_tags(path)[273]
     values = np.fromfile(path, "<u2", offset=strips[0], count=900 * 900).reshape(900, 900)
     np.testing.assert_array_equal(image[:, :, 0], values >> 8)
+
+
+def test_tags_of_a_big_tiff(tmp_path):
+    Image.fromarray(UINT16[:, :, 0]).save(
+        tmp_path / "a.tif", big_tiff=True, tiffinfo={SCALE: (0.5, 0.5, 0.0)}
+    )
+    tags = tiff_tags(tmp_path / "a.tif")
+    assert (tags[256], tags[257]) == (7, 9)
+    assert tags[SCALE] == (0.5, 0.5, 0.0)

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from xml.etree import ElementTree
 
 import numpy as np
@@ -482,3 +483,11 @@ def test_names_that_xml_cannot_hold(tmp_path):
     splits = rich_set(tmp_path / "original", ["a\ufffe"])
     with pytest.raises(DataError, match=r"names that XML can hold, got 'a\\ufffe': rename it"):
         write_cvat(tmp_path, splits)
+
+
+def test_unclosed_elements_are_looked_through_once(tmp_path):
+    path = tmp_path / "a.xml"
+    path.write_text("<annotations>" + "<image " * 200_000)
+    started = time.perf_counter()
+    assert find_cvat(path) is not None
+    assert time.perf_counter() - started < 5

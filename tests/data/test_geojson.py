@@ -106,6 +106,26 @@ def test_a_grid_of_pixel_centres(tmp_path, kind, shift):
     np.testing.assert_array_equal(mask(path), np.roll(square(), (1, 1), (0, 1)))
 
 
+def test_degrees_are_not_pixels(tmp_path):
+    picture(tmp_path / "a.tif", doubles=PLACE)
+    paris = (np.array(SQUARE) * 1e-5 + (2.35, 38.85)).tolist()  # within 80 x 40 pixels
+    path = collection(tmp_path / "a.geojson", feature(paris))
+    with pytest.raises(DataError, match=r"lie around 2\.3504, 38\.8502, neither among"):
+        open_dataset(path)
+    small = [[2, 1], [2.5, 1], [2.5, 1.5], [2, 1.5], [2, 1]]
+    path = collection(tmp_path / "a.geojson", feature(small), feature())
+    assert open_dataset(path, on_error="skip").instances(0).masks.areas[-1] == 800
+
+
+def test_overlapping_polygons_of_one_feature(tmp_path):
+    picture(tmp_path / "a.png")
+    right = [[x + 20, y] for x, y in SQUARE]
+    path = collection(tmp_path / "a.geojson", feature([SQUARE, HOLE], [right], kind="MultiPolygon"))
+    expected = square(hole=True)
+    expected[10:30, 40:80] = True
+    np.testing.assert_array_equal(mask(path), expected)
+
+
 @pytest.mark.parametrize("doubles", [None, PLACE])
 def test_another_reference_system(tmp_path, doubles):
     picture(tmp_path / "a.tif", doubles=doubles)

@@ -170,6 +170,16 @@ def test_folders_of_the_tool(tool):
     assert [len(ours.instances(i)) for i in range(3)] == [2, 2, 2]
 
 
+def test_pictures_of_the_same_name_in_two_folders(tool):
+    text = page(OBJECTS[0], name="a.jpg")
+    (tool / "Annotations" / "a.xml").write_text(text)
+    picture(tool / "Images" / "a.jpg")
+    ours = read(tool, images=tool / "Images")
+    paths = {r.name: r.path for r in ours.records}
+    assert paths["street/a.jpg"] == tool / "Images" / "street" / "a.jpg"
+    assert paths["a.jpg"] == tool / "Images" / "a.jpg"
+
+
 @pytest.mark.parametrize(
     ("named", "names"),
     [

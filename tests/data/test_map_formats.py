@@ -11,9 +11,12 @@ from delineate.core.maps import read_map
 from delineate.data.comparison import differences
 from delineate.data.conversion import convert
 from delineate.data.format_table import FORMATS
-from delineate.data.formats import find_sources, open_dataset, open_splits
+from delineate.data.formats import find_sources, open_dataset, open_source, open_splits
+from delineate.data.layouts import Source
+from delineate.data.naming import Renamed, renamed
 from delineate.data.voc import palette
 from delineate.errors import DataError
+from mutations import generators, mutated, mutated_bytes, survives
 from rich_set import CLASSES, ONE, PLAIN, assert_kept, rich_set
 
 MAPS = ("voc", "cityscapes", "png_ids", "coco_panoptic")
@@ -163,6 +166,115 @@ def test_voc_says_what_is_wrong(tmp_path):
         open_dataset(tmp_path)
 
 
+def put_voc(root, name, objects, kinds):
+    put_map(root / "SegmentationObject" / f"{name}.png", objects)
+    put_map(root / "SegmentationClass" / f"{name}.png", kinds)
+
+
+def test_voc_pictures_of_the_same_name_in_two_folders(tmp_path):
+    sets = tmp_path / "ImageSets" / "Segmentation"
+    sets.mkdir(parents=True)
+    (sets / "train.txt").write_text("a/1\nb/1\n")
+    for name, kinds in (("a/1", [[7, 0]]), ("b/1", [[15, 15]])):
+        put_picture(tmp_path / "JPEGImages" / f"{name}.JPG", 1, 2)
+        put_voc(tmp_path, name, [[1, 1]], kinds)
+    dataset = open_dataset(tmp_path)
+    assert [record.name for record in dataset.records] == ["a/1.JPG", "b/1.JPG"]
+    assert [found(dataset, i) for i in range(2)] == [{"car": 2}, {"person": 2}]
+    put_picture(tmp_path / "1.jpg", 1, 2)
+    put_voc(tmp_path, "../1", [[1, 1]], [[7, 7]])
+    (sets / "train.txt").write_text(f"a/1\n../1\n{'x' * 300}\n")
+    with pytest.raises(DataError, match=r"image '\.\./1\.jpg': its file's name leads out"):
+        open_dataset(tmp_path)
+    assert len(open_dataset(tmp_path, on_error="skip").problems) == 2
+
+
+def test_voc_pictures_without_a_map_are_left_out(tmp_path):
+    for name in "abc":
+        put_picture(tmp_path / "JPEGImages" / f"{name}.jpg", 1, 2)
+        put_voc(tmp_path, name, [[1, 1]], [[7, 0]])
+    (tmp_path / "SegmentationClass" / "b.png").unlink()
+    (tmp_path / "SegmentationObject" / "c.png").write_bytes(b"no picture")
+    dataset = open_dataset(tmp_path, on_error="skip")
+    assert [record.name for record in dataset.records] == ["a.jpg"]
+    assert [problem.action for problem in dataset.problems] == [
+        "the image and its objects left out"
+    ] * 2
+
+
+def test_voc_maps_in_dark_colours(tmp_path):
+    put_picture(tmp_path / "JPEGImages" / "a.jpg", 1, 3)
+    red = [[[128, 0, 0], [128, 0, 0], [0, 0, 0]]]  # aeroplane, whose numbers are below 256
+    put_voc(tmp_path, "a", red, red)
+    assert found(open_dataset(tmp_path)) == {"aeroplane": 2}
+    put_voc(tmp_path, "a", [[[255, 0, 0], [255, 0, 0], [0, 0, 0]]], red)
+    assert found(open_dataset(tmp_path)) == {"aeroplane": 2}
+
+
+@pytest.mark.parametrize("colour", ["#804080", "9" * 20 + ",0,0", "1,2", "256,0,0", "-1,0,0"])
+def test_voc_labels_with_other_colours(tmp_path, colour):
+    put_picture(tmp_path / "JPEGImages" / "a.jpg", 1, 2)
+    put_voc(tmp_path, "a", [[0, 1]], [[0, 1]])
+    (tmp_path / "labelmap.txt").write_text(f"background:0,0,0::\nroad:{colour}::\n")
+    with pytest.raises(DataError, match=r"labelmap\.txt: expected lines such as .* got 'road:"):
+        open_dataset(tmp_path)
+
+
+def test_cityscapes_names_the_wrong_line(tmp_path):
+    put_map(tmp_path / "gtFine" / "train" / "x" / "a_gtFine_instanceIds.png", [[0, 1]])
+    (tmp_path / "label_colors.txt").write_text("0 0 0 unlabeled\n1 2 road\n")
+    with pytest.raises(DataError, match="got '1 2 road'"):
+        open_dataset(tmp_path)
+
+
+def test_cityscapes_pictures_whose_names_are_patterns(tmp_path):
+    name = "a [1]"
+    path = tmp_path / "gtFine" / "train" / "x" / f"{name}_gtFine_instanceIds.png"
+    put_map(path, [[0, 26001]], np.uint16)
+    put_picture(tmp_path / "leftImg8bit" / "train" / "x" / f"{name}_leftImg8bit.JPG", 1, 2)
+    assert found(open_dataset(tmp_path)) == {"car": 1}
+
+
+TABLES = {
+    "voc": ("labelmap.txt", b"# label:color\nbackground:0,0,0::\nroad:128,64,128::\n"),
+    "cityscapes": ("label_colors.txt", b"0 0 0 unlabeled\n128 64 128 road\n"),
+    "png_ids": ("classes.json", {"classes": ["road"], "objects": {"a.png": {"1": "road"}},
+                                 "crowd": {"a.png": [1]}}),
+    "mapillary": ("config_v1.2.json", {"labels": [{"name": "road", "instances": True}]}),
+}  # fmt: skip
+
+
+def put_tables(root, name):
+    """A data set of each format with a map and a table of classes, without that table."""
+    put_picture(root / "images" / "a.jpg", 1, 2)
+    match name:
+        case "voc":
+            put_picture(root / "JPEGImages" / "a.jpg", 1, 2)
+            put_voc(root, "a", [[0, 1]], [[0, 1]])
+        case "cityscapes":
+            put_map(root / "gtFine" / "train" / "x" / "a_gtFine_instanceIds.png", [[0, 1]])
+            put_picture(root / "leftImg8bit" / "train" / "x" / "a_leftImg8bit.png", 1, 2)
+        case "png_ids":
+            put_map(root / "masks" / "a.png", [[0, 1]])
+        case _:
+            put_picture(root / "train" / "images" / "a.jpg", 1, 2)
+            put_map(root / "train" / "v1.2" / "instances" / "a.png", [[0, 1]])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_spoilt_tables_of_classes(tmp_path, name):
+    put_tables(tmp_path, name)
+    file, content = TABLES[name]
+    whole = 0
+    for rng in generators(200):
+        if isinstance(content, bytes):
+            (tmp_path / file).write_bytes(mutated_bytes(content, rng))
+        else:
+            (tmp_path / file).write_text(json.dumps(mutated(content, rng)))
+        whole += survives(lambda: open_dataset(tmp_path, format=name, on_error="skip"))
+    assert 0 < whole < 200
+
+
 @pytest.mark.parametrize(
     ("folder", "counts"),
     [
@@ -290,3 +402,38 @@ def test_maps_of_every_depth(tmp_path):
     (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
     with pytest.raises(DataError, match="truncated or damaged"):
         read_map(tmp_path / "cut.png")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_folder_of_pictures_that_is_none_is_one_sentence(tmp_path, name):
+    images = tmp_path / "nowhere"
+    with pytest.raises(DataError) as error:
+        open_source(FORMATS[name], Source(tmp_path), images=images, on_error="skip")
+    assert str(error.value) == (
+        f"{images}: expected the folder of the pictures, found no folder there: check --images."
+    )
+
+
+@pytest.mark.parametrize("name", ["voc", "open_images", "label_studio"])
+def test_pictures_named_by_bytes_that_are_no_utf_8(tmp_path, name):
+    splits = {
+        split: renamed(data, [f"caf\udce9{i}.png" for i in range(len(data))])
+        for split, data in rich_set(tmp_path / "a", PLAIN).items()
+    }
+    (tmp_path / "b").mkdir()
+    with pytest.raises(DataError, match=r"expected names in UTF-8, got 'caf\\udce90\.png'"):
+        FORMATS[name].write(tmp_path / "b", splits)
+
+
+class Boxes(Renamed):
+    def instances(self, index):
+        return super().instances(index).replace(masks=None)
+
+
+@pytest.mark.parametrize("name", [*MAPS[:3], "png_instances", "labelme", "cvat"])
+def test_boxes_alone_cannot_be_written(tmp_path, name):
+    data = rich_set(tmp_path / "a", PLAIN)["train"]
+    (tmp_path / "b").mkdir()
+    boxes = Boxes(data, [r.name for r in data.records])
+    with pytest.raises(DataError, match="has boxes only: no format of masks can hold it"):
+        FORMATS[name].write(tmp_path / "b", {"train": boxes})

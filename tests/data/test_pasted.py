@@ -159,6 +159,23 @@ def test_where_all_touch_those_that_do_are_cut_out():
     assert learn(Planted(touching, [90])).usable.tolist() == [True, True]
 
 
+def test_what_holds_others_is_not_cut_out():
+    """A disc in a bar would come along without its label; alone, it can be cut out."""
+    pictures = [[(1, 64, 48, 30, 14), (0, 64, 48, 8, 8)], [(1, 60, 40, 30, 14)]]
+    data = Planted(pictures, [90, 90])
+    assert learn(data).usable.tolist() == [False, True, True]
+    made = CutPaste(data, 20, seed=3)
+    bars = [p for i in range(20) for p in made.extras(i).provenance if p["annotation"] != 1]
+    assert {p["annotation"] for p in bars} == {100}
+    with pytest.raises(DataError, match="with others in them"):
+        CutPaste(Planted(pictures[:1], [90]), 1, classes=("bar",))
+
+
+def test_a_sliver_of_another_does_no_harm():
+    pictures = [[(1, 40, 48, 20, 20), (0, 66, 48, 7, 7)]]
+    assert learn(Planted(pictures, [90])).usable.tolist() == [True, True]
+
+
 def test_crowds_do_not_count_and_labels_are_chosen():
     learnt = learn(planted(crowd=[0]))
     assert 0 not in learnt.row[learnt.image == 0]
@@ -360,6 +377,20 @@ def test_a_picture_depends_on_seed_and_number_alone():
     assert same(there[3], few[3])
 
 
+def test_made_pictures_share_no_random_numbers_with_the_loader():
+    """Which draws from (seed, epoch, sample), and from that with a 1 behind."""
+    made, few = CutPaste(planted(), 1, seed=1), range(8)
+    ours = {int(made._chance(i, use).integers(2**62)) for i in few for use in range(3)}
+    theirs = {
+        int(np.random.default_rng([1, epoch, i, *last]).integers(2**62))
+        for epoch in few
+        for i in few
+        for last in ([], [1])
+    }
+    assert (len(ours), len(theirs)) == (24, 128)
+    assert not ours & theirs
+
+
 def test_instances_need_no_pixels_and_are_those_of_the_sample():
     made = CutPaste(planted(), 8, seed=2)
     made._sources = made._cleared = None  # would make the pixels
@@ -542,6 +573,10 @@ def test_large_grounds_are_shrunk(tmp_path):
     learnt = learn(data)
     own = OwnGrounds(data, learnt, look_at(data, learnt), longest=64)
     assert own.size(0) == own.picture(0).shape[:2] == (48, 64)
+    assert CutPaste(data, 1, longest=64)[0].image.shape == (48, 64, 3)
+    huge = planted(size=(96, 1700))
+    assert CutPaste(huge, 1)[0].image.shape == (90, 1600, 3)
+    assert CutPaste(huge, 1, longest=None)[0].image.shape == (96, 1700, 3)
 
 
 def test_dense_pictures_are_no_grounds():
@@ -625,10 +660,26 @@ def test_the_shelf_keeps_the_latest():
         made.append(number)
         return np.zeros((10, 10, 3), np.uint8)
 
-    shelf = Shelf(make, room=700)
+    shelf = Shelf(make, lambda picture: picture.nbytes, room=700)
     for number in (1, 2, 1, 3, 1, 2):
         shelf(number)
     assert made == [1, 2, 3, 2]
+
+
+def test_the_masks_of_an_image_are_not_read_for_each_of_its_objects():
+    class Counted(Planted):
+        reads = 0
+
+        def instances(self, index):
+            Counted.reads += 1
+            return super().instances(index)
+
+    data = Counted([[(0, 20 + 22 * k, 48, 9, 9) for k in range(5)]] * 2, [90] * 2)
+    made = CutPaste(data, 10, objects=(5, 5))
+    Counted.reads = 0
+    for i in range(10):
+        made.instances(i)
+    assert Counted.reads == 2
 
 
 def test_large_data_are_looked_at_in_part(monkeypatch):

@@ -1,6 +1,7 @@
 """YOLO in and out: ultralytics' layouts, exact round trips, every fault its sentence."""
 
 import shutil
+import time
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from delineate.core.image import write_image
 from delineate.core.masks import Masks
 from delineate.data.formats import open_dataset, open_splits
 from delineate.data.yolo import find_yolo
+from delineate.data.yolo_labels import counts_from_one
 from delineate.data.yolo_write import write_yolo
 from delineate.errors import DataError
 from mutations import generators, mutated_bytes, survives
@@ -396,3 +398,13 @@ def test_spoilt_files(tmp_path):
             (tmp_path / name).write_bytes(mutated_bytes(sound, rng))
             survives(lambda: open_dataset(tmp_path, format="yolo", on_error="skip"))
         (tmp_path / name).write_bytes(sound)
+
+
+def test_blank_lines_are_looked_through_once(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\n" * 200_000 + "1 0.1 0.1 0.2 0.1 0.2 0.2\n")
+    started = time.perf_counter()
+    assert counts_from_one([path])
+    assert time.perf_counter() - started < 5
+    path.write_text("1 0.1\n\n \t00.0 0.1\n")
+    assert not counts_from_one([path])

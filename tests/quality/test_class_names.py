@@ -113,3 +113,27 @@ def test_a_heading_of_an_exporter_is_named():
     assert "'fruits' with id 0 is a heading" in finding.why
     (finding,) = unused_classes(counted({"fruits": 0, "fig": 3, "date": 2}))
     assert "heading" not in finding.why
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *[("ガラス", "カラス"), ("A", "a"), ("-", "."), ("1.5", "15"), ("A-", "A")],
+        *[("1.5 metre", "15 metre"), ("e", "\u00e9"), ("a 1 2", "a 12")],
+    ],
+)
+def test_what_differs_by_a_sign_may_be_two_classes(names):
+    assert list(similar_names(counted({names[0]: 400, names[1]: 3}))) == []
+
+
+@pytest.mark.parametrize("names", [("type-1", "type 1"), ("a.b", "a_b"), ("Kita\u0306b", "Kitab")])
+def test_signs_between_letters_do_not_count(names):
+    (finding,) = similar_names(counted({names[0]: 400, names[1]: 3}))
+    assert "only" in finding.why
+
+
+def test_other_ways_to_write_are_not_odd():
+    persian, emoji = "\u0645\u06cc\u200c\u0631\u0648\u062f", "\U0001f469\u200d\U0001f692"
+    assert list(odd_names(counted(dict.fromkeys(["β cell", "β-cell", persian, emoji], 1)))) == []
+    joined_latin = ["dog\u200chouse", "\u200dcat", "fire \u200dtruck"]
+    assert len(list(odd_names(counted(dict.fromkeys(joined_latin, 1))))) == 3

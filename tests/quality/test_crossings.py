@@ -86,3 +86,20 @@ def test_long_outlines_are_quick_and_hopeless_ones_passed_over(monkeypatch):
 def test_signed_area_of_a_triangle():
     assert signed_area(np.array([[1e6, 1e6], [1e6 + 3, 1e6], [1e6, 1e6 + 4]])) == 6.0
     assert signed_area(np.zeros((0, 2))) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_loops_are_those_that_are_walked(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.random((14, 2)) * 100 + 5000
+    ends = np.roll(points, -1, axis=0)
+    expected = []
+    for i, j in brute_force(points):
+        matrix = np.column_stack([ends[i] - points[i], points[j] - ends[j]])
+        cut = points[i] + np.linalg.solve(matrix, points[j] - points[i])[0] * (ends[i] - points[i])
+        loop = np.vstack([cut, points[i + 1 : j + 1]])
+        rest = np.vstack([cut, points[j + 1 :], points[: i + 1]])
+        expected.append((min(abs(signed_area(loop)), abs(signed_area(rest))), *cut))
+    found = [(crossing.loop, *crossing.point) for crossing in self_crossings(points)]
+    assert len(found) > 3
+    np.testing.assert_allclose(found, sorted(expected, reverse=True), rtol=1e-6)

@@ -1,6 +1,8 @@
 """The page of a data check: whole, safe, self-contained, and of bounded size."""
 
+import os
 import re
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -229,3 +231,18 @@ def test_nothing_found_is_said(splits, tmp_path):
     assert "Nothing found." in Page(text).words
     with pytest.raises(OutputError, match="cannot be written"):
         write_doctor_report(tmp_path / "none" / "report.html", [], splits, {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8 there, or UTF-16")
+def test_names_that_are_not_utf8(splits, tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    finding = Finding(
+        kind="k", severity="note", place=Place(split="train"), why=f"{name} is odd", fix="f"
+    )
+    write_doctor_report(tmp_path / "r.html", [finding], splits, {"data": name})
+    assert "<dd>caf?.png</dd>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_lists_of_terms_hold_terms(splits):
+    (cards,) = re.findall("<dl class=.headline.>(.*?)</dl>", doctor_report([], splits, {}))
+    assert set(re.findall(r"<(\w+)", cards)) == {"div", "dt", "dd"}

@@ -3,9 +3,11 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 
 import cv2
@@ -313,3 +315,23 @@ def test_a_browser_shows_filters_and_opens(tmp_path):
     assert re.search(r'class="object aside" d="M\d', found)  # the cat beside the small dog
     assert re.search(r"<text [^>]*>dog</text>", found)
     assert "sha256-" in found
+
+
+def test_findings_of_another_split_say_nothing_of_the_image_with_its_id(tmp_path):
+    here = Place(split="train", image_id=1)
+    copies = finding("copy", "error", 1, (0,), (12, 6, 24, 18), split="val", others=(here,))
+    write_gallery(tmp_path / "g.html", chosen(drawn()), title="t", findings=[copies])
+    (told,) = data_of(tmp_path / "g.html")["images"][0]["findings"]
+    assert told["objects"] == []
+    assert "box" not in told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8 there, or UTF-16")
+def test_names_that_are_not_utf8(tmp_path, few):
+    name = os.fsdecode(b"caf\xe9.png")
+    assert relative_address(tmp_path / name, tmp_path) == "caf%E9.png"
+    page = tmp_path / os.fsdecode(b"caf\xe9.html")
+    write_gallery(page, chosen(drawn(files=[name, "b.png", "c.png"])), title=name)
+    assert b"caf?" in page.read_bytes()
+    assert data_of(page)["images"][0]["name"] == name
+    assert data_of(page)["folder"] == "caf%E9_files"

@@ -94,10 +94,8 @@ def test_positions_of_the_lower_right_quarter():
         assert grid[: GRID // 2 - 4].sum() == 0
         assert grid[:, : GRID // 2 - 4].sum() == 0
     size = (41, 50)
-    grid = np.zeros((GRID, GRID))
-    for y in range(5, 30):
-        for x in range(7, 37):
-            grid[int((y + 0.5) / 41 * GRID), int((x + 0.5) / 50 * GRID)] += GRID**2 / (41 * 50)
+    finer = np.kron(rectangle(size, 7, 5, 30, 25), np.ones((GRID, GRID)))  # 41 x 50 a cell
+    grid = finer.reshape(GRID, 41, GRID, 50).mean(axis=(1, 3))
     np.testing.assert_allclose(of([rectangle(size, 7, 5, 30, 25)], size=size).positions, grid)
     exact = of([rectangle((64, 96), 48, 32, 48, 32)], size=(64, 96)).positions
     np.testing.assert_allclose(exact[16:, 16:], 1)
@@ -191,3 +189,8 @@ def test_real_nuclei_touch_and_do_not_overlap(shared_data):
     found = measure(open_splits(shared_data / "nuclei_dsb2018" / "mini_val.json")["train"])
     assert found.overlapped.max() < 0.01
     assert 0.1 < (found.touching > 0).mean() < 0.6
+
+
+@pytest.mark.parametrize("size", [(8, 8), (5, 90), (33, 64)])
+def test_a_full_mask_covers_every_cell_once(size):
+    np.testing.assert_allclose(of([np.ones(size, bool)], size=size).positions, 1)

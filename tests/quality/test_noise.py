@@ -9,6 +9,7 @@ from delineate.core.geometry import Geometry
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
 from delineate.data.formats import open_splits
+from delineate.quality import alignment
 from delineate.quality.alignment import edges_of, misaligned
 from delineate.quality.mask_edges import edge_of, rough_edges
 from delineate.quality.vertices import FEWEST, few_points
@@ -264,3 +265,12 @@ def test_the_profile_peaks_where_the_edges_are():
     profile = edges_of(image, truth).profile
     assert (np.abs(profile.argmax(axis=1) - profile.shape[1] // 2) <= 1).all()
     assert edges_of(image, truth[:0]) is None
+
+
+def test_an_image_whose_own_offset_is_unclear_is_left_alone(tmp_path, monkeypatch):
+    """In a set that is shifted: unclear is (0, 0), too."""
+    monkeypatch.setattr(
+        alignment, "_offset", lambda _, clear: ((5 * (clear == alignment._CLEAR), 0), 0)
+    )
+    (finding,) = scenes(tmp_path, lambda i, ring: ring)
+    assert finding.place.image_id is None

@@ -1,7 +1,10 @@
 """Single checks by numbers, what explains what, and real folders."""
 
+import json
+
 import numpy as np
 import pytest
+from photographs import write_set
 from scipy import stats
 
 from delineate.core.classes import ClassMap
@@ -17,7 +20,8 @@ from delineate.quality.census import census, joined
 from delineate.quality.checks import CHECKS, KINDS, examine
 from delineate.quality.class_balance import class_counts
 from delineate.quality.conventions import BOXES
-from delineate.quality.distributions import ks_distance
+from delineate.quality.distributions import ks_distance, places
+from delineate.quality.pixels import pixels
 from delineate.quality.view import stated_by
 
 SIZE = (60, 80)
@@ -249,3 +253,41 @@ def test_what_is_found_in_real_folders(shared_data, folder):
     findings = examine(open_splits(shared_data / folder, on_error="skip"))
     assert {pair for pair in kinds(findings) if pair[1] != "note"} == REAL[folder]
     assert len(findings) < 10
+
+
+def painted(folder, colour, star=False):
+    image = np.full((64, 64, 3), colour, np.uint8)
+    image[33, 33] += np.uint8(12 * star)
+    write_set(folder, "train", [image], [[]])
+    return [finding.kind for finding in pixels(open_splits(folder))]
+
+
+def test_a_picture_is_blank_if_all_its_pixels_are_alike(tmp_path):
+    assert painted(tmp_path, (0, 0, 0)) == ["blank_picture"]
+    assert painted(tmp_path, (250, 20, 20)) == ["blank_picture"]
+    assert painted(tmp_path, (0, 0, 0), star=True) == []
+
+
+def test_a_stated_width_below_zero_is_no_size(tmp_path):
+    path = write_set(tmp_path, "train", [np.zeros((60, 80, 3), np.uint8)], [[[0, 0, 9, 0, 9, 9]]])
+    content = json.loads(path.read_text())
+    content["annotations"][0]["bbox"] = [20, 5, -18, 9]
+    path.write_text(json.dumps(content))
+    (dataset,) = open_splits(tmp_path).values()
+    assert dataset.stated_boxes(0)[0, 2] == -18
+    assert places(dataset).sizes.tolist() == [0]
+
+
+def test_a_census_counts_what_is_no_crowd():
+    bitmaps = [rectangle(0, 0, 9, 9)] * 6
+    crowd = [False, False, False, True, False, False]
+    labels = [0, 1, 1, 0, 1, 1]
+    one = census(
+        dataset_of(bitmaps, labels, names=("wall", "door", "owl"), crowd=crowd, per_image=2)
+    )
+    assert one.counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 2, 0]]
+    assert one.per_class.tolist() == [1, 4, 0]
+    assert one.per_picture.tolist() == [2, 1, 2]
+    assert one.shown.tolist() == [1, 3, 0]
+    assert (one.crowds.tolist(), one.total) == ([0, 1, 0], 5)
+    assert one.objects == {"wall": 1, "door": 4, "owl": 0}

@@ -209,6 +209,20 @@ def test_the_last_of_two_presets_counts(config):
     assert both.augment == dataclasses.replace(PRESETS["mask_rcnn"]["none"], crop=64)
 
 
+@pytest.mark.parametrize("before", ["none", "light"])
+def test_a_preset_after_another_keeps_what_the_recipe_knows_of_its_pictures(config, before):
+    recipe = with_settings(config, ["augment.vertical_flip=0.5", "augment.quarter_turns=true"])
+    strong = with_value(recipe, "augment.preset", "strong")
+    assert (strong.augment.vertical_flip, strong.augment.quarter_turns) == (0.5, True)
+    both = with_settings(recipe, [f"augment.preset={before}", "augment.preset=strong"])
+    assert both == strong
+
+
+def test_a_preset_that_another_replaces_must_be_one_too(config):
+    with pytest.raises(ConfigError, match="unknown augmentation 'sturdy'"):
+        with_settings(config, ["augment.preset=sturdy", "augment.preset=strong"])
+
+
 def test_a_preset_is_that_of_the_family():
     config = with_value(from_dict(detr()), "augment.preset", "standard")
     assert config.augment.scale == PRESETS["detr"]["standard"].scale

@@ -200,6 +200,12 @@ def test_warm_up_knows_how_long_epochs_of_crops_are():
     assert resolve(config, scenes(6), accelerator="cpu").optim.warmup_steps == 4  # of 48
 
 
+def test_warm_up_knows_how_many_samples_are_made():
+    config = replace(auto(), data=DataConfig(synthetic=0.75), budget=BudgetConfig(epochs=2))
+    config = replace(config, preprocess=AS_IS)
+    assert resolve(config, scenes(20), accelerator="cpu").optim.warmup_steps == 8  # 2 x 40 batches
+
+
 def test_crops_by_area_need_crops():
     with pytest.raises(ConfigError, match="crops_by_area needs crops"):
         AugmentConfig(crop=None, crops_by_area=True)

@@ -4,11 +4,13 @@ import pytest
 from test_resume import Crash, CrashAt, assert_same_run
 from tiny_run import run, scenes, tiny_config
 
+from delineate.core.preprocess import Preprocess
 from delineate.data.derived import Subset
+from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.train.config import BudgetConfig, DataConfig, with_settings
-from delineate.train.loop import _loader, fit
+from delineate.train.loop import _loader, _made, fit
 from delineate.train.resolve import resolve
 
 HALF = DataConfig(workers=0, synthetic=0.5)
@@ -24,6 +26,14 @@ def loader(share, **changes):
 )
 def test_as_many_made_samples_as_told(share, samples):
     assert loader(share).samples_per_epoch == samples
+
+
+@pytest.mark.parametrize(("resize", "longest"), [("factor", 1700), ("short_side", 1600)])
+def test_made_objects_are_as_large_to_the_network_as_real_ones(resize, longest):
+    """What multiplies all pictures alike needs grounds of their real size."""
+    large = SyntheticScenes(2, size=(80, 1700), objects=(2, 4))
+    config = tiny_config(preprocess=Preprocess(resize=resize))
+    assert max(_made(config, large).records[0].size) == longest
 
 
 def names(of, epoch):
@@ -87,7 +97,15 @@ def test_a_run_is_told_of_them(tmp_path):
         sinks=[Listener(99)],
         device="cpu",
     )
-    assert "6 images in 12 samples an epoch, 50% of them made" in notes[0]
+    assert notes[0] == "learning from 6 images how to make others"
+    assert "6 images in 12 samples an epoch, 50% of them made" in notes[1]
+
+
+def test_a_folder_that_holds_a_run_is_refused_before_pictures_are_read(tmp_path, monkeypatch):
+    run(tmp_path / "run", 1)
+    monkeypatch.setattr("delineate.train.loop.CutPaste", None)  # would read them
+    with pytest.raises(ConfigError, match="holds a run"):
+        fit(tiny_config(data=HALF), scenes(), None, tmp_path / "run", device="cpu")
 
 
 def test_what_cannot_be_is_said_before_there_is_a_run(tmp_path):

@@ -139,7 +139,7 @@ def test_every_option_changes_the_chain():
         **{"perspective": 0.1, "translate": 0.2, "min_visible": 0.7, "brightness": 0.4},
         **{"contrast": 0.4, "saturation": 0.4, "hue": 0.1, "mosaic": 0.1, "copy_paste": 0.1},
         **{"mix_up": 0.1, "blur": 0.1, "motion_blur": 0.1, "noise": 0.1, "jpeg": 0.1},
-        **{"weather": 0.1},
+        **{"weather": 0.1, "gamma": 0.1, "downscale": 0.1},
     }
     assert set(changed) == {f.name for f in fields(AugmentConfig)} - {"crops_by_area"}
     plain = AugmentConfig(crop=64)

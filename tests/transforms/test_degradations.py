@@ -23,6 +23,7 @@ from delineate.transforms.photometric import Gamma
 from delineate.transforms.weather import Weather
 
 SCENE = SyntheticScenes(1, size=(96, 128))[0]
+NO_SHOT = (0, 0)
 ALL = (Blur, MotionBlur, Noise, Jpeg, Downscale, Gamma, Weather)
 
 
@@ -168,7 +169,7 @@ def test_motion_spreads_a_point_along_a_line_of_any_direction():
 
 @pytest.mark.parametrize("sigma", [1.0, 4.0, 15.0])
 def test_read_noise_has_its_mean_and_deviation(sigma):
-    noise = after(Noise(1.0, (sigma, sigma)), flat(128)).astype(float) - 128
+    noise = after(Noise(1.0, (sigma, sigma), NO_SHOT), flat(128)).astype(float) - 128
     assert abs(noise.mean()) < 0.005 * sigma + 0.001
     assert noise.std() == pytest.approx(np.sqrt(sigma**2 + 1 / 12), rel=0.01)  # and rounding
     around = [noise[:-1], noise[1:]], [noise[:, :-1], noise[:, 1:]]
@@ -188,10 +189,10 @@ def test_the_variance_of_shot_noise_is_the_level(gain):
 
 
 def test_noise_is_cut_at_black_and_white():
-    dark = after(Noise(1.0, (10, 10)), flat(0)).astype(float)
+    dark = after(Noise(1.0, (10, 10), NO_SHOT), flat(0)).astype(float)
     assert np.mean(dark == 0) == pytest.approx(0.5, abs=0.03)
     assert dark.max() > 30
-    light = after(Noise(1.0, (10, 10)), flat(255))
+    light = after(Noise(1.0, (10, 10), NO_SHOT), flat(255))
     assert np.mean(light == 255) == pytest.approx(0.5, abs=0.03)
 
 
@@ -204,10 +205,19 @@ def test_grey_pictures_stay_grey(gain):
 
 
 def test_noise_draws_sigma_from_its_range():
-    stds = [after(Noise(1.0, (1, 8)), flat(128, (60, 60)), seed).std() for seed in range(200)]
+    noise = Noise(1.0, (1, 8), NO_SHOT)
+    stds = [after(noise, flat(128, (60, 60)), seed).std() for seed in range(200)]
     assert 0.9 < min(stds) < 1.3
     assert 7.6 < max(stds) < 8.3
     assert 4.1 < np.mean(stds) < 4.9
+
+
+def test_noise_has_a_photons_share_unless_told_otherwise():
+    noise = Noise(1.0, (0, 0))
+    gains = [after(noise, flat(128, (60, 60)), seed).var() / 128 for seed in range(200)]
+    assert min(gains) < 0.02
+    assert 0.18 < max(gains) < 0.22
+    assert 0.08 < np.mean(gains) < 0.12
 
 
 # -- files and pixels ----------------------------------------------------------------------------

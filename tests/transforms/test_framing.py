@@ -5,7 +5,6 @@ from delineate.core.preprocess import Preprocess
 from delineate.errors import ConfigError
 from delineate.transforms.framing import (
     LargeScaleJitter,
-    Pad,
     RandomCrop,
     Resize,
     ScaleJitter,
@@ -14,7 +13,7 @@ from delineate.transforms.framing import (
 from delineate.transforms.geometric import Warp
 from transform_samples import NOTHING, picture, rng
 
-# -- ScaleJitter, Resize, Pad ----------------------------------------------------------------
+# -- ScaleJitter, Resize ---------------------------------------------------------------------
 
 
 def test_zoom_is_log_uniform_between_its_ends():
@@ -35,14 +34,6 @@ def test_resize_follows_the_models_own_rule():
     rule = Preprocess(min_size=100, max_size=150)
     geometry = Resize(rule)((50, 100), NOTHING, rng())
     assert geometry.target == rule.geometry((50, 100)).target == (75, 150)
-
-
-def test_pad_adds_room_at_the_right_and_at_the_bottom():
-    before = picture(3, 5)
-    after = Warp((Pad((6, 4)),))(before, rng()).image
-    assert after.shape == (6, 5, 3)
-    np.testing.assert_array_equal(after[:3], before.image)
-    assert np.all(after[3:] == 114)
 
 
 # -- RandomCrop ------------------------------------------------------------------------------
@@ -216,7 +207,6 @@ def test_a_zoom_happens_with_its_probability_and_to_objects_only():
         (lambda: ScaleJitter(2, 1), "0 < low <= high"),
         (lambda: RandomCrop((0, 5)), "size should be"),
         (lambda: RandomCrop((5, 5), near_object=-0.1), "near_object should be"),
-        (lambda: Pad((5, 0)), "size should be"),
         (lambda: LargeScaleJitter(2, 1), "0 < low <= high"),
         (lambda: LargeScaleJitter(size=(0, 4)), "size should be"),
         (lambda: LargeScaleJitter(near_object=2), "near_object should be"),

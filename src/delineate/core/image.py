@@ -29,10 +29,7 @@ from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import (
-    Image,
-    TiffImagePlugin,
-)
+from PIL import Image
 
 from delineate._files import write_whole
 from delineate.core.boxes import Size
@@ -47,6 +44,7 @@ from delineate.core.image_open import (
     stream,
     upright_size,
 )
+from delineate.core.tiff import tiff_tags
 from delineate.errors import ImageError, OutputError
 
 ImageSource = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
@@ -167,15 +165,15 @@ def orientation(path: str | os.PathLike[str]) -> int:
 
 
 def stored_bits(path: str | os.PathLike[str]) -> int:
-    """Return how many bits a channel has in the file, by the header alone: 1, 8, 16 or 32.
+    """Return how many bits a channel has in the file, by the header alone: from 1 to 64.
 
     Raises:
         ImageError: The file is missing, empty or no image.
     """
     with stream(path) as (file, name), decoding(name):
         image = open_header(file, name)
-        if isinstance(image, TiffImagePlugin.TiffImageFile):
-            return int(max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
+        if image.format == "TIFF":
+            return int(max(tiff_tags(file).get(_BITS_PER_SAMPLE, (1,))))
         if image.format == "PNG":
             file.seek(_PNG_DEPTH)
             return file.read(1)[0]

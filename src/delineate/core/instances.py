@@ -15,6 +15,8 @@ from delineate.core.masks import Index, Masks, positions
 from delineate.core.rle import Bitmap
 from delineate.errors import DataError
 
+_UNCUT = 0.01  # pixels beyond the picture's edge that come from rounding
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Instances:
@@ -142,9 +144,10 @@ class Instances:
 
         What is visible is the new area (of the mask, else of the box) divided by the area that the
         object would have in a target without end: the old one times the geometry's change of areas,
-        which under a perspective is taken pixel by pixel (without masks, at the box's centre). An
-        object is left out if it is invisible, or less visible than `min_visible`; a crowd region
-        only if it is invisible.
+        which under a perspective is taken pixel by pixel (without masks, at the box's centre). What
+        lies wholly in the target, the upright box around its moved corners too, is all visible,
+        whatever resampling makes of its area. An object is left out if it has no pixel left, or
+        less of it is visible than `min_visible`; a crowd region only if it has no pixel left.
 
         Args:
             geometry: Must start from the size of this image.
@@ -160,14 +163,16 @@ class Instances:
             )
         if self.masks is not None:
             masks = self.masks.warp(geometry)
-            boxes = masks.boxes()
-            whole, after = self.masks.moved_areas(geometry), masks.areas.astype(np.float64)
+            boxes, reach = masks.boxes(), geometry.boxes(self.masks.boxes())
+            left = masks.areas.astype(np.float64)
         else:
-            masks, boxes = None, box.clip(geometry.boxes(self.boxes), geometry.target)
-            centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
-            whole, after = geometry.area_change(centres) * box.area(self.boxes), box.area(boxes)
-        whole = np.minimum(whole, np.finfo(np.float64).max)  # what reaches the horizon is endless
-        seen = self._seen(whole, after, min_visible)
+            reach = geometry.boxes(self.boxes)
+            masks, boxes = None, box.clip(reach, geometry.target)
+            left = box.area(boxes).astype(np.float64)
+        whole = left.copy()
+        cut = np.abs(reach - box.clip(reach, geometry.target)).max(axis=1, initial=0) > _UNCUT
+        whole[cut] = self._moved_areas(cut, geometry)
+        seen = self._seen(whole, left, min_visible)
         moved = replace(self, image_size=geometry.target, boxes=boxes, masks=masks)
         return moved if seen.all() else moved[seen]
 
@@ -190,6 +195,18 @@ class Instances:
         masks = self.masks.minus(region)
         seen = self._seen(self.masks.areas.astype(np.float64), masks.areas, min_visible)
         return replace(self, boxes=masks.boxes(), masks=masks)[seen]
+
+    def _moved_areas(
+        self, chosen: npt.NDArray[np.bool_], geometry: Geometry
+    ) -> npt.NDArray[np.float64]:
+        """Return the areas of the chosen objects in a target without end."""
+        if self.masks is not None:
+            areas = self.masks[chosen].moved_areas(geometry)
+        else:
+            boxes = self.boxes[chosen]
+            centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+            areas = geometry.area_change(centres) * box.area(boxes)
+        return np.minimum(areas, np.finfo(np.float64).max)  # what reaches the horizon is endless
 
     def _seen(
         self, whole: npt.NDArray[np.float64], left: npt.NDArray[Any], min_visible: float

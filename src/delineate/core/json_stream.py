@@ -27,6 +27,7 @@ _PIECE = 1 << 22  # bytes parsed at once
 _LONGEST = 1 << 26  # of one element of a list, or of a value that is no list
 _TRIES = 20  # ends of a piece that are tried
 _WHOLE_TRIES = 1000  # ends of a value that is no list of objects
+_SPENT = 4 * _LONGEST  # bytes parsed to find such ends, in the whole file
 _KEY = re.compile(rb'\s*"((?:[^"\\]|\\.)*)"\s*:\s*')
 _BETWEEN = re.compile(rb"\s*([,}])")
 _EMPTY = re.compile(rb"\[\s*\]")
@@ -37,6 +38,18 @@ _START = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
 class _Unsuited(Exception):
     """The text is not laid out as expected."""
+
+
+class _Budget:
+    """How many bytes of a file may yet be parsed to find where values end."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise _Unsuited
 
 
 def read_lists(path: Path, steps: Mapping[str, Step]) -> Any:  # noqa: ANN401 - whatever it holds
@@ -83,13 +96,14 @@ def _object(text: mmap.mmap, steps: Mapping[str, Step]) -> dict[str, Any]:
     if start is None:
         raise _Unsuited
     content: dict[str, Any] = {}
+    budget = _Budget(_SPENT)
     at = start.end()
     while True:
         key = _KEY.match(text, at)
         if key is None:
             raise _Unsuited
         name = from_json(b'"' + key[1] + b'"')
-        content[name], at = _value(text, key.end(), steps.get(name))
+        content[name], at = _value(text, key.end(), steps.get(name), budget)
         between = _BETWEEN.match(text, at)
         if between is None:
             raise _Unsuited
@@ -100,7 +114,7 @@ def _object(text: mmap.mmap, steps: Mapping[str, Step]) -> dict[str, Any]:
             return content
 
 
-def _value(text: mmap.mmap, at: int, step: Step | None) -> tuple[Any, int]:
+def _value(text: mmap.mmap, at: int, step: Step | None, budget: _Budget) -> tuple[Any, int]:
     """Return the value that begins at a place, and the place where it ends."""
     if text[at : at + 1] == b"[" and not _EMPTY.match(text, at):
         kept: list[Any] = []
@@ -112,7 +126,7 @@ def _value(text: mmap.mmap, at: int, step: Step | None) -> tuple[Any, int]:
         except _Unsuited:
             if kept:
                 raise
-    value, end = _whole(text, at)
+    value, end = _whole(text, at, budget)
     return (step(value) if step is not None and isinstance(value, list) else value), end
 
 
@@ -163,11 +177,12 @@ def _cut(window: bytes) -> tuple[list[Any], int] | None:
     return None
 
 
-def _whole(text: mmap.mmap, at: int) -> tuple[Any, int]:
+def _whole(text: mmap.mmap, at: int, budget: _Budget) -> tuple[Any, int]:
     """Return a value that is no long list, and where it ends."""
     ends = re.finditer(rb"[,}\]]", text[at : at + _LONGEST])
     for end in itertools.islice(ends, _WHOLE_TRIES):
         stop = at + end.start() + (end[0] != b"," and text[at : at + 1] in b"[{")
+        budget.spend(stop - at)
         value = _parsed(b"[" + text[at:stop] + b"]") if stop > at else None
         if value is not None and len(value) == 1:
             return value[0], stop

@@ -13,6 +13,17 @@ IdMap = npt.NDArray[np.int32]
 """``(h, w)`` whole numbers from 0 on."""
 
 _WHOLE_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
+_COLOUR_MODES = ("RGB", "RGBA", "LA", "PA")
+
+
+def shows_colours(path: Path | str) -> bool:
+    """Tell by its header whether a map is painted in colours, which `read_map` makes numbers of.
+
+    Raises:
+        ImageError: It is missing, no picture, or too large.
+    """
+    with opened(path) as image:
+        return image.mode in _COLOUR_MODES
 
 
 def read_map(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> IdMap:
@@ -28,7 +39,7 @@ def read_map(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> IdMap:
     with opened(path, max_pixels=max_pixels) as image:
         if image.mode in _WHOLE_MODES:
             values = np.asarray(image)
-        elif image.mode in ("RGB", "RGBA", "LA", "PA"):
+        elif image.mode in _COLOUR_MODES:
             colours = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
             padded = np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2RGBA))
             values = padded.view("<i4")[..., 0] & np.int32(0xFFFFFF)

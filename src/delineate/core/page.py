@@ -116,15 +116,37 @@ def picture_figure(
         caption: What it shows, as text.
         name: Where it comes from, as text.
     """
+    return (
+        f'<figure class="card">{picture(jpeg, size, layers, label=caption)}'
+        f"<figcaption><b>{escape(caption)}</b>"
+        f'<span class="quiet" title="{escape(name)}">{escape(name)}</span></figcaption></figure>'
+    )
+
+
+def picture(
+    jpeg: bytes,
+    size: Size,
+    layers: Mapping[str, Sequence[Outline]],
+    *,
+    label: str,
+    above: str = "",
+) -> str:
+    """Return a picture under its outlines as SVG, as in `picture_figure`.
+
+    Args:
+        jpeg: As there.
+        size: As there.
+        layers: As there.
+        label: What it shows, as text, for who cannot see it.
+        above: SVG to be drawn above the outlines.
+    """
     height, width = size
     aside = any(outline.focus for outlines in layers.values() for outline in outlines)
     groups = "".join(_group(kind, outlines, aside) for kind, outlines in layers.items())
     return (
-        '<figure class="card">'
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(caption)}">'
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
         f'<image width="{width}" height="{height}" href="{data_uri(jpeg, "image/jpeg")}"/>'
-        f"{groups}</svg><figcaption><b>{escape(caption)}</b>"
-        f'<span class="quiet" title="{escape(name)}">{escape(name)}</span></figcaption></figure>'
+        f"{groups}{above}</svg>"
     )
 
 

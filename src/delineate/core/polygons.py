@@ -111,6 +111,16 @@ def trace(
     return [corners[loop] for loop in _loops(follower.tolist())]
 
 
+def is_hole(outline: npt.NDArray[np.floating[Any]]) -> bool:
+    """Tell an outline of a hole, as `trace` gives it, from that of a part.
+
+    Args:
+        outline: ``(k, 2)`` corners.
+    """
+    x, y = outline.astype(np.float64).T
+    return bool(x @ np.roll(y, -1) - y @ np.roll(x, -1) < 0)
+
+
 def _points(polygon: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return one flat polygon as ``(k, 2)`` points, if it is one."""
     if not all_numbers(polygon):

@@ -20,6 +20,7 @@ from delineate.errors import ImageError
 
 _WIDTH, _HEIGHT, _BITS, _ORIENTATION = 256, 257, 258, 274  # numbers of tags
 _SAMPLES, _PLANES = 277, 284
+_BIG = b"+"  # 43, of either byte order, where other TIFFs have 42
 _QUIET = threading.Lock()  # the level of OpenCV's log is the process's
 
 
@@ -34,7 +35,10 @@ def tiff_tags(source: str | os.PathLike[str] | IO[bytes]) -> Mapping[int, Any]:
             with open(source, "rb") as stream:
                 return tiff_tags(stream)
         source.seek(0)
-        directory = TiffImagePlugin.ImageFileDirectory_v2(source.read(8))
+        header = source.read(8)
+        if header[2:3] == _BIG or header[3:4] == _BIG:
+            header += source.read(8)
+        directory = TiffImagePlugin.ImageFileDirectory_v2(header)
         source.seek(directory.next)
         directory.load(source)
         return dict(directory)

@@ -13,7 +13,7 @@ import numpy as np
 
 from delineate._files import write_whole
 from delineate.core.classes import colour
-from delineate.core.image import write_image
+from delineate.core.foreign import short
 from delineate.core.text_file import read_lines
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coco_write import put_picture
@@ -21,7 +21,9 @@ from delineate.data.coded_maps import add_coded, painted
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, in_order, split_named
 from delineate.data.naming import flat
+from delineate.data.pictures import of_any_suffix
 from delineate.data.sample import Dataset
+from delineate.data.writing import masks_of, put_png
 from delineate.errors import DataError
 
 BASE = 1000
@@ -67,10 +69,10 @@ def read_cityscapes(
     listed: list[Listed] = []
     for path in sorted(source.path.glob(f"*/*{_MAP}")):
         stem = f"{path.parent.name}/{path.name.removesuffix(_MAP)}"
-        found = sorted(folder.glob(f"{stem}{_PICTURE}.*")) or [folder / f"{stem}{_PICTURE}.png"]
-        name = f"{path.parent.name}/{found[0].name}"
+        found = of_any_suffix(f"{stem}{_PICTURE}", [folder])
+        name = f"{stem}{_PICTURE}{found.suffix if found else '.png'}"
         maps[name] = path
-        listed.append(Listed(name, (found[0],)))
+        listed.append(Listed(name, (folder / name,)))
     for name, record in collector.pictures(listed).items():
         add_coded(collector, record, maps[name], base=BASE, names=names, crowds=True)
     return collector.dataset(f"{root.resolve().name}/{source.split}", on_error)
@@ -107,7 +109,7 @@ def write_cityscapes(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, l
             stem = flat(record.name)
             picture = f"{stem}{_PICTURE}{Path(record.name).suffix}"
             put_picture(dataset, i, pictures / picture)
-            write_image(truth / f"{stem}{_MAP}", _coded(dataset, i, ids))
+            put_png(truth / f"{stem}{_MAP}", _coded(dataset, i, ids))
             written[split].append(f"all/{picture}")
     return written
 
@@ -117,20 +119,18 @@ def _names(root: Path) -> dict[int, str]:
     if not (root / LABELS).is_file():
         return {i: name for i, name in enumerate(NAMES) if i >= _FIRST_THING}
     lines = [line.split(maxsplit=3) for line in read_lines(root / LABELS)]
-    if any(len(line) < 4 for line in lines):
+    if wrong := next((line for line in lines if len(line) < 4), None):
         raise DataError(
-            f"{root / LABELS}: expected lines such as '128 64 128 road', got {' '.join(lines[0])!r}"
-            ": correct it."
+            f"{root / LABELS}: expected lines such as '128 64 128 road', got "
+            f"{short(' '.join(wrong))}: correct it."
         )
     return {i: line[3] for i, line in enumerate(lines) if i}
 
 
 def _coded(dataset: Dataset, index: int, ids: Mapping[str, int]) -> np.ndarray:
-    instances = dataset.instances(index)
-    assert instances.masks is not None
+    instances, masks, crowd = masks_of(dataset, index)
     count: dict[int, int] = {}
     values = [0]
-    crowd = np.zeros(len(instances), bool) if instances.crowd is None else instances.crowd
     for label, region in zip(instances.labels.tolist(), crowd.tolist(), strict=True):
         kind = ids[dataset.classes.names[label]]
         number = count.setdefault(kind, 0)
@@ -141,4 +141,4 @@ def _coded(dataset: Dataset, index: int, ids: Mapping[str, int]) -> np.ndarray:
             )
         count[kind] += not region
         values.append(kind if region else kind * BASE + number)
-    return np.array(values, np.uint16)[painted(instances.masks)]
+    return np.array(values, np.uint16)[painted(masks)]

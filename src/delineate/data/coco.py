@@ -4,7 +4,6 @@ The format: https://cocodataset.org/#format-data. Instances have the annotation'
 where `iscrowd` is 1.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from delineate.data.annotated import (
 )
 from delineate.data.coco_checks import check_annotations, check_images, compact_outlines
 from delineate.data.layouts import Sources, files, split_named
+from delineate.data.pictures import check_folder
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError
 
@@ -158,11 +158,7 @@ def picture_folders(path: Path, images: Path | str | None) -> list[Path]:
         DataError: `images` is no folder.
     """
     if images is not None:
-        if not os.path.isdir(images):
-            raise DataError(
-                f"{images}: expected the folder of the pictures, found no folder there: check "
-                "--images."
-            )
+        check_folder(images)
         return [Path(images)]
     apart = path.parent.name.lower() == "annotations"
     root = path.parent.parent if apart else path.parent

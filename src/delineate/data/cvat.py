@@ -25,16 +25,15 @@ from delineate.data.collect import Collector, Listed
 from delineate.data.cvat_shapes import Shape, drawn
 from delineate.data.layouts import Source, Sources, files, in_order, split_for, split_named
 from delineate.data.parts import add_pieces
-from delineate.data.pictures import Broken
+from delineate.data.pictures import Broken, of_any_suffix
 from delineate.errors import DataError
 
 _NO_SUBSET = "default"  # what CVAT calls it
 _HEAD = 1 << 16
 _CONTENT = re.compile(rb"<(?:meta|image|track)[\s>]")
-_ELEMENT = re.compile(rb"<(?:image|track)\s[^>]*>")
+_ELEMENT = re.compile(rb"<(?:image|track)\s[^<>]*>")
 _SUBSET = re.compile(rb"""\ssubset\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _FRAME = re.compile(r"frame_(\d+)")
-_SUFFIXES = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
 
 
 # -- where it is -------------------------------------------------------------------------------
@@ -175,12 +174,9 @@ def _places(element: Element, folders: Sequence[Path]) -> list[Path]:
 
 def _listed(name: str, folders: Sequence[Path], size: Size | None) -> Listed:
     """Say where a picture may be; that of a video's frame is named without its suffix."""
-    places = [folder / name for folder in folders]
-    if not name.lower().endswith(IMAGE_SUFFIXES):
-        for suffix in _SUFFIXES:
-            if any(os.path.lexists(f"{place}{suffix}") for place in places):
-                return _listed(name + suffix, folders, size)
-    return Listed(name, places, size)
+    if not name.lower().endswith(IMAGE_SUFFIXES) and (found := of_any_suffix(name, folders)):
+        name += found.suffix
+    return Listed(name, [folder / name for folder in folders], size)
 
 
 # -- videos ------------------------------------------------------------------------------------

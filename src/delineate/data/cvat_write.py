@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from delineate._files import writing_whole
-from delineate.core.instances import Instances
 from delineate.data.coco_write import put_image
 from delineate.data.cvat_shapes import CROWD
 from delineate.data.sample import Dataset
+from delineate.data.writing import masks_of
 from delineate.errors import DataError
 
 _SUBSETS = {"train": "Train", "val": "Validation", "test": "Test"}  # what CVAT calls them
@@ -84,20 +84,15 @@ def _image(dataset: Dataset, index: int) -> Iterator[str]:
     height, width = record.size
     name = quoteattr(record.name)
     yield f'  <image id="{index}" name={name} width="{width}" height="{height}">'
-    yield from _masks(dataset, record.name, dataset.instances(index))
+    yield from _masks(dataset, index)
     yield "  </image>"
 
 
-def _masks(dataset: Dataset, image: str, instances: Instances) -> Iterator[str]:
+def _masks(dataset: Dataset, index: int) -> Iterator[str]:
     """Yield the masks of an image; one without pixels is none."""
-    if instances.masks is None:
-        raise DataError(
-            f"{dataset.name}: expected masks, but image {image!r} has boxes only: CVAT's XML is "
-            "written from the masks of every image."
-        )
-    crowd = np.zeros(len(instances), bool) if instances.crowd is None else instances.crowd
+    instances, masks, crowd = masks_of(dataset, index)
     for i, label in enumerate(instances.labels.tolist()):
-        crop, (left, top) = instances.masks.crop(i)
+        crop, (left, top) = masks.crop(i)
         if not crop.size:
             continue
         height, width = crop.shape

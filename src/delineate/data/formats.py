@@ -7,6 +7,7 @@ from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.annotated import OnError, check_on_error
 from delineate.data.format_table import FORMATS, Format
 from delineate.data.layouts import SPLITS, Source, Sources
+from delineate.data.pictures import check_folder
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
 
@@ -28,8 +29,8 @@ def open_dataset(
             them as `problems`.
 
     Raises:
-        DataError: There is no such place, it is of no known format or may be of several, or its
-            content is broken.
+        DataError: There is no such place, or folder of pictures; it is of no known format, or may
+            be of several; or its content is broken.
         ConfigError: `format` or `on_error` is unknown.
     """
     chosen, sources = find_sources(Path(path), format)
@@ -83,6 +84,7 @@ def open_source(
 ) -> Dataset:
     """Open one split that `find_sources` found; the rest is as for `open_dataset`."""
     check_on_error(on_error)
+    check_folder(images)
     return format.read(source, images=images, on_error=on_error)
 
 

@@ -7,7 +7,7 @@ of the class "object".
 https://spacenet.ai/spacenet-buildings-dataset-v2/
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,14 +81,14 @@ def _read_page(file: Path, top: Path, folders: Sequence[Path], found: Pictures) 
     picture = found.of(file, top, _named_picture(features))
     size = image_size(picture)
     shapes = [_Shape.of(feature) for feature in features]
-    every = [ring for shape in shapes for ring in shape.rings]
+    every = [ring for shape in shapes for polygon in shape.polygons for ring in polygon]
     placed = iter(to_pixels(every, size, ground(picture)))
     names = [_class(feature) for feature in features]
     default = _default_class(file, features) if not any(names) else ""
     pieces = [
-        Piece(where=f"feature {i}", label=name or default, part=partial(_part, shape, rings))
+        Piece(where=f"feature {i}", label=name or default, part=part, group=i)
         for i, (shape, name) in enumerate(zip(shapes, names, strict=True), start=1)
-        for rings in [[next(placed) for _ in shape.rings]]
+        for part in shape.parts(placed)
     ]
     name = picture.relative_to(top).as_posix() if picture.is_relative_to(top) else picture.name
     return Page(Listed(name, [picture]), pieces)
@@ -96,21 +96,27 @@ def _read_page(file: Path, top: Path, folders: Sequence[Path], found: Pictures) 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """The rings of a feature's polygons, or why there are none."""
+    """The rings of each of a feature's polygons, or why there are none."""
 
-    rings: Sequence[Points] = ()
+    polygons: Sequence[Sequence[Points]] = ()
     broken: Broken | None = None
 
     @classmethod
     def of(cls, feature: object) -> "_Shape":
         geometry = feature.get("geometry") if isinstance(feature, dict) else None
         try:
-            return cls(_rings(geometry))
+            return cls(_polygons(geometry))
         except Broken as broken:
             return cls((), broken)
 
+    def parts(self, placed: Iterator[Points]) -> list[Callable[[Size], Part]]:
+        """Return what gives the parts, with their rings in pixels, which are taken in order."""
+        if self.broken is not None:
+            return [partial(_fail, self.broken)]
+        return [partial(_outline, [next(placed) for _ in polygon]) for polygon in self.polygons]
 
-def _rings(geometry: object) -> list[Points]:
+
+def _polygons(geometry: object) -> list[list[Points]]:
     if not isinstance(geometry, dict):
         raise Broken(f"expected its 'geometry', got {kind(geometry)}", "draw it, or remove it")
     polygons = geometry.get("coordinates")
@@ -125,10 +131,10 @@ def _rings(geometry: object) -> list[Points]:
             raise Broken(f"expected a Polygon or MultiPolygon, got {kind(name)}", "draw it anew")
     if not isinstance(polygons, list) or not all(isinstance(rings, list) for rings in polygons):
         raise Broken(f"expected lists of rings as its coordinates, got {kind(polygons)}", "mend it")
-    rings = [_ring(ring) for rings in polygons for ring in rings]
-    if not rings:
+    outlined = [[_ring(ring) for ring in rings] for rings in polygons if rings]
+    if not outlined:
         raise Broken("it has no outline", "draw it, or remove it")
-    return rings
+    return outlined
 
 
 def _ring(ring: object) -> Points:
@@ -145,10 +151,12 @@ def _ring(ring: object) -> Points:
     return read
 
 
-def _part(shape: _Shape, rings: Sequence[Points], size: Size) -> Part:
-    """Return the outline of a feature in pixels, its polygons and their holes as one."""
-    if shape.broken is not None:
-        raise shape.broken
+def _fail(broken: Broken, size: Size) -> Part:
+    raise broken
+
+
+def _outline(rings: Sequence[Points], size: Size) -> Part:
+    """Return a polygon in pixels, its outline and its holes as one."""
     outline: list[float] = bridged(rings).ravel().tolist()
     return outline
 

@@ -18,6 +18,7 @@ from delineate.data.pictures import Broken
 
 _SCALE, _TIEPOINT, _TRANSFORMATION, _KEYS = 33550, 33922, 34264, 34735  # numbers of tags
 _RASTER_TYPE, _IS_POINT = 1025, 2  # a key, and its value
+_GLOBE = (180, 90)  # degrees
 
 Points = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
@@ -51,13 +52,14 @@ def to_pixels(points: Sequence[Points], size: Size, matrix: Matrix | None) -> li
     """Return points of one picture in pixels.
 
     Args:
-        points: ``(k, 2)`` x and y each, all of them in the picture's reference system, or all in
-            pixels already.
+        points: ``(k, 2)`` x and y of a ring each, all of them in the picture's reference system,
+            or all in pixels already.
         size: ``(h, w)`` of the picture.
         matrix: Where it lies, see `ground`.
 
     Raises:
-        Broken: They are in neither: no point comes near the picture.
+        Broken: They are in neither: no point comes near the picture, or the picture lies on the
+            ground, and they seem to be degrees of longitude and latitude.
     """
     if not points:
         return []
@@ -67,7 +69,7 @@ def to_pixels(points: Sequence[Points], size: Size, matrix: Matrix | None) -> li
         inverse = np.linalg.inv(matrix).astype(np.float64)
         if _touch(_moved(every, inverse), size):
             return [_moved(p, inverse) for p in points]
-    if _touch(every, size):
+    if _touch(every, size) and (matrix is None or not _may_be_degrees(points)):
         return list(points)
     x, y = every.mean(axis=0)
     there = "the picture says nothing of its place"
@@ -89,6 +91,12 @@ def _touch(points: Points, size: Size) -> bool:
     """Tell whether the box around points touches the picture."""
     low, high = points.min(axis=0), points.max(axis=0)
     return bool((high > 0).all() and low[0] < size[1] and low[1] < size[0])
+
+
+def _may_be_degrees(points: Sequence[Points]) -> bool:
+    """Tell whether rings could be in longitude and latitude: on the globe, and all tiny."""
+    every = np.abs(np.concatenate(points)).max(axis=0)
+    return bool((every <= _GLOBE).all()) and all(np.ptp(p, axis=0).max() < 1 for p in points)
 
 
 def _numbers(tags: Mapping[int, Any], tag: int, count: int) -> list[float] | None:

@@ -20,13 +20,14 @@ from delineate.data import label_studio_rle
 from delineate.data.label_studio import CONFIG
 from delineate.data.label_studio_regions import CROWD
 from delineate.data.sample import Dataset
-from delineate.data.writing import common_classes, masks_of, put_images
+from delineate.data.writing import check_names, common_classes, masks_of, put_images
 
 _IMAGE, _LABEL = "image", "label"  # names of the tags of the labeling interface
 
 
 def write_label_studio(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
     """Write a file of tasks for each split; see `delineate.data.formats.Writer`."""
+    check_names(splits)
     write_whole(folder / CONFIG, _config(common_classes(splits).names).encode())
     for split, dataset in splits.items():
         put_images(dataset, folder / "images")

@@ -19,10 +19,12 @@ from PIL import Image
 
 from delineate._files import write_whole
 from delineate.core.masks import Masks
+from delineate.core.polygons import is_hole
 from delineate.data.coco_write import put_image
 from delineate.data.labelme import LABELS_FILE
 from delineate.data.labelme_shapes import BACKGROUND, CROWD, IGNORED
 from delineate.data.sample import Dataset
+from delineate.data.writing import masks_of, put_bytes
 from delineate.errors import DataError
 
 _VERSION = "5.5.0"  # whose shapes these are
@@ -47,7 +49,7 @@ def write_labelme(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list
             with contextlib.ExitStack() as undo:
                 put_image(dataset, index, folder / split, undo)
                 content = json.dumps(_page(dataset, index))
-                write_whole(target.with_suffix(".json"), content.encode())
+                put_bytes(target.with_suffix(".json"), content.encode())
                 undo.pop_all()
     lines = [IGNORED, BACKGROUND, *names]
     write_whole(folder / LABELS_FILE, "".join(f"{line}\n" for line in lines).encode())
@@ -55,16 +57,11 @@ def write_labelme(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list
 
 
 def _page(dataset: Dataset, index: int) -> dict[str, Any]:
-    record, instances = dataset.records[index], dataset.instances(index)
-    if instances.masks is None:
-        raise DataError(
-            f"{dataset.name}: expected masks, but image {record.name!r} has boxes only: labelme "
-            "needs the masks of every image."
-        )
-    crowd = np.zeros(len(instances), bool) if instances.crowd is None else instances.crowd
+    record = dataset.records[index]
+    instances, masks, crowd = masks_of(dataset, index)
     shapes: list[dict[str, Any]] = []
     for i, label in enumerate(instances.labels.tolist()):
-        forms = list(_forms(instances.masks, i))
+        forms = list(_forms(masks, i))
         for form in forms:
             shape = {
                 "label": dataset.classes.names[label],
@@ -90,7 +87,7 @@ def _page(dataset: Dataset, index: int) -> dict[str, Any]:
 def _forms(masks: Masks, i: int) -> Iterator[dict[str, Any]]:
     """Yield the polygons of mask `i`, or its bitmap if it has holes; nothing if it is empty."""
     outlines = masks.polygons(i)
-    if all(map(_is_part, outlines)):
+    if not any(map(is_hole, outlines)):
         for outline in outlines:
             yield {"shape_type": "polygon", "points": outline.tolist()}
         return
@@ -101,12 +98,6 @@ def _forms(masks: Masks, i: int) -> Iterator[dict[str, Any]]:
         "points": [[x0, y0], [x0 + width - 1, y0 + height - 1]],
         "mask": _png(crop),
     }
-
-
-def _is_part(outline: npt.NDArray[np.float32]) -> bool:
-    """Tell parts, whose corners run clockwise on the screen, from holes."""
-    x, y = outline.astype(np.float64).T
-    return bool(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) > 0)
 
 
 def _png(bitmap: npt.NDArray[np.bool_]) -> str:

@@ -81,7 +81,7 @@ def _read_page(file: Path, top: Path, folders: Sequence[Path]) -> Page:
         [
             place
             for folder in folders or (file.parent, _side_by_side(file, "Images"))
-            for place in (folder / name, folder / relative)
+            for place in (folder / relative, folder / name)
         ],
         _size(root),
     )

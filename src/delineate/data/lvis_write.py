@@ -17,6 +17,7 @@ import numpy.typing as npt
 from delineate._files import writing_whole
 from delineate.core.bridges import bridged
 from delineate.core.masks import Masks
+from delineate.core.polygons import is_hole
 from delineate.data.coco_write import annotations, has_own_ids, json_lines
 from delineate.data.federated import federated_of, looked_everywhere
 from delineate.data.lvis import NEGATIVE, UNEXHAUSTED
@@ -99,11 +100,6 @@ def _outlines(masks: Masks) -> list[list[list[float]]]:
     spelt = []
     for i in range(len(masks)):
         rings = masks.polygons(i)
-        whole = [bridged(rings)] if any(map(_is_hole, rings)) else rings
+        whole = [bridged(rings)] if any(map(is_hole, rings)) else rings
         spelt.append([ring.ravel().tolist() for ring in whole])
     return spelt
-
-
-def _is_hole(ring: npt.NDArray[np.float32]) -> bool:
-    x, y = ring.T.astype(np.float64)
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) < 0

@@ -8,12 +8,12 @@ lie in ``SPLIT/images/``.
 from pathlib import Path
 from typing import Any
 
-from delineate.core.image import IMAGE_SUFFIXES
 from delineate.core.json_file import kind, read_json
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coded_maps import add_coded
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, in_order, split_named
+from delineate.data.pictures import of_any_suffix
 from delineate.errors import DataError
 
 BASE = 256
@@ -44,10 +44,10 @@ def read_mapillary(
     files: dict[str, Path] = {}
     listed: list[Listed] = []
     for path in sorted(maps.glob("*.png")):
-        places = [folder / f"{path.stem}{suffix}" for suffix in IMAGE_SUFFIXES]
-        place = next((p for p in places if p.exists()), folder / f"{path.stem}.jpg")
-        files[place.name] = path
-        listed.append(Listed(place.name, (place,)))
+        found = of_any_suffix(path.stem, [folder])
+        name = f"{path.stem}{found.suffix if found else '.jpg'}"
+        files[name] = path
+        listed.append(Listed(name, (folder / name,)))
     for name, record in collector.pictures(listed).items():
         add_coded(collector, record, files[name], base=BASE, names=names, zero=True)
     return collector.dataset(f"{source.path.resolve().parent.name}/{source.split}", on_error)

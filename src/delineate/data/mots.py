@@ -8,12 +8,12 @@ the same names.
 
 from pathlib import Path
 
-from delineate.core.image import IMAGE_SUFFIXES
 from delineate.core.text_file import read_lines
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coded_maps import add_coded
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, folders
+from delineate.data.pictures import of_any_suffix
 
 BASE = 1000
 _KITTI = {1: "car", 2: "pedestrian"}
@@ -43,11 +43,10 @@ def read_mots(source: Source, *, images: Path | str | None, on_error: OnError) -
     listed: list[Listed] = []
     for path in sorted([*truth.glob("*.png"), *truth.glob("*/*.png")]):
         stem = path.relative_to(truth).with_suffix("").as_posix()
-        places = [folder / f"{stem}{suffix}" for suffix in IMAGE_SUFFIXES]
-        place = next((p for p in places if p.exists()), folder / f"{stem}.png")
-        name = place.relative_to(folder).as_posix()
+        found = of_any_suffix(stem, [folder])
+        name = f"{stem}{found.suffix if found else '.png'}"
         maps[name] = path
-        listed.append(Listed(name, (place,)))
+        listed.append(Listed(name, (folder / name,)))
     for name, record in collector.pictures(listed).items():
         add_coded(collector, record, maps[name], base=BASE, names=names, crowds=True)
     return collector.dataset(f"{source.path.resolve().name}", on_error)

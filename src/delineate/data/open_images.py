@@ -18,6 +18,7 @@ from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
 from delineate.core.csv_file import csv_columns, read_csv
 from delineate.core.geometry import Geometry
+from delineate.core.image import stored_size
 from delineate.core.maps import read_map
 from delineate.core.masks import Masks
 from delineate.core.rle import Runs
@@ -40,6 +41,7 @@ COLUMNS = ("MaskPath", "ImageID", "LabelName")
 """Those that every file of masks has."""
 
 _ROUNDED = 6  # digits of the coordinates of boxes that the files have in common
+_LARGEST = 16  # how many times as many pixels as its picture a mask may have
 _SKEW = 0.02  # how much the proportions of a mask may differ from those of its picture
 
 Row = Mapping[str, str]
@@ -118,17 +120,19 @@ def _mask(name: str, where: Places, size: Size) -> Runs:
         raise Broken("expected the name of its mask, got nothing", "name its file")
     check_inside(name, "the folder of masks")
     path = lies_at(where.mask(name))
-    bitmap = read_map(path) != 0
-    masks = Masks.from_bitmaps([bitmap], bitmap.shape)
-    if masks.size == size:
-        return masks.runs[0]
-    (height, width), (h, w) = size, masks.size
+    (height, width), (h, w) = size, stored_size(path)
     if abs(w * height - h * width) > _SKEW * w * height + max(height, width):
         raise Broken(
             f"its mask has {w} x {h} pixels, and its picture {width} x {height}: another shape",
             "put back the picture that it was drawn on",
         )
-    return masks.warp(Geometry.resize(masks.size, size)).runs[0]
+    if h * w > _LARGEST * height * width:
+        raise Broken(
+            f"its mask has {w} x {h} pixels, far more than its picture of {width} x {height}",
+            "put back the picture that it was drawn on",
+        )
+    masks = Masks.from_bitmaps([read_map(path) != 0], (h, w))
+    return masks.runs[0] if (h, w) == size else masks.warp(Geometry.resize((h, w), size)).runs[0]
 
 
 def _verified_empty(path: Path, names: Mapping[str, str] | None) -> dict[str, None]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from delineate.core.csv_file import read_rows
-from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.layouts import split_named
+from delineate.data.pictures import of_any_suffix
 from delineate.errors import DataError
 
 MASKS_FILE = "-annotations-object-segmentation.csv"
@@ -20,8 +20,6 @@ MASKS_FILE = "-annotations-object-segmentation.csv"
 
 BOXES_FILE = "-annotations-bbox.csv"
 LABELS_FILE = "-annotations-human-imagelabels.csv"
-
-_SUFFIXES = (".jpg", *(suffix for suffix in IMAGE_SUFFIXES if suffix != ".jpg"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,8 @@ class Places:
 
     def picture(self, image: str) -> tuple[str, list[Path]]:
         """Return the name of a picture, and where it is or else may be."""
-        for suffix in _SUFFIXES:
-            for folder in self.pictures:
-                if os.path.lexists(folder / f"{image}{suffix}"):
-                    return f"{image}{suffix}", [folder / f"{image}{suffix}"]
+        if (found := of_any_suffix(image, self.pictures)) is not None:
+            return f"{image}{found.suffix}", [found]
         return f"{image}.jpg", [folder / f"{image}.jpg" for folder in self.pictures]
 
     def mask(self, name: str) -> list[Path]:
@@ -113,12 +109,12 @@ def class_names(file: Path) -> dict[str, str] | None:
     described = [f for f in inside if "class-descriptions" in f.name and f.suffix == ".csv"]
     if not described:
         return None
-    boxable = [f for f in described if "boxable" in f.name]
+    table = next((f for f in described if "boxable" in f.name), described[0])
     names: dict[str, str] = {}
-    for line, values in read_rows((boxable or described)[0]):
+    for line, values in read_rows(table):
         if len(values) < 2:
             raise DataError(
-                f"{described[0]}: expected the id and the name of a class in line {line}, got "
+                f"{table}: expected the id and the name of a class in line {line}, got "
                 f"{values[0][:40]!r}: complete it."
             )
         if names or values[0].strip() != "LabelName":

@@ -18,7 +18,7 @@ from delineate._files import write_whole
 from delineate.data.naming import Renamed, flat
 from delineate.data.open_images_layout import BOXES_FILE, LABELS_FILE, MASKS_FILE
 from delineate.data.sample import Dataset
-from delineate.data.writing import common_classes, masks_of, put_images, put_mask
+from delineate.data.writing import check_names, common_classes, masks_of, put_images, put_png
 
 Row = list[str | int | float]
 
@@ -37,6 +37,7 @@ _LABELS = ("ImageID", "Source", "LabelName", "Confidence")
 
 def write_open_images(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:
     """Write splits; see `delineate.data.formats.Writer`."""
+    check_names(splits)
     annotations = folder / "annotations"
     annotations.mkdir()
     names = common_classes(splits).names
@@ -75,7 +76,7 @@ def _objects(dataset: Dataset, index: int, folder: Path) -> Iterator[tuple[Row, 
             continue
         mid, box = _mid(label), f"{i:08x}"
         name = f"{image}_{mid.replace('/', '')}_{box}.png"
-        put_mask(folder / name, masks.bitmap(i))
+        put_png(folder / name, masks.bitmap(i))
         x1, y1, x2, y2 = edges[i]
         place = [f"{v:.6f}" for v in (x1 / width, x2 / width, y1 / height, y2 / height)]
         yield (

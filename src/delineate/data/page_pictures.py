@@ -11,14 +11,12 @@ from pathlib import Path, PurePosixPath
 
 from delineate.core.boxes import Size
 from delineate.core.foreign import short
-from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.collect import Listed
-from delineate.data.pictures import Broken
+from delineate.data.pictures import Broken, of_any_suffix
 
 DUMMY = "eSc_dummyblock"
 """How the id of a block begins that eScriptorium writes around lines outside all zones."""
 
-_SUFFIXES = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
 _FOLDERS = ("page", "alto")  # of Transkribus; the pictures are in the folder above
 
 
@@ -42,8 +40,8 @@ def picture_of(
         if file.parent.resolve().name.lower() in _FOLDERS:
             around.append(file.parent / "..")
     places = [folder / name for folder in around]
-    copies = [folder / f"{file.stem}{suffix}" for folder in around for suffix in _SUFFIXES]
-    found = next((place for place in (*places, *copies) if os.path.lexists(place)), None)
+    stated_at = next((place for place in places if os.path.lexists(place)), None)
+    found = stated_at or of_any_suffix(file.stem, around)
     if found is None:
         return Listed((inside / name).as_posix(), places, size)
     return Listed((inside / found.name).as_posix(), [found], size)

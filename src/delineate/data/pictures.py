@@ -10,11 +10,13 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
 
 from delineate.core.boxes import Size
-from delineate.core.image import check_file, stored_size
+from delineate.core.image import IMAGE_SUFFIXES, check_file, stored_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/|[A-Za-z][A-Za-z0-9+.-]*://")
+_LOWER = (".jpg", *(suffix for suffix in IMAGE_SUFFIXES if suffix != ".jpg"))
+_SUFFIXES = (*_LOWER, *(suffix.upper() for suffix in _LOWER))  # the most frequent first
 _THREADS = 8  # looking at files is waiting, most of all on network disks
 _AT_ONCE = 64  # handing a task to a thread costs more than looking at a file that is in memory
 
@@ -62,6 +64,29 @@ def found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
     """
     path = lies_at([folder / record.name for folder in folders])
     return replace(record, path=path, size=checked_size(path, record.size))
+
+
+def check_folder(images: Path | str | None) -> None:
+    """Make sure that the folder of the pictures is one, if it is named.
+
+    Raises:
+        DataError: It is none.
+    """
+    if images is not None and not os.path.isdir(images):
+        raise DataError(
+            f"{images}: expected the folder of the pictures, found no folder there: check --images."
+        )
+
+
+def of_any_suffix(stem: str, folders: Sequence[Path]) -> Path | None:
+    """Return the picture that a name without suffix means: the first that there is, if any.
+
+    Args:
+        stem: The name, relative to a folder.
+        folders: Where it is looked for, in this order.
+    """
+    places = (Path(f"{folder / stem}{suffix}") for folder in folders for suffix in _SUFFIXES)
+    return next((place for place in places if os.path.lexists(place)), None)
 
 
 def lies_at(places: Sequence[Path]) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from delineate._files import write_whole
-from delineate.core.image import IMAGE_SUFFIXES, write_image
+from delineate.core.image import IMAGE_SUFFIXES
 from delineate.core.json_file import kind, read_json
 from delineate.core.panoptic import runs_by_id
 from delineate.data.annotated import AnnotatedDataset, OnError
@@ -26,6 +26,7 @@ from delineate.data.naming import flat
 from delineate.data.pictures import Broken
 from delineate.data.png_instances import ONE_CLASS
 from delineate.data.sample import Dataset
+from delineate.data.writing import masks_of, put_png
 from delineate.errors import DataError
 
 LABELS = "classes.json"
@@ -100,8 +101,8 @@ def write_png_ids(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list
         crowds: dict[str, list[int]] = {}
         written[split] = []
         for i, record in enumerate(dataset.records):
-            stem, instances = flat(record.name), dataset.instances(i)
-            assert instances.masks is not None
+            stem = flat(record.name)
+            instances, masks, crowd = masks_of(dataset, i)
             if len(instances) > _MOST:
                 raise DataError(
                     f"a map can number {_MOST} objects, and {record.name!r} has {len(instances)}: "
@@ -109,12 +110,12 @@ def write_png_ids(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list
                 )
             picture = stem + Path(record.name).suffix
             put_picture(dataset, i, place / "images" / picture)
-            write_image(place / "masks" / f"{stem}.png", painted(instances.masks).astype(np.uint16))
+            put_png(place / "masks" / f"{stem}.png", painted(masks).astype(np.uint16))
             written[split].append(picture)
             numbered = enumerate(instances.labels.tolist(), start=1)
             objects[f"{stem}.png"] = {str(number): names[label] for number, label in numbered}
-            if instances.crowd is not None and instances.crowd.any():
-                crowds[f"{stem}.png"] = (np.flatnonzero(instances.crowd) + 1).tolist()
+            if crowd.any():
+                crowds[f"{stem}.png"] = (np.flatnonzero(crowd) + 1).tolist()
         content = {"classes": list(names), "objects": objects, "crowd": crowds}
         write_whole(place / LABELS, json.dumps(content, indent=1).encode())
     return written

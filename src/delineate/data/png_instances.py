@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from delineate.core import rle
-from delineate.core.image import IMAGE_SUFFIXES, write_image
+from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coco_write import put_picture
 from delineate.data.coded_maps import sized_map
@@ -19,6 +19,7 @@ from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, folders
 from delineate.data.naming import flat
 from delineate.data.sample import Dataset
+from delineate.data.writing import masks_of, put_png
 
 ONE_CLASS = "object"
 _CROWD = "_crowd"
@@ -83,14 +84,12 @@ def write_png_instances(folder: Path, splits: Mapping[str, Dataset]) -> dict[str
             (place / "masks").mkdir()
             put_picture(dataset, i, place / "images" / picture)
             written[split].append(f"{stem}/{picture}")
-            instances = dataset.instances(i)
-            assert instances.masks is not None
+            instances, masks, crowd = masks_of(dataset, i)
             for j, label in enumerate(instances.labels.tolist()):
                 below = _quoted(dataset.classes.names[label]) if named else ""
-                (place / "masks" / below).mkdir(exist_ok=True)
-                ending = _CROWD if instances.crowd is not None and instances.crowd[j] else ""
-                mask = instances.masks.bitmap(j).astype("uint8") * 255
-                write_image(place / "masks" / below / f"{j:05d}{ending}.png", mask)
+                ending = _CROWD if crowd[j] else ""
+                mask = masks.bitmap(j).astype("uint8") * 255
+                put_png(place / "masks" / below / f"{j:05d}{ending}.png", mask)
     return written
 
 

@@ -21,6 +21,10 @@ from delineate.data.layers import Extras, Stack
 from delineate.data.sample import ImageRecord, Problem, Sample
 from delineate.errors import DataError
 
+MADE = 2
+"""Last word of the seeds of all that is made: those of `Loader` end in 0 (left out) or 1 there, and
+streams of random numbers that begin alike would be the same."""
+
 Laid = tuple[Stack, Callable[[], ImageArray]]
 """Where everything lies in a picture, and what paints it."""
 
@@ -60,9 +64,9 @@ class SynthDataset(ABC):
     def _lay_out(self, number: int) -> Laid:
         """Lay a picture out, with chance from `_chance(number)`."""
 
-    def _chance(self, number: int, *purpose: int) -> np.random.Generator:
+    def _chance(self, number: int, purpose: int = 0) -> np.random.Generator:
         """Return the chance that a picture has for one purpose; others do not take from it."""
-        return np.random.default_rng([self._seed, number, *purpose])
+        return np.random.default_rng([self._seed, number, purpose, MADE])
 
     @property
     def records(self) -> Sequence[ImageRecord]:

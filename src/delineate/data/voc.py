@@ -6,21 +6,23 @@ lists the pictures of the splits, `JPEGImages/` holds them. Maps are palette PNG
 count, or show the palette's colours. The pale border that nobody labelled (255) belongs to nothing.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
-from delineate.core.image import IMAGE_SUFFIXES
-from delineate.core.maps import IdMap
+from delineate.core.foreign import short
+from delineate.core.maps import IdMap, shows_colours
 from delineate.core.panoptic import runs_by_id
 from delineate.core.text_file import read_lines
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coded_maps import sized_map
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, folders, in_order, split_named
-from delineate.data.pictures import Broken
+from delineate.data.pictures import Broken, of_any_suffix
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
 
@@ -39,6 +41,8 @@ NAMES = (
 )
 """Pascal VOC's own classes, by their index."""
 
+_COLOUR = re.compile(r"\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*", re.ASCII)
+_VOID_PACKED = int(np.array(VOID_COLOUR) @ (1, 256, 65536))  # as `read_map` gives it
 _NO_CLASS = {"background", "_background_", "ignored", "void", "__ignore__"}
 
 
@@ -66,13 +70,15 @@ def read_voc(source: Source, *, images: Path | str | None, on_error: OnError) ->
     pictures = Path(images) if images is not None else root / PICTURES
     stems = _stems(root, source.split)
     collector = Collector(root, classes=[n for n in names.values() if n not in _NO_CLASS])
-    files = {stem: _picture(pictures, stem) for stem in stems}
-    sound = collector.pictures([Listed(file.name, (file,)) for file in files.values()])
-    for stem, file in files.items():
-        if (record := sound.get(file.name)) is None:
+    files = {stem: of_any_suffix(stem, [pictures]) for stem in stems}
+    names_of = {stem: f"{stem}{file.suffix if file else '.jpg'}" for stem, file in files.items()}
+    sound = collector.pictures([Listed(name, (pictures / name,)) for name in names_of.values()])
+    for stem, name in names_of.items():
+        if (record := sound.get(name)) is None:
             continue
-        with collector.judging(f"image {record.name!r}", "all its objects left out"):
-            objects, kinds = _maps(root, stem, record, colours)
+        with collector.judging_picture(record):
+            objects = _objects(root / OBJECTS / f"{stem}.png", record)
+            kinds = _kinds(root / CLASSES / f"{stem}.png", record, colours)
             most = _most_shown(objects, kinds)
             for number, runs in sorted(runs_by_id(objects).items()):
                 with collector.judging(f"image {record.name!r}, object {number}"):
@@ -97,49 +103,56 @@ def _classes(root: Path) -> tuple[dict[int, str], dict[int, int]]:
     if (root / LABELS).is_file():
         fields = [line.split(":") for line in read_lines(root / LABELS) if not line.startswith("#")]
         names = {i: field[0] for i, field in enumerate(fields)}
-        stated = [[int(v) for v in f[1].split(",")] for f in fields if len(f) > 1 and f[1]]
-        if len(stated) == len(fields) and all(len(c) == 3 for c in stated):
-            colours = np.array(stated, np.int64)
+        stated = [_colour(root / LABELS, field) for field in fields if len(field) > 1 and field[1]]
+        if len(stated) == len(fields):
+            colours = np.array(stated, np.int64).reshape(-1, 3)
     elif (root / "class_names.txt").is_file():  # labelme's converter
         names = dict(enumerate(read_lines(root / "class_names.txt")))
     packed = colours @ (1, 256, 65536)
     return names, {int(colour): i for i, colour in enumerate(packed)}
 
 
+def _colour(path: Path, field: Sequence[str]) -> list[int]:
+    match = _COLOUR.fullmatch(field[1])
+    values = [int(value) for value in match.groups()] if match else [256]
+    if max(values) > 255:
+        raise DataError(
+            f"{path}: expected lines such as 'road:128,64,128::', got {short(':'.join(field))}: "
+            "correct the colour."
+        )
+    return values
+
+
 def _stems(root: Path, split: str) -> list[str]:
     for file in sorted((root / SETS).glob("*.txt")) if (root / SETS).is_dir() else ():
         if split_named(file.stem) == split:
-            whole = {line: (root / OBJECTS / f"{line}.png").exists() for line in read_lines(file)}
+            lines = read_lines(file)
+            whole = [os.path.exists(root / OBJECTS / f"{line}.png") for line in lines]
             # Some lists have a 1 or -1 behind the name.
-            return list(dict.fromkeys(k if whole[k] else k.split()[0] for k in whole))
+            names = [k if w else k.split()[0] for k, w in zip(lines, whole, strict=True)]
+            return list(dict.fromkeys(PurePosixPath(name).as_posix() for name in names))
     return sorted(file.stem for file in (root / OBJECTS).glob("*.png"))
 
 
-def _picture(folder: Path, stem: str) -> Path:
-    places = [folder / f"{stem}{suffix}" for suffix in IMAGE_SUFFIXES]
-    upper = [folder / f"{stem}{suffix.upper()}" for suffix in IMAGE_SUFFIXES]
-    return next((p for p in (*places, *upper) if p.exists()), folder / f"{stem}.jpg")
+def _objects(path: Path, record: ImageRecord) -> IdMap:
+    """Return the objects of a picture's pixels, 0 where there is none."""
+    objects = sized_map(path, record)
+    if shows_colours(path):
+        objects[objects == _VOID_PACKED] = 0
+    elif objects.max(initial=0) <= VOID:
+        objects[objects == VOID] = 0
+    return objects
 
 
-def _maps(
-    root: Path, stem: str, record: ImageRecord, colours: Mapping[int, int]
-) -> tuple[IdMap, IdMap]:
-    """Return the objects and the classes of a picture's pixels, 0 where there is nothing."""
-    both: list[IdMap] = []
-    for kind in (OBJECTS, CLASSES):
-        both.append(sized_map(root / kind / f"{stem}.png", record))
-    objects, kinds = both
-    if kinds.max(initial=0) > VOID:
-        kinds = _indices(kinds, colours)
-    void = int(np.array(VOID_COLOUR) @ (1, 256, 65536))
-    objects[(objects == void) | ((objects == VOID) & (objects.max() <= VOID))] = 0
-    return objects, kinds
+def _kinds(path: Path, record: ImageRecord, colours: Mapping[int, int]) -> IdMap:
+    """Return the indices of the classes of a picture's pixels."""
+    kinds = sized_map(path, record)
+    return _indices(kinds, colours) if shows_colours(path) else kinds
 
 
 def _indices(colours: IdMap, known: Mapping[int, int]) -> IdMap:
     values, places = np.unique(colours, return_inverse=True)
-    void = int(np.array(VOID_COLOUR) @ (1, 256, 65536))
-    indices = [known.get(int(value), VOID if value == void else -1) for value in values]
+    indices = [known.get(int(v), VOID if v == _VOID_PACKED else -1) for v in values]
     if -1 in indices:
         value = int(values[indices.index(-1)])
         raise DataError(

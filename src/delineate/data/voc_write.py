@@ -13,6 +13,7 @@ from delineate.data.coded_maps import painted
 from delineate.data.naming import flat
 from delineate.data.sample import Dataset
 from delineate.data.voc import CLASSES, LABELS, OBJECTS, PICTURES, SETS, VOID, palette
+from delineate.data.writing import check_names, masks_of, put_lines
 from delineate.errors import DataError
 
 
@@ -24,6 +25,7 @@ def write_voc(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str
     Raises:
         DataError: There are more than 254 classes, or objects of an image: palettes end there.
     """
+    check_names(splits)
     names = list(dict.fromkeys(n for dataset in splits.values() for n in dataset.classes.names))
     _check_count(len(names), "classes")
     for kind in (OBJECTS, CLASSES, PICTURES, SETS):
@@ -31,24 +33,23 @@ def write_voc(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str
     table = ["background", *names]
     colours = palette()
     lines = [f"{_plain(n)}:{','.join(map(str, colours[i]))}::" for i, n in enumerate(table)]
-    (folder / LABELS).write_text("# label:color_rgb:parts:actions\n" + "\n".join(lines) + "\n")
+    put_lines(folder / LABELS, ["# label:color_rgb:parts:actions", *lines])
     written: dict[str, list[str]] = {}
     for split, dataset in splits.items():
         index = [table.index(name) for name in dataset.classes.names]
         stems = [flat(record.name) for record in dataset.records]
         written[split] = []
         for i, stem in enumerate(stems):
-            instances = dataset.instances(i)
-            assert instances.masks is not None
+            instances, masks, _ = masks_of(dataset, i)
             _check_count(len(instances), f"objects in {dataset.records[i].name!r}")
-            objects = painted(instances.masks)
+            objects = painted(masks)
             kinds = np.array([0, *(index[label] for label in instances.labels)], np.int32)
             _write_map(folder / OBJECTS / f"{stem}.png", objects)
             _write_map(folder / CLASSES / f"{stem}.png", kinds[objects])
             name = stem + Path(dataset.records[i].name).suffix
             put_picture(dataset, i, folder / PICTURES / name)
             written[split].append(name)
-        (folder / SETS / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems))
+        put_lines(folder / SETS / f"{split}.txt", stems)
     return written
 
 

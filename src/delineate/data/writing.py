@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +44,39 @@ def put_bytes(path: Path, data: bytes) -> None:
         raise output_error(path, error) from error
 
 
-def put_mask(path: Path, bitmap: Bitmap) -> None:
-    """Write a mask as a PNG of 1 bit.
+def put_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write one of many small files of text; see `put_bytes`."""
+    put_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def check_names(splits: Mapping[str, Dataset]) -> None:
+    """Make sure that names can be written as text: a file's may be bytes that are no UTF-8.
+
+    Raises:
+        DataError: One cannot.
+    """
+    for dataset in splits.values():
+        for name in (*dataset.classes.names, *(record.name for record in dataset.records)):
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                raise DataError(
+                    f"{dataset.name}: expected names in UTF-8, got {name!r}: rename it."
+                ) from None
+
+
+def put_png(path: Path, values: Bitmap | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
+    """Write a mask or a map as a PNG of 1, 8 or 16 bits; see `put_bytes`.
+
+    Args:
+        path: Where.
+        values: ``(h, w)``.
 
     Raises:
         OutputError: The place cannot be written.
     """
     encoded = io.BytesIO()
-    Image.fromarray(bitmap).save(encoded, "PNG", compress_level=1)
+    Image.fromarray(values).save(encoded, "PNG", compress_level=1)
     put_bytes(path, encoded.getvalue())
 
 

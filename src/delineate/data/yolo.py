@@ -9,6 +9,7 @@ even-odd rule of COCO's rasterisation these leave no trace. ultralytics itself f
 https://docs.ultralytics.com/datasets/segment/
 """
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -135,7 +136,7 @@ def _splits(path: Path) -> Sources:
 
 def _is_there(place: Path) -> bool:
     """Tell whether there are pictures, or at least their labels."""
-    return place.exists() or label_of(place / "_").parent.is_dir()
+    return os.path.exists(place) or label_of(place / "_").parent.is_dir()
 
 
 def _has_labels(folder: Path) -> bool:
@@ -157,4 +158,4 @@ def _is_label(file: Path) -> bool:
 
 
 def _labels_of(pair: Pair) -> Path | None:
-    return next((file for file in pair.labels if file.exists()), None)
+    return next((file for file in pair.labels if os.path.exists(file)), None)

@@ -79,5 +79,5 @@ def without_name(number: int, names: Mapping[int, str], from_one: bool) -> Broke
 
 def counts_from_one(files: Iterable[Path]) -> bool:
     """Tell whether no line of label files has class 0."""
-    zero = re.compile(r"^\s*0+(\.0*)?\s", re.MULTILINE)
+    zero = re.compile(r"^[^\S\n]*0+(\.0*)?\s", re.MULTILINE)
     return not any(zero.search(read_text(file, LARGEST) or "") for file in files)

@@ -29,7 +29,8 @@ def augmented_sheet(
     """Draw pictures of a data set, a row each: as they are, then as training would see them.
 
     Version k of a picture is, pixel for pixel, the first sample that epoch k of a training on this
-    data set makes of it, with these options, this preprocessing and this seed. Of a recipe::
+    data set makes of it, with these options, this preprocessing and this seed, if every image comes
+    as often as every other (`data.balance` none, and no `data.synthetic`). Of a recipe::
 
         config = resolve(recipe_by_name("mask_rcnn_nano"), dataset, accelerator="cpu")
         augmented_sheet(dataset, config.augment, preprocess=config.preprocess, seed=config.seed)

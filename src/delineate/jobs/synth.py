@@ -1,10 +1,13 @@
 """`delineate data synth OUT`: made pictures whose objects are known exactly, as a data set."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from delineate import __version__
 from delineate._files import check_free, writing_folder
@@ -15,7 +18,7 @@ from delineate.data.annotated import OnError
 from delineate.data.drawn.scenes import DrawnScenes
 from delineate.data.formats import open_splits
 from delineate.data.pasted.cut_paste import CutPaste
-from delineate.data.pasted.grounds import DrawnGrounds, FolderGrounds, Grounds
+from delineate.data.pasted.grounds import DrawnGrounds, FolderGrounds, Grounds, SomeGrounds
 from delineate.data.sample import Dataset
 from delineate.data.split import split
 from delineate.data.synth import SynthDataset, write_synth
@@ -47,8 +50,8 @@ def synth(
 ) -> dict[str, Any]:
     """Draw scenes, or paste labelled objects, into a new data set.
 
-    The same options give the same bytes. Images that objects come from are divided first: no
-    object, and no ground, is in both splits.
+    The same options give the same bytes. Images that objects come from, and grounds, are divided
+    first: no object, and no ground, is in both splits.
 
     Args:
         out: A folder that is new or empty; it receives train.json, val.json, images/, preview.png.
@@ -70,8 +73,8 @@ def synth(
 
     Raises:
         ConfigError: A number makes no sense, or options do not go together.
-        DataError: A class is unknown, there is nothing to cut out or to paste on, or the source
-            cannot be read.
+        DataError: A class is unknown, there is nothing to cut out or to paste on, too little of
+            either for both splits, or the source cannot be read.
         OutputError: The place cannot be written, or is not empty.
     """
     counts = _counts(images, val)
@@ -84,22 +87,33 @@ def synth(
         for name, (first, count) in counts.items():
             made[name] = DrawnScenes(count, first=first, **options)
     else:
-        grounds = _grounds(backgrounds, size or _SIZE, seed)
+        grounds = _grounds(backgrounds, size or _SIZE, counts, seed)
         parts = _parts(source, format, on_error, counts, seed, say)
+        _check_objects(source, parts, classes)
         for name, (first, count) in counts.items():
             say(f"learning from {plural(len(parts[name]), 'image')} for {name}.json")
-            made[name] = CutPaste(parts[name], count, first=first, grounds=grounds, **options)
-    lent = {} if source is None else {"from": f"{source}", "backgrounds": backgrounds}
-    info = _info(
-        "cut and pasted" if lent else "drawn",
-        images=f"{images}",
-        classes=",".join(classes or ()),
-        **lent,
-        size="x".join(map(str, reversed(size or ()))),
-        objects="-".join(map(str, objects or ())),
-        seed=f"{seed}",
-        val=f"{val:g}",
-    )
+            made[name] = CutPaste(parts[name], count, first=first, grounds=grounds[name], **options)
+    lent = {
+        "from": f"{source}",
+        "format": format or "",
+        "on-error": on_error if on_error != "stop" else "",
+        "backgrounds": backgrounds,
+    }
+    words = {
+        "images": f"{images}",
+        "classes": ",".join(classes or ()),
+        **({} if source is None else lent),
+        "size": "x".join(map(str, reversed(size or ()))),
+        "objects": "-".join(map(str, objects or ())),
+        "seed": f"{seed}",
+        "val": f"{val}",
+    }
+    info = {
+        "description": f"made pictures, {'drawn' if source is None else 'cut and pasted'}",
+        "version": __version__,
+        "seed": seed,
+        "command": _command(words),
+    }
     found = _write(out, made, info)
     return {
         "out": str(out),
@@ -183,10 +197,48 @@ def _parts(
     return split(splits["train"], shares, seed=seed)
 
 
-def _grounds(backgrounds: str, size: Size, seed: int) -> Grounds | None:
+def _check_objects(
+    source: Path, parts: Mapping[str, Dataset], classes: Sequence[str] | None
+) -> None:
+    """Refuse a source whose few objects have all come into one of several splits."""
+    has_some = {name: _has_objects(part, classes) for name, part in parts.items()}
+    for name, has in has_some.items():
+        if not has and any(has_some.values()):
+            raise DataError(
+                f"{source}: expected objects to paste in every split, got none in the "
+                f"{plural(len(parts[name]), 'image')} for {name}.json: label more, or ask for "
+                "--val 0."
+            )
+
+
+def _has_objects(dataset: Dataset, classes: Sequence[str] | None) -> bool:
+    names = dataset.classes.names
+    labels = [i for i, name in enumerate(names) if classes is None or name in classes]
+    return any(np.isin(dataset.instances(i).labels, labels).any() for i in range(len(dataset)))
+
+
+def _grounds(
+    backgrounds: str, size: Size, counts: Mapping[str, tuple[int, int]], seed: int
+) -> Mapping[str, Grounds | None]:
+    """Return what is pasted on in each split, divided as the pictures are divided."""
     if backgrounds == OWN:
-        return None
-    return DrawnGrounds(size, seed) if backgrounds == DRAWN else FolderGrounds(Path(backgrounds))
+        return dict.fromkeys(counts)
+    drawn = backgrounds == DRAWN
+    grounds = DrawnGrounds(size, seed) if drawn else FolderGrounds(Path(backgrounds))
+    if "val" not in counts:
+        return {"train": grounds}
+    if len(grounds) < len(counts):
+        raise DataError(
+            f"{backgrounds}: expected pictures to paste on for every split, got "
+            f"{len(grounds)} for {len(counts)}: add some, or ask for --val 0."
+        )
+    share = counts["val"][1] / sum(count for _, count in counts.values())
+    held_out = min(max(round(share * len(grounds)), 1), len(grounds) - 1)
+    order = np.random.default_rng(seed).permutation(len(grounds))
+    return {
+        "train": SomeGrounds(grounds, order[held_out:]),
+        "val": SomeGrounds(grounds, order[:held_out]),
+    }
 
 
 def _check_backgrounds(source: Path | None, backgrounds: str) -> None:
@@ -197,24 +249,10 @@ def _check_backgrounds(source: Path | None, backgrounds: str) -> None:
         )
 
 
-def _info(made_of: str, **options: str) -> dict[str, Any]:
-    """Return what the file says of how it came about."""
-    return {
-        "description": f"made pictures, {made_of}",
-        "version": __version__,
-        "seed": int(options["seed"]),
-        "command": _command(**options),
-    }
-
-
-def _command(**options: str) -> str:
-    """Return the command that makes the same again."""
-    return " ".join(
-        [
-            "delineate data synth OUT",
-            *(f"--{name} {text}" for name, text in options.items() if text),
-        ]
-    )
+def _command(options: Mapping[str, str]) -> str:
+    """Return the command that makes the same again; empty options are left out."""
+    words = [word for name, text in options.items() if text for word in (f"--{name}", text)]
+    return shlex.join(["delineate", "data", "synth", "OUT", *words])
 
 
 def _write(out: Path, made: Mapping[str, SynthDataset], info: Mapping[str, Any]) -> dict[str, int]:

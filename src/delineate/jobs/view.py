@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from delineate.core.image import write_image
+from delineate.core.json_file import read_json
 from delineate.data.annotated import OnError
 from delineate.data.derived import Subset
 from delineate.data.one_table import in_one_table
@@ -25,7 +26,7 @@ def view(
     *,
     limit: int | None = None,
     shows: str | None = None,
-    findings: Sequence[Finding] = (),
+    findings: Path | None = None,
     only: Sequence[str] | None = None,
     images: Path | None = None,
     format: str | None = None,
@@ -40,7 +41,7 @@ def view(
         out: The HTML file.
         limit: How many images are shown at most, evenly spread over the data set; None: all.
         shows: A class; images without an object of it are left out.
-        findings: What was found in the data set, see `delineate.quality.findings`.
+        findings: ``findings.json`` of a check of the data; each is told beside its image.
         only: The splits to take; None: all.
         images: Folder of the pictures, where it is not the usual one.
         format: Name of the format; None: found out.
@@ -53,16 +54,17 @@ def view(
 
     Raises:
         ConfigError: An option is wrong.
-        DataError: The data set is broken, or no image is left to show.
+        DataError: The data set is broken, no image is left to show, or `findings` is another file.
         OutputError: The page cannot be written.
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"expected a page to write with --out, got {out}: write x.html.")
+    found = [] if findings is None else _found(findings)
     splits = in_one_table(
         opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
     )
     chosen = _chosen(splits, shows, limit)
-    written = write_gallery(out, chosen, title=title_of(data), findings=findings, counted=counted)
+    written = write_gallery(out, chosen, title=title_of(data), findings=found, counted=counted)
     if show:
         webbrowser.open(out.resolve().as_uri())
     return {
@@ -147,6 +149,19 @@ def _chosen(splits: Mapping[str, Dataset], shows: str | None, limit: int | None)
         for split, dataset in splits.items()
         if indices[split]
     ]
+
+
+def _found(path: Path) -> list[Finding]:
+    told = read_json(path)
+    if not isinstance(told, list):
+        raise DataError(
+            f"{path}: expected the findings.json that `delineate data check --out` writes, got "
+            "other JSON: run the check, and name its file."
+        )
+    try:
+        return [Finding.from_json(finding) for finding in told]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def summary(result: Mapping[str, Any]) -> str:

@@ -90,7 +90,7 @@ def misaligned(splits: Mapping[str, Dataset], *, counted: Counted = silently) ->
             own, _ = _offset(edges.profile, _CLEAR_ALONE)
             if (how := _mirrored(edges, typical)) is not None:
                 yield _posed(place, how, edges)
-            elif max(abs(a - b) for a, b in zip(own, shift, strict=True)) >= _OFF_ALONE:
+            elif any(own) and max(np.abs(np.subtract(own, shift))) >= _OFF_ALONE:
                 yield _shifted(place, own, "its outlines")
 
 

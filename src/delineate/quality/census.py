@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from delineate.core.classes import ClassMap
 from delineate.data.sample import Dataset
@@ -18,13 +19,34 @@ class Census:
 
     Attributes:
         dataset: What was counted.
-        counts: (n, c) objects of each class in each image, crowds left out.
+        table: (n, c) objects of each class in each image, crowds left out; sparse, as most of a
+            million images show few of hundreds of classes.
         crowds: (n,) crowd regions in each image.
     """
 
     dataset: Dataset
-    counts: npt.NDArray[np.int64]
+    table: csr_array
     crowds: npt.NDArray[np.int64]
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """`table` with its zeros."""
+        return np.asarray(self.table.toarray(), dtype=np.int64)
+
+    @property
+    def per_class(self) -> npt.NDArray[np.int64]:
+        """(c,) objects of each class."""
+        return np.asarray(self.table.sum(axis=0), dtype=np.int64)
+
+    @property
+    def per_picture(self) -> npt.NDArray[np.int64]:
+        """(n,) objects in each image."""
+        return np.asarray(self.table.sum(axis=1), dtype=np.int64)
+
+    @property
+    def shown(self) -> npt.NDArray[np.int64]:
+        """(c,) images that show each class."""
+        return np.bincount(self.table.indices, minlength=len(self.classes))
 
     @property
     def classes(self) -> ClassMap:
@@ -34,12 +56,12 @@ class Census:
     @property
     def objects(self) -> dict[str, int]:
         """Objects of each class by its name."""
-        return dict(zip(self.classes.names, self.counts.sum(axis=0).tolist(), strict=True))
+        return dict(zip(self.classes.names, self.per_class.tolist(), strict=True))
 
     @property
     def total(self) -> int:
         """Objects of all classes."""
-        return int(self.counts.sum())
+        return int(self.table.sum())
 
 
 Counts = Mapping[str, Census]
@@ -48,14 +70,20 @@ Counts = Mapping[str, Census]
 
 def census(dataset: Dataset) -> Census:
     """Count."""
-    stated, classes = stated_by(dataset), len(dataset.classes)
-    counts = np.zeros((len(dataset), classes), dtype=np.int64)
-    crowds = np.zeros(len(dataset), dtype=np.int64)
+    stated, crowds = stated_by(dataset), np.zeros(len(dataset), dtype=np.int64)
+    shown, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    ends = np.zeros(len(dataset) + 1, dtype=np.int64)
     for index in range(len(dataset)):
         said = stated(index)
-        counts[index] = np.bincount(said.labels[~said.crowd], minlength=classes)
+        labels, number = np.unique(said.labels[~said.crowd], return_counts=True)
+        shown.append(labels)
+        counts.append(number)
+        ends[index + 1] = ends[index] + len(labels)
         crowds[index] = np.count_nonzero(said.crowd)
-    return Census(dataset=dataset, counts=counts, crowds=crowds)
+    table = csr_array(
+        (np.concatenate(counts), np.concatenate(shown), ends), (len(dataset), len(dataset.classes))
+    )
+    return Census(dataset=dataset, table=table, crowds=crowds)
 
 
 def joined(counts: Counts) -> dict[str, int]:

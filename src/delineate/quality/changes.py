@@ -20,6 +20,7 @@ from delineate.errors import DataError
 
 NAME = "changes.json"
 
+_TOOL = "delineate"
 _CHUNK = 1 << 20
 
 
@@ -76,7 +77,7 @@ def changes_file(
         version: Of Delineate.
     """
     listed: dict[str, Any] = {
-        "tool": f"delineate {version}",
+        "tool": f"{_TOOL} {version}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": str(source),
         "source_sha256": dict(before),
@@ -90,7 +91,7 @@ def check_changes(folder: Path) -> str | None:
     """Tell what is wrong with the ``changes.json`` of a folder.
 
     Returns:
-        A sentence; None: nothing, or there is no such file.
+        A sentence; None: nothing, or there is no such file of ours.
     """
     path = folder / NAME
     if not path.is_file():
@@ -99,7 +100,9 @@ def check_changes(folder: Path) -> str | None:
         listed = read_json(path)
     except DataError as error:
         return str(error)
-    if not isinstance(listed, dict) or listed.pop("digest", None) != _digest(listed):
+    if not isinstance(listed, dict) or not str(listed.get("tool")).startswith(f"{_TOOL} "):
+        return None  # another program's
+    if listed.pop("digest", None) != _digest(listed):
         return f"{path} is not as it was written: its digest differs."
     files = listed.get("result_sha256")
     for name, digest in files.items() if isinstance(files, dict) else ():

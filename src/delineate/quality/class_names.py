@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from delineate.quality.census import Census, Counts, joined, whole
-from delineate.quality.findings import Finding, Place
+from delineate.quality.findings import Finding, Place, place_of
 from delineate.quality.view import stated_by
 
 RARER = 10
@@ -25,6 +25,12 @@ _LOOK_ALIKES = str.maketrans("аеорсухіјѕԁһοανρτικ", "aeopcyxi
 _MOST_WRONG = 2  # letters
 _BINS = 64  # of letters that are counted
 _INVISIBLE = {"Cf", "Zl", "Zp"}  # categories of Unicode
+_JOINERS = "\u200c\u200d"  # which Persian, the scripts of India and emoji are written with
+_ALPHABETS = {"LATIN", "GREEK", "CYRILLIC"}  # where letters look alike, and marks are accents
+_SIGN = r"\s_\-./"
+_BETWEEN = re.compile(  # signs between letters; those between digits, or alone, mean something
+    rf"(?<=[^{_SIGN}])[{_SIGN}]+(?=[^{_SIGN}\d])|(?<=[^{_SIGN}\d])[{_SIGN}]+(?=[^{_SIGN}])"
+)
 
 
 def similar_names(counted: Counts) -> Iterator[Finding]:
@@ -130,6 +136,8 @@ def _near(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _difference(first: str, second: str) -> str | None:
     """Say in what two spellings of one name differ; None: they are two names."""
+    if len(first.strip()) == 1 and len(second.strip()) == 1:
+        return None  # classes of characters
     if first.casefold() == second.casefold():
         return "in capital letters only"
     if _letters(first.casefold()) == _letters(second.casefold()):
@@ -145,7 +153,7 @@ def _difference(first: str, second: str) -> str | None:
 
 def _misspelling(first: str, second: str) -> str | None:
     """Say by how much two names differ, if it is so little that one may be a slip."""
-    words = [re.split(r"[\s_\-./]+", name.strip()) for name in (first, second)]
+    words = [re.split(rf"[{_SIGN}]+", name.strip()) for name in (first, second)]
     if len(words[0]) == len(words[1]):  # of two words one is misspelt, not a bit of each
         differing = [
             pair for pair in zip(*words, strict=True) if _plain(pair[0]) != _plain(pair[1])
@@ -156,20 +164,35 @@ def _misspelling(first: str, second: str) -> str | None:
     a, b = _plain(first), _plain(second)
     longer = max(len(a), len(b))
     allowed = _MOST_WRONG if longer >= MANY_LETTERS else 1 if longer >= LETTERS else 0
-    if abs(len(a) - len(b)) > allowed or re.sub(r"\D", "", a) != re.sub(r"\D", "", b):
+    if abs(len(a) - len(b)) > allowed or _numbers(a) != _numbers(b):
         return None
     wrong = distance(a, b)
     return f"by {wrong} letter{'s' * (wrong > 1)}" if 0 < wrong <= allowed else None
 
 
 def _letters(name: str) -> str:
-    return re.sub(r"[\s_\-./]+", "", name)
+    return _BETWEEN.sub("", name.strip().strip("_"))
+
+
+def _numbers(name: str) -> list[str]:
+    return re.findall(r"\d+(?:[.,]\d+)*", name)
 
 
 def _plain(name: str) -> str:
     """Return a name without case, signs, accents and letters of other scripts that look alike."""
-    apart = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKES)
-    return _letters("".join(c for c in apart if not unicodedata.combining(c)))
+    base, kept = "", []
+    for letter in unicodedata.normalize("NFKD", name):
+        if not unicodedata.combining(letter):
+            base = letter
+        elif _script(base) in _ALPHABETS:
+            continue
+        kept.append(letter)
+    return _letters("".join(kept).casefold().translate(_LOOK_ALIKES))
+
+
+def _script(letter: str) -> str:
+    """Return the script of a letter; empty for anything else."""
+    return unicodedata.name(letter, "?").split()[0] if letter.isalpha() else ""
 
 
 def _hidden(name: str) -> str | None:
@@ -178,12 +201,20 @@ def _hidden(name: str) -> str | None:
         return "spaces around it"
     if "  " in name:
         return "two spaces in a row"
-    if any(unicodedata.category(letter) in _INVISIBLE for letter in name):
-        return "a letter that cannot be seen"
-    scripts = {unicodedata.name(letter, "?").split()[0] for letter in name if letter.isalpha()}
-    if "LATIN" in scripts and scripts & {"CYRILLIC", "GREEK"}:
-        return f"letters of two scripts ({' and '.join(sorted(map(str.title, scripts)))})"
+    for before, letter in zip(f" {name}", name, strict=False):
+        joins = letter in _JOINERS and before.isprintable() and not _is_plain(before)
+        if unicodedata.category(letter) in _INVISIBLE and not joins:
+            return "a letter that cannot be seen"
+    for word in re.split(rf"[{_SIGN}]+", name):
+        scripts = {_script(letter) for letter in word} & _ALPHABETS
+        if "LATIN" in scripts and len(scripts) > 1:
+            return f"letters of two scripts ({' and '.join(sorted(map(str.title, scripts)))})"
     return None
+
+
+def _is_plain(letter: str) -> bool:
+    """Tell whether a joiner after this has nothing to join."""
+    return letter.isascii() or letter.isspace() or _script(letter) in _ALPHABETS
 
 
 def _is_first(name: str, one: Census) -> bool:
@@ -199,10 +230,10 @@ def _examples(counted: Counts, name: str) -> Iterator[Place]:
         if name not in one.classes.names:
             continue
         label, stated = one.classes.names.index(name), stated_by(one.dataset)
-        for index in one.counts[:, label].nonzero()[0].tolist():
+        for index in one.table.tocsc()[:, [label]].indices.tolist():
             record = one.dataset.records[index]
             for i in (stated(index).labels == label).nonzero()[0].tolist():
                 if found == EXAMPLES:
                     return
                 found += 1
-                yield Place(split=split, image_id=record.image_id, name=record.name, objects=(i,))
+                yield place_of(split, record, objects=(i,))

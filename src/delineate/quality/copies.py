@@ -29,10 +29,19 @@ class Copy(NamedTuple):
     at: int
 
     @property
-    def truth(self) -> Instances:
-        """Its objects, without crowds."""
-        instances = self.dataset.instances(self.at)
-        return instances if instances.crowd is None else instances[~instances.crowd]
+    def instances(self) -> Instances:
+        """All that is annotated."""
+        return self.dataset.instances(self.at)
+
+
+def objects_of(instances: Instances) -> npt.NDArray[np.intp]:
+    """Return the positions of the objects that are no crowds and have pixels."""
+    kept = np.ones(len(instances), dtype=bool)
+    if instances.crowd is not None:
+        kept &= ~instances.crowd
+    if instances.masks is not None:
+        kept &= instances.masks.areas > 0
+    return np.flatnonzero(kept)
 
 
 def labels_disagree(
@@ -54,10 +63,14 @@ def labels_disagree(
         identical: Whether the files are the same.
     """
     one, other = Copy(*first), Copy(*second)
-    (of_one, of_other), size = (one.truth, other.truth), other.truth.image_size
-    moved = onto(of_one.image_size, size, pose)
+    all_mine, all_theirs = one.instances, other.instances
+    mine, theirs = objects_of(all_mine), objects_of(all_theirs)
+    of_one, of_other = all_mine[mine], all_theirs[theirs]
+    moved = onto(of_one.image_size, of_other.image_size, pose)
     landed = of_one.replace(ids=np.arange(len(of_one))).warp(moved)
     alone, alone_there = _unmatched(landed, one.dataset, of_other, other.dataset)
+    if not alone and not alone_there:
+        return
     if not identical:
         try:
             pictures = [copy.dataset[copy.at].image for copy in (one, other)]
@@ -69,20 +82,18 @@ def labels_disagree(
     if not alone and not alone_there:
         return
     assert landed.ids is not None, "given above"
-    total = len(of_one) + len(of_other)
-    mine = _positions(one, landed.ids[alone].tolist())
-    theirs = _positions(other, alone_there)
+    lone, lone_there = mine[landed.ids[alone]].tolist(), theirs[alone_there].tolist()
     records = one.dataset.records[one.at], other.dataset.records[other.at]
     yield Finding(
         kind="labels_disagree",
         severity="error" if identical else "warning",
-        place=place_of(one.split, records[0], one.dataset.instances(one.at), mine),
-        others=(place_of(other.split, records[1], other.dataset.instances(other.at), theirs),),
+        place=place_of(one.split, records[0], all_mine, lone),
+        others=(place_of(other.split, records[1], all_theirs, lone_there),),
         why=f"this picture and its copy {records[1].name!r} in {other.split} are labelled "
-        f"differently: {len(mine)} of {len(of_one)} objects here and {len(theirs)} of "
+        f"differently: {len(lone)} of {len(of_one)} objects here and {len(lone_there)} of "
         f"{len(of_other)} there have no partner of the same class, so one of the two is wrong",
         fix="correct one, and leave the other out",
-        score=(len(mine) + len(theirs)) / total,
+        score=(len(lone) + len(lone_there)) / (len(of_one) + len(of_other)),
     )
 
 
@@ -127,12 +138,3 @@ def _shown_in_both(pictures: list[ImageArray], box: npt.NDArray[np.float32]) -> 
     a, b = a - a.mean(), b - b.mean()
     length = float(np.linalg.norm(a) * np.linalg.norm(b))
     return length > 0 and float(a @ b) / length >= _SAME_PIXELS
-
-
-def _positions(copy: Copy, of_truth: list[int]) -> list[int]:
-    """Return positions among all objects from those among the ones that are no crowd."""
-    instances = copy.dataset.instances(copy.at)
-    if instances.crowd is None:
-        return of_truth
-    objects = np.flatnonzero(~instances.crowd).tolist()
-    return [objects[i] for i in of_truth]

@@ -44,11 +44,7 @@ def self_crossings(points: Points) -> list[Crossing]:
     ends = np.roll(points, -1, axis=0)
     a, b, c, d = points[first], ends[first], points[second], ends[second]
     cut = (_side(a, b, c) * _side(a, b, d) < 0) & (_side(c, d, a) * _side(c, d, b) < 0)
-    found = [
-        _crossing(points, i, j)
-        for i, j in zip(first[cut].tolist(), second[cut].tolist(), strict=True)
-    ]
-    return sorted(found, key=lambda crossing: -crossing.loop)
+    return _crossings(points, first[cut], second[cut])
 
 
 def without_repeats(points: Points) -> Points:
@@ -90,18 +86,28 @@ def _side(a: Points, b: Points, c: Points) -> npt.NDArray[np.float64]:
     return np.where(np.abs(cross) <= _ROUNDING * scale, 0.0, np.sign(cross))
 
 
-def _crossing(points: Points, i: int, j: int) -> Crossing:
-    """Measure the crossing of the sides that begin at corners i < j."""
-    a, b = points[i], points[i + 1]
-    c, d = points[j], points[(j + 1) % len(points)]
-    along, other = b - a, d - c
-    share = _cross(c - a, other) / _cross(along, other)
-    point = a + share * along
-    inner = np.vstack([point, points[i + 1 : j + 1]])
-    outer = np.vstack([point, points[j + 1 :], points[: i + 1]])
-    loop = min(abs(signed_area(inner)), abs(signed_area(outer)))
-    return Crossing((float(point[0]), float(point[1])), loop)
+def _crossings(
+    points: Points, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp]
+) -> list[Crossing]:
+    """Measure the crossings of the sides that begin at corners first < second.
+
+    The area of a loop is a sum over its sides, and the sums up to each corner are made once.
+    """
+    origin = points[0]
+    corners = points - origin
+    ends = np.roll(corners, -1, axis=0)
+    before = np.append(0, np.cumsum(_cross(corners, ends)))  # twice the area, up to each corner
+    a, c = corners[first], corners[second]
+    along, other = ends[first] - a, ends[second] - c
+    cut = a + (_cross(c - a, other) / _cross(along, other))[:, None] * along
+    inner = before[second] - before[first + 1] + _cross(cut, ends[first]) + _cross(c, cut)
+    loops = np.minimum(np.abs(inner), np.abs(before[-1] - inner)) / 2
+    order = np.argsort(-loops, kind="stable")
+    places = (cut + origin)[order].tolist()
+    return [
+        Crossing((x, y), loop) for (x, y), loop in zip(places, loops[order].tolist(), strict=True)
+    ]
 
 
-def _cross(u: npt.NDArray[np.float64], v: npt.NDArray[np.float64]) -> float:
-    return float(u[0] * v[1] - u[1] * v[0])
+def _cross(u: Points, v: Points) -> npt.NDArray[np.float64]:
+    return np.asarray(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])

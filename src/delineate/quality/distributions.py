@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from delineate.data.sample import Dataset
 from delineate.quality.census import Counts
-from delineate.quality.findings import Finding, Place
+from delineate.quality.findings import Finding, Place, place_of
 
 SHIFT = 0.2
 """Distance of two distributions (Kolmogorov-Smirnov, 0 to 1) from which it matters."""
@@ -66,6 +66,7 @@ def places(dataset: Dataset) -> Places:
     for index, record in enumerate(dataset.records):
         sides = np.array([record.size[1], record.size[0]], np.float64)
         xywh = dataset.stated_boxes(index)
+        xywh = np.concatenate([xywh[:, :2], xywh[:, 2:].clip(0)], axis=1)  # a fault of its own
         low, high = xywh[:, :2], xywh[:, :2] + xywh[:, 2:]
         border.append((low <= BORDER) | (high >= sides - BORDER))
         boxes.append(xywh / np.tile(sides, 2))
@@ -88,13 +89,13 @@ def class_shift(counted: Counts) -> Iterator[Finding]:
     if "train" not in counted:
         return
     learnt = counted["train"]
-    known = dict(zip(learnt.classes.names, (learnt.counts > 0).sum(axis=0), strict=True))
+    known = dict(zip(learnt.classes.names, learnt.shown.tolist(), strict=True))
     for split, one in counted.items():
-        pictures = len(learnt.counts), len(one.counts)
+        pictures = len(learnt.dataset), len(one.dataset)
         if split == "train" or not min(pictures):
             continue
         shifted = []
-        for name, shown in zip(one.classes.names, (one.counts > 0).sum(axis=0), strict=True):
+        for name, shown in zip(one.classes.names, one.shown.tolist(), strict=True):
             there, here = known.get(name, 0) / pictures[0], shown / pictures[1]
             share = (known.get(name, 0) + shown) / sum(pictures)
             error = np.sqrt(share * (1 - share) * (1 / pictures[0] + 1 / pictures[1]))
@@ -127,9 +128,7 @@ def picture_sizes(splits: Mapping[str, Dataset]) -> Iterator[Finding]:
             why=f"the longer sides of its pictures go from {min(longer)} to {max(longer)} pixels, "
             "so that objects of one kind have very different sizes after resizing",
             fix="cut the large ones into tiles, if objects in them become too small",
-            others=tuple(
-                Place(split=split, image_id=record.image_id, name=record.name) for record in ends
-            ),
+            others=tuple(place_of(split, record) for record in ends),
         )
 
 

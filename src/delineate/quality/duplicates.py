@@ -14,14 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from delineate.data.sample import Dataset
 from delineate.quality.copies import labels_disagree
 from delineate.quality.findings import Finding, Place, Severity, place_of
 from delineate.quality.likeness import Pairs, alike
 from delineate.quality.signatures import Known, Signatures, signatures, signatures_of
-from delineate.quality.view import Counted, silently
+from delineate.quality.view import Counted, silently, stated_by
 
 KINDS = ("leakage", "leaked_image", "near_duplicate", "exact_copy", "labels_disagree")
 """Kinds of findings."""
@@ -86,13 +86,25 @@ def near_duplicates(
         # The image that measures is the one to leave out: later splits first.
         order = group.members[np.argsort(-split_of[group.members], kind="stable")].tolist()
         yield _of_group(group, place(order[0]), [place(image) for image in order[1:]])
-    for k in np.flatnonzero(~pairs.cropped).tolist():
+    for k in _compared(pairs, sum(sizes)).tolist():
         ends = pairs.first[k], pairs.second[k]
         yield from labels_disagree(
             *((names[split_of[i]], data[split_of[i]], int(place_in[i])) for i in ends),
             pose=int(pairs.pose[k]),
             identical=bool(pairs.identical[k]),
         )
+
+
+def _compared(pairs: Pairs, count: int) -> npt.NDArray[np.intp]:
+    """Return the pairs whose labels are compared: in each cluster all with the first if they can.
+
+    They are those of a spanning tree, so that n copies are compared n - 1 times.
+    """
+    comparable = np.flatnonzero(~pairs.cropped)
+    first, second = pairs.first[comparable], pairs.second[comparable]
+    tree = minimum_spanning_tree(coo_array((first + 1.0, (first, second)), (count, count))).tocoo()
+    kept = np.isin(first * count + second, tree.row.astype(np.int64) * count + tree.col)
+    return comparable[kept]
 
 
 def _of_two_files(pairs: Pairs, files: Sequence[str]) -> Pairs:
@@ -143,17 +155,16 @@ def _leakage(
         ]
         if not leaked:
             continue
-        seen = sum(len(dataset.instances(int(place_in[image]))) for image in leaked)
-        total = sum(len(dataset.instances(i)) for i in range(len(dataset)))
-        share = seen / total if total else len(leaked) / len(dataset)
+        stated = stated_by(dataset)
+        objects = np.array([len(stated(i).labels) for i in range(len(dataset))])
+        seen, total = objects[place_in[leaked]].sum(), objects.sum()
         earlier = " or ".join(list(splits)[:number])
         yield Finding(
             kind="leakage",
             severity="error",
             place=Place(split=name),
             why=f"{len(leaked)} of its {len(dataset)} images, with {seen} of its {total} objects, "
-            f"have a copy in {earlier}: a model that knows these by heart may be measured at "
-            f"{0.5 + share / 2:.2f} where 0.50 would be true",
+            f"have a copy in {earlier}: a model that knows these by heart is measured too well",
             fix="make the splits anew with copies kept together "
             "(`delineate data split --group-by near-duplicates`)",
             score=1.0,

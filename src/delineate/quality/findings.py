@@ -4,12 +4,13 @@ A finding is an *error* where training or measuring on the data goes wrong, a *w
 probably suffers, and a *note* where only a person can tell.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from delineate.core.instances import Instances
 from delineate.data.sample import ImageRecord
+from delineate.errors import DataError
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -85,6 +86,31 @@ class Finding:
             "score": round(self.score, 4),
         }
 
+    @classmethod
+    def from_json(cls, told: Any) -> "Finding":  # noqa: ANN401 - whatever a file holds
+        """Return the finding that `to_json` told.
+
+        Raises:
+            DataError: It is none.
+        """
+        try:
+            if told["severity"] not in SEVERITIES:
+                raise ValueError
+            return cls(
+                kind=str(told["kind"]),
+                severity=told["severity"],
+                place=_read_place(told["place"]),
+                others=tuple(_read_place(other) for other in told["others"]),
+                why=str(told["why"]),
+                fix=str(told["fix"]),
+                score=float(told["score"]),
+            )
+        except (TypeError, KeyError, ValueError):
+            raise DataError(
+                f"expected a finding as `delineate data check --out` writes it, got {told!r:.80}: "
+                "run the check anew."
+            ) from None
+
 
 def place_of(
     split: str,
@@ -127,6 +153,20 @@ def _place(place: Place) -> dict[str, Any]:
         "ids": list(place.ids),
         "box": None if place.box is None else [round(v, 2) for v in place.box],
     }
+
+
+def _read_place(told: Mapping[str, Any]) -> Place:
+    image_id, box = told["image_id"], told["box"]
+    if box is not None:
+        x1, y1, x2, y2 = map(float, box)
+    return Place(
+        split=str(told["split"]),
+        image_id=None if image_id is None else int(image_id),
+        name=str(told["name"]),
+        objects=tuple(map(int, told["objects"])),
+        ids=tuple(map(int, told["ids"])),
+        box=None if box is None else (x1, y1, x2, y2),
+    )
 
 
 def _listed(numbers: Sequence[int], most: int = 5) -> str:

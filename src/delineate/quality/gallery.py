@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from delineate.data.sample import Dataset
 from delineate.errors import OutputError
 from delineate.quality.findings import SEVERITIES, Finding
 from delineate.quality.gallery_entries import Entry, entry
+from delineate.quality.view import Counted, silently
 
 EMBEDDED = 2000
 """Images up to which their small pictures are in the page itself."""
@@ -37,9 +38,6 @@ _PALETTE = 12  # colours of objects where there is one class
 _PICTURES = "data: 'self' file:"  # those of the page, and the originals beside it
 _THREADS = min(os.cpu_count() or 1, 8)
 _OURS = re.compile(r"\d{6,}\.webp")
-
-Counted = Callable[[int, str], Iterable[int]]
-"""Returns 0 .. count-1 for a count and a verb, perhaps with a progress bar around them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ def write_gallery(
     *,
     title: str,
     findings: Sequence[Finding] = (),
-    counted: Counted = lambda count, verb: range(count),
+    counted: Counted = silently,
 ) -> Written:
     """Write a gallery, whole or not at all.
 
@@ -107,7 +105,7 @@ def write_gallery(
                 thumb = f"{number:06d}.webp"
                 (files / thumb).write_bytes(made.webp)
             told.append({**made.told, "thumb": thumb})
-    write_whole(path, _page(title, chosen, kinds, told, folder).encode())
+    write_whole(path, _page(title, chosen, kinds, told, folder).encode(errors="replace"))
     broken = sum("broken" in image for image in told)
     return Written(images=total, folder=folder, broken=broken)
 
@@ -136,7 +134,8 @@ def _entries(
                         entry,
                         part.dataset,
                         i,
-                        split=k,
+                        split=part.split,
+                        number=k,
                         findings=found.get(image, ()),
                         home=path.parent,
                         outlines=outlines,
@@ -187,7 +186,7 @@ def _page(
         ],
         "splits": [part.split for part in chosen],
         "kinds": kinds,
-        "folder": "" if folder is None else quote(folder.name),
+        "folder": "" if folder is None else quote(os.fsencode(folder.name)),
         "images": told,
     }
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")

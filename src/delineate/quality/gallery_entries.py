@@ -48,7 +48,8 @@ def entry(
     dataset: Dataset,
     index: int,
     *,
-    split: int,
+    split: str,
+    number: int,
     findings: Sequence[tuple[int, Finding]],
     home: Path,
     outlines: int,
@@ -60,7 +61,8 @@ def entry(
     Args:
         dataset: Where it is.
         index: Its position.
-        split: The number of the split.
+        split: The name of the split.
+        number: And its number.
         findings: What was found in it, with the number of each kind.
         home: The folder of the page, to which the path of the picture is relative.
         outlines: How many objects are outlined at most.
@@ -73,14 +75,15 @@ def entry(
     height, width = record.size
     told: dict[str, Any] = {
         "name": record.name,
-        "split": split,
+        "split": number,
         "width": width,
         "height": height,
         "path": "" if record.path is None else relative_address(record.path, home),
         "objects": codes[order].tolist(),
         "outlines": [outline(instances, i) for i in order[:outlines].tolist()],
         "findings": [
-            _told(finding, kind, record.image_id, order, record.size) for kind, finding in findings
+            _told(finding, kind, (split, record.image_id), order, record.size)
+            for kind, finding in findings
         ],
     }
     try:
@@ -118,7 +121,7 @@ def relative_address(path: Path, home: Path) -> str:
         way = os.path.relpath(path.absolute(), home.absolute())
     except ValueError:
         return ""
-    return quote(Path(way).as_posix(), safe="/")
+    return quote(os.fsencode(Path(way).as_posix()), safe="/")
 
 
 def _webp(image: ImageArray) -> bytes:
@@ -130,11 +133,15 @@ def _webp(image: ImageArray) -> bytes:
 
 
 def _told(
-    finding: Finding, kind: int, image_id: int, order: npt.NDArray[np.int64], size: Size
+    finding: Finding,
+    kind: int,
+    image: tuple[str, int],
+    order: npt.NDArray[np.int64],
+    size: Size,
 ) -> dict[str, Any]:
     """Return a finding as the page tells it: its objects by their place in `order`."""
     place = np.argsort(order)
-    here = [p for p in (finding.place, *finding.others) if p.image_id == image_id]
+    here = [p for p in (finding.place, *finding.others) if (p.split, p.image_id) == image]
     told: dict[str, Any] = {
         "kind": kind,
         "text": f"{finding.why}: {finding.fix}.",

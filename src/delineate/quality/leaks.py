@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from delineate.data.sample import Dataset
-from delineate.quality.findings import Finding, Place
+from delineate.quality.findings import Finding, Place, place_of
 
 
 def shared_pictures(splits: Mapping[str, Dataset]) -> Iterator[Finding]:
@@ -13,7 +13,7 @@ def shared_pictures(splits: Mapping[str, Dataset]) -> Iterator[Finding]:
         for record in dataset.records:
             if record.path is None:
                 continue
-            place = Place(split=split, image_id=record.image_id, name=record.name)
+            place = place_of(split, record)
             other = first.setdefault(str(record.path), place)
             if other.split != split:
                 yield Finding(

@@ -228,13 +228,12 @@ def _contact(own: Bitmap, others: Bitmap) -> tuple[float, float]:
 def _coverage(crop: Bitmap, origin: tuple[int, int], size: Size) -> npt.NDArray[np.float64]:
     """Return the share of each cell of the grid over the image that a mask covers."""
     (height, width), (x0, y0) = size, origin
-    rows = ((np.arange(y0, y0 + crop.shape[0]) + 0.5) * GRID / height).astype(np.int64)
-    columns = ((np.arange(x0, x0 + crop.shape[1]) + 0.5) * GRID / width).astype(np.int64)
-    (rows, first_rows), (columns, first_columns) = (
-        np.unique(cells, return_index=True) for cells in (rows, columns)
-    )
-    counts = np.add.reduceat(crop, first_columns, axis=1, dtype=np.int64)
-    counts = np.add.reduceat(counts, first_rows, axis=0)
-    grid = np.zeros((GRID, GRID))
-    grid[np.ix_(rows, columns)] = counts * (GRID * GRID / (height * width))
-    return grid
+    rows, columns = _shares(y0, crop.shape[0], height), _shares(x0, crop.shape[1], width)
+    return rows @ crop @ columns.T
+
+
+def _shares(start: int, count: int, length: int) -> npt.NDArray[np.float64]:
+    """Return (GRID, count) the share of each cell along a side that each pixel fills."""
+    edges, pixels = np.arange(GRID + 1)[:, None] * (length / GRID), start + np.arange(count)
+    filled = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
+    return np.asarray(filled.clip(0) * (GRID / length))

@@ -8,14 +8,15 @@ import numpy as np
 from delineate.core.image import ImageArray, read_image, stored_bits
 from delineate.data.sample import Dataset, ImageRecord
 from delineate.errors import ImageError
-from delineate.quality.findings import Finding, Place
+from delineate.quality.findings import Finding, Place, place_of
 from delineate.quality.view import Counted, silently
 
 FEW = 0.2
 """Share up to which grey pictures among coloured ones, or the reverse, are strangers."""
 
-BLANK = 1.0
-"""Standard deviation of the values of a picture, of 255, below which it shows nothing."""
+BLANK = 2
+"""Difference of the largest and the smallest value of each channel, of 255, up to which a picture
+shows nothing."""
 
 DARK = 32
 """Brightest value, of 255, of a 16-bit picture that was written for fewer bits: 12 give 15."""
@@ -54,7 +55,7 @@ def pixels(splits: Mapping[str, Dataset], counted: Counted = silently) -> Iterat
 def _look(split: str, record: ImageRecord, seen: _Seen) -> Iterator[Finding]:
     if record.path is None:
         return
-    place = Place(split=split, image_id=record.image_id, name=record.name)
+    place = place_of(split, record)
     try:
         image = read_image(record.path)
         deep = stored_bits(record.path) > 8
@@ -81,7 +82,7 @@ def _look(split: str, record: ImageRecord, seen: _Seen) -> Iterator[Finding]:
             "upper 8 are read, as data of 12 bits do: almost nothing is to be seen",
             fix="scale its values to the full range",
         )
-    elif float(image[::2, ::2].std()) < BLANK:
+    elif int(np.ptp(image, axis=(0, 1)).max()) <= BLANK:
         yield Finding(
             kind="blank_picture",
             severity="warning",

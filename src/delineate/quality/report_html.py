@@ -62,7 +62,7 @@ def write_doctor_report(
         OutputError: The file cannot be written.
     """
     text = doctor_report(findings, splits, facts, title=title, predicted=predicted, counted=counted)
-    write_whole(path, text.encode())
+    write_whole(path, text.encode(errors="replace"))  # names of files need not be UTF-8
 
 
 def doctor_report(
@@ -117,7 +117,7 @@ def _headline(findings: Sequence[Finding]) -> str:
     counts = Counter(finding.severity for finding in findings)
     cards = (
         f'<div class="card is-{severity}"><dt>{severity}s</dt><dd>{counts[severity]:,}</dd>'
-        f"<p>{_MEANING[severity]}</p></div>"
+        f'<dd class="quiet">{_MEANING[severity]}</dd></div>'
         for severity in SEVERITIES
     )
     return f'<dl class="headline">{"".join(cards)}</dl>'

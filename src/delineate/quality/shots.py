@@ -12,7 +12,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import ImageArray
 from delineate.core.instances import Instances
 from delineate.core.outlines import Outline, Window, into_picture, jpeg, outlines, window_around
-from delineate.core.page import data_uri, svg_path
+from delineate.core.page import data_uri, picture
 from delineate.data.sample import Dataset
 from delineate.errors import ImageError
 from delineate.quality.findings import Place
@@ -141,30 +141,19 @@ def _taken(
 
 def shot_html(shot: Shot, *, tagged: bool = False) -> str:
     """Return a picture as HTML; `tagged`: with the name of its split on it."""
-    height, width = shot.size
-    layers = (("others", shot.others), ("predicted", shot.predicted), ("about", shot.concerned))
-    drawn = "".join(
-        f'<g class="outline {kind}">{"".join(map(_path, rings))}</g>'
-        for kind, rings in layers
-        if rings
-    )
+    layers = {"others": shot.others, "predicted": shot.predicted, "about": shot.concerned}
+    layers = {kind: rings for kind, rings in layers.items() if rings}
+    drawn = ""
     if shot.box is not None:
         x1, y1, x2, y2 = shot.box
-        drawn += (
+        drawn = (
             f'<g class="outline box"><rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" '
             f'height="{y2 - y1:.1f}"/></g>'
         )
-    title = escape(f"{shot.split}: {shot.name}")
+    title = f"{shot.split}: {shot.name}"
     tag = f'<span class="tag">{escape(shot.split)}</span>' if tagged else ""
-    return (
-        f'<div class="shot" title="{title}"><svg viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{title}"><image width="{width}" height="{height}" '
-        f'href="{data_uri(shot.jpeg, "image/jpeg")}"/>{drawn}</svg>{tag}{_whole(shot)}</div>'
-    )
-
-
-def _path(outline: Outline) -> str:
-    return f'<path d="{svg_path(outline)}"><title>{escape(outline.title)}</title></path>'
+    shown = picture(shot.jpeg, shot.size, layers, label=title, above=drawn)
+    return f'<div class="shot" title="{escape(title)}">{shown}{tag}{_whole(shot)}</div>'
 
 
 def _whole(shot: Shot) -> str:

@@ -28,6 +28,7 @@ _BLUR = 2.4  # pixels of that: fine print must not alias, or a copy cut by a lin
 _LOOK = 128  # side of the picture whose colours and texture are measured
 _LIGHTNESS = (0.05, 0.25, 0.5, 0.75, 0.95)  # quantiles
 _SCALES = 3
+_NUMBERS = len(_LIGHTNESS) + 4 + 2 * _SCALES  # of a look
 _THREADS = 2
 
 
@@ -85,7 +86,7 @@ def signatures(dataset: Dataset, *, counted: Counted = silently) -> Signatures:
     return Signatures(
         tuple(signature.digest for signature in known),
         np.array([s.thumbnail for s in known], dtype=np.uint8).reshape(-1, SIDE, SIDE),
-        np.array([s.look for s in known], dtype=np.float32).reshape(len(known), -1),
+        np.array([s.look for s in known], dtype=np.float32).reshape(-1, _NUMBERS),
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from delineate.data.sample import Dataset
 from delineate.quality.findings import Finding, place_of
 from delineate.quality.signatures import Known, Signatures, signatures_of
-from delineate.quality.view import Counted, silently
+from delineate.quality.view import Counted, silently, stated_by
 
 KINDS = ("unlabelled",)
 """Kinds of findings."""
@@ -37,7 +37,7 @@ def unlabelled(
         counted: Shows how far the reading is.
     """
     places = [(split, i) for split, dataset in splits.items() for i in range(len(dataset))]
-    classes = [_classes(splits[split], i) for split, i in places]
+    classes = [names for dataset in splits.values() for names in _classes(dataset)]
     empty = [image for image, names in enumerate(classes) if not names]
     if not empty or len(places) - len(empty) < 2 * NEIGHBOURS:
         return
@@ -67,9 +67,11 @@ def unlabelled(
         )
 
 
-def _classes(dataset: Dataset, index: int) -> frozenset[str]:
-    """Return the names of the classes that an image shows."""
-    return frozenset(dataset.classes.name(k) for k in np.unique(dataset.instances(index).labels))
+def _classes(dataset: Dataset) -> Iterator[frozenset[str]]:
+    """Yield the names of the classes that each image shows."""
+    stated = stated_by(dataset)
+    for index in range(len(dataset)):
+        yield frozenset(dataset.classes.name(k) for k in np.unique(stated(index).labels).tolist())
 
 
 def _comparable(looks: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -10,7 +10,7 @@ from delineate.core.boxes import Boxes, xywh_to_xyxy
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
 from delineate.data.sample import Dataset, ImageRecord, Stated, StatedDataset
-from delineate.quality.findings import Place
+from delineate.quality.findings import Place, place_of
 
 Counted = Callable[[int, str], Iterable[int]]
 """Gives 0 .. count-1 and may show how far it is; the text says what is done."""
@@ -53,15 +53,7 @@ class View:
 
     def place(self, *objects: int, box: tuple[float, float, float, float] | None = None) -> Place:
         """Where a finding is: at these objects of the picture, or, without any, at all of it."""
-        ids = self.instances.ids
-        return Place(
-            split=self.split,
-            image_id=self.record.image_id,
-            name=self.record.name,
-            objects=objects,
-            ids=() if ids is None else tuple(int(ids[i]) for i in objects),
-            box=box,
-        )
+        return place_of(self.split, self.record, self.instances, objects, box)
 
 
 def silently(count: int, verb: str) -> Iterable[int]:

@@ -141,10 +141,31 @@ def load(path: Path) -> Checkpoint:
     Raises:
         ModelError: The file is damaged, or was not written by this version of `save`.
     """
+    header, tensors = _read(path)
+    return Checkpoint(
+        position=Position(**header["position"]),
+        origin=Origin(**header["origin"]),
+        scaler=header["scaler"],
+        tensors=tensors,
+    )
+
+
+def load_origin(path: Path) -> Origin:
+    """Read what a run is made of from its checkpoint, without the tensors.
+
+    Raises:
+        ModelError: As for `load`.
+    """
+    header, _ = _read(path, with_tensors=False)
+    return Origin(**header["origin"])
+
+
+def _read(path: Path, *, with_tensors: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("delineate", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys()) if with_tensors else []
+            tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} is no whole checkpoint ({error}): start another run.") from error
     if header.get("format") != _FORMAT:
@@ -152,12 +173,7 @@ def load(path: Path) -> Checkpoint:
             f"{path} should be a checkpoint of format {_FORMAT}, but is of format "
             f"{header.get('format')!r}: resume it with the version of delineate that wrote it."
         )
-    return Checkpoint(
-        position=Position(**header["position"]),
-        origin=Origin(**header["origin"]),
-        scaler=header["scaler"],
-        tensors=tensors,
-    )
+    return header, tensors
 
 
 def capture(

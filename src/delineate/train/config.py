@@ -46,11 +46,13 @@ class DataConfig:
     group_by_size: bool = False
     """Batch images of similar shape together, which saves padding when whole images are used."""
     synthetic: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of an epoch's samples that are made anew: training objects, cut out and pasted."""
+    """Share of an epoch's samples that are made anew: training objects, cut out and pasted. Each
+    of the `workers` keeps up to 150 MB of pictures at hand for it."""
     balance: Literal["none", "repeat_factor", "class_aware"] = "none"
     """Show images of rare classes more often: by the factor of their rarest class (LVIS), in longer
     epochs; or as if a class were drawn first, then an image of it. `delineate data stats` tells
-    when, and what it would change."""
+    when, and what it would change. The other samples of a mosaic, mix-up or copy-paste are still
+    drawn evenly from all images."""
     repeat_threshold: Annotated[float, Field(gt=0, le=1)] | None = None
     """Balance "repeat_factor": share of the images below which a class is repeated; LVIS takes
     0.001. Null takes the median of the classes."""
@@ -112,7 +114,8 @@ class BudgetConfig:
     steps: Count | None = None
     """Optimizer steps: a fully repeatable run."""
     epochs: Positive | None = None
-    """Passes over the training set, its crops and repetitions: a fully repeatable run."""
+    """Passes over the training set, its crops and repetitions, with the samples made beside them
+    (`data.synthetic`): a fully repeatable run."""
     minutes: Positive | None = None
     """Wall-clock minutes, validation included; the schedule follows the clock."""
 
@@ -242,7 +245,8 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
     Args:
         config: The config to start from.
         settings: Texts ``path=value``, applied in order; see `with_value`. A preset comes before
-            all others, wherever it stands, so that single options can differ from it.
+            all others, wherever it stands, so that single options can differ from it; of several
+            the last counts.
 
     Raises:
         ConfigError: A text has no ``=``, there is no such option, or a value does not fit.
@@ -276,7 +280,7 @@ def _changed(config: TrainConfig, changes: Iterable[tuple[str, object]]) -> Trai
         if path not in hints:
             raise ConfigError(_unknown(path, hints))
         if path == _PRESET:
-            values["augment"] = _preset(from_dict(values), str(value))
+            values["augment"] = _preset(config, str(value))  # the last one counts
             continue
         *parents, name = path.split(".")
         section = values

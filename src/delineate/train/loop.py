@@ -30,6 +30,8 @@ from delineate.data.derived import Relabelled
 from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.data.pasted.cut_paste import CutPaste
+from delineate.data.pasted.grounds import LONGEST
+from delineate.data.pasted.learnt import LOOKED_AT
 from delineate.data.sample import Dataset, PanopticDataset, Sample
 from delineate.data.sampling import epoch_length
 from delineate.data.split import split
@@ -149,7 +151,7 @@ def fit(
         need("torch.utils.tensorboard", extra="track")  # before there is a run folder
     gpus = [torch.cuda.current_device()] if accelerator == "cuda" else []
     with torch.random.fork_rng(gpus), contextlib.ExitStack() as stack:
-        run = _begin(config, train, val, Path(out), accelerator, resume=resume)
+        run = _begin(config, train, val, Path(out), accelerator, resume=resume, sinks=sinks)
         if not resume:
             stack.push(partial(_drop_if_unbegun, run))  # when all sinks are closed
         lines = JsonLines(run.out / LINES, every=config.log_every, until=run.position.seconds)
@@ -186,14 +188,18 @@ def _begin(
     accelerator: str,
     *,
     resume: bool,
+    sinks: Sequence[Sink],
 ) -> Run:
     """Put a run together: at its start, or as its last checkpoint left it."""
-    loader = _loader(config, train)
     origin = Origin.of(config, {"train": train} if val is None else {"train": train, "val": val})
     is_new = not out.exists()
     earlier = open_folder(out, origin, resume=resume)
-    torch.manual_seed(config.seed)
     try:
+        if config.data.synthetic:
+            for sink in sinks:
+                sink.note(f"learning from {min(len(train), LOOKED_AT)} images how to make others")
+        loader = _loader(config, train)
+        torch.manual_seed(config.seed)
         learner = Learner(config, train.classes, accelerator=accelerator, begin=earlier is None)
     except BaseException:
         if is_new:
@@ -443,7 +449,8 @@ def _made(config: TrainConfig, train: Dataset) -> Dataset:
             "data.synthetic should be 0 where stuff is learnt, since made pictures have objects "
             f"only, but is {config.data.synthetic:g}: set it to 0, or use a recipe for objects."
         )
-    return CutPaste(train, _ENDLESS, seed=config.seed)
+    keeps_size = config.preprocess.resize == "factor"  # then pixels count, not shares of a picture
+    return CutPaste(train, _ENDLESS, longest=None if keeps_size else LONGEST, seed=config.seed)
 
 
 def _epoch_of(run: Run) -> str:

@@ -54,7 +54,8 @@ def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainCo
     if data.workers == "auto":
         data = replace(data, workers=_workers(accelerator))
     if optim.warmup_steps == "auto":
-        samples = epoch_length(times_shown(replace(config, augment=augment), train))
+        shown = epoch_length(times_shown(replace(config, augment=augment), train))
+        samples = round(shown / (1 - data.synthetic))
         optim = replace(optim, warmup_steps=_warmup_steps(config, len(train), samples))
     return replace(
         config,

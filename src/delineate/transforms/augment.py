@@ -17,7 +17,7 @@ from delineate.core.preprocess import Preprocess
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError
 from delineate.transforms.base import Compose, Transform
-from delineate.transforms.degradations import Blur, Jpeg, MotionBlur, Noise
+from delineate.transforms.degradations import Blur, Downscale, Jpeg, MotionBlur, Noise
 from delineate.transforms.framing import (
     LargeScaleJitter,
     RandomCrop,
@@ -35,7 +35,7 @@ from delineate.transforms.geometric import (
     Translate,
     Warp,
 )
-from delineate.transforms.photometric import Colour, Expose
+from delineate.transforms.photometric import Colour, Expose, Gamma
 from delineate.transforms.scenes import scenes
 from delineate.transforms.weather import Weather
 
@@ -76,7 +76,9 @@ class AugmentConfig:
     translate: Share = 0.0
     """Largest shift, as a share of the sides; crops shift the picture anyway."""
     min_visible: Share = 0.25
-    """An object of which a smaller share of its moved area is left in the picture is dropped."""
+    """An object of which a smaller share of its moved area is left in the picture is dropped. At
+    each step (geometry, windows of a mosaic, what is pasted over it) the share is of what the step
+    before has left."""
     brightness: Share = 0.2
     """Largest relative change of brightness."""
     contrast: Share = 0.2
@@ -85,6 +87,8 @@ class AugmentConfig:
     """Largest relative change of saturation."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02
     """Largest shift of the hue, in turns of the colour circle."""
+    gamma: Share = 0.0
+    """Probability of another curve of brightness, lighter or darker between black and white."""
     mosaic: Share = 0.0
     """Probability of a picture made of windows of four samples."""
     copy_paste: Share = 0.0
@@ -95,6 +99,8 @@ class AugmentConfig:
     """Probability of a picture out of focus."""
     motion_blur: Share = 0.0
     """Probability of a picture blurred along a line."""
+    downscale: Share = 0.0
+    """Probability of a picture of fewer pixels, shown as large as before."""
     noise: Share = 0.0
     """Probability of a sensor's noise."""
     jpeg: Share = 0.0
@@ -209,12 +215,16 @@ def _photometric(options: AugmentConfig) -> tuple[Transform, ...]:
         transforms.append(
             Colour(brightness=o.brightness, contrast=o.contrast, saturation=o.saturation, hue=o.hue)
         )
+    if o.gamma:
+        transforms.append(Gamma(o.gamma))
     if o.weather:
         transforms.append(Weather(o.weather))
     if o.blur:
         transforms.append(Blur(o.blur))
     if o.motion_blur:
         transforms.append(MotionBlur(o.motion_blur))
+    if o.downscale:
+        transforms.append(Downscale(o.downscale))
     if o.noise:
         transforms.append(Noise(o.noise))
     if o.jpeg:

@@ -1,4 +1,4 @@
-"""Zooms, crops and pads: at which size a picture is shown, and which part of it.
+"""Zooms and crops: at which size a picture is shown, and which part of it.
 
 All are steps of one `delineate.transforms.geometric.Warp`.
 """
@@ -143,20 +143,6 @@ class ZoomToObject:
         zoom = _zoom(size, min(max(share * fits, 1), self.most))
         [held] = zoom.boxes([[x1, y1, x2, y2]]).tolist()
         return zoom.then(_window(zoom.target, window, tuple(held), rng))
-
-
-@dataclass(frozen=True, slots=True)
-class Pad:
-    """Adds room at the right and at the bottom until the picture is at least `size`."""
-
-    size: Size
-
-    def __post_init__(self) -> None:
-        check_option(min(self.size) >= 1, "size", "two sides of at least one pixel", self.size)
-
-    def __call__(self, size: Size, boxes: Boxes, rng: np.random.Generator) -> Geometry:
-        """See `Step`."""
-        return Geometry.pad(size, (max(size[0], self.size[0]), max(size[1], self.size[1])))
 
 
 def _zoom(size: Size, factor: float) -> Geometry:

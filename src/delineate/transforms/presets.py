@@ -1,11 +1,11 @@
 """Named strengths of augmentation, for each family of models: values, and nothing else.
 
-``none`` shows every picture as it is. ``light`` changes what no object depends on: side, size and
-light, a little. ``standard`` is for the usual few hundred to few thousand pictures. ``strong`` is
-for long trainings and few pictures: the large-scale jitter of Ghiasi et al. (2021), whose gain
-grows with the length of the schedule, with tilt and slant on top. Both paste objects of other
-pictures, as Ghiasi et al. do, and have a camera's faults; `strong` makes mosaics, too. Weather and
-mix-up are in none: the former suits streets, and not microscopes.
+``none`` shows every picture, or crop, as it is. ``light`` changes what no object depends on: side,
+size and light, a little. ``standard`` is for the usual few hundred to few thousand pictures.
+``strong`` is for long trainings and few pictures: the large-scale jitter of Ghiasi et al. (2021),
+whose gain grows with the length of the schedule, with tilt and slant on top. Both paste objects of
+other pictures, as Ghiasi et al. do, and have a camera's faults; `strong` makes mosaics, too.
+Weather and mix-up are in none: the former suits streets, and not microscopes.
 
 A preset says how strongly samples are changed. What a sample is, it leaves as the recipe has it:
 the crops, and whether the pictures have an up (`with_preset`). Every zoom of a preset ends at a
@@ -65,10 +65,12 @@ _STRONG = AugmentConfig(
     contrast=0.4,
     saturation=0.4,
     hue=0.04,
+    gamma=0.1,
     mosaic=0.2,
     copy_paste=0.4,
     blur=0.1,
     motion_blur=0.05,
+    downscale=0.05,
     noise=0.2,
     jpeg=0.2,
 )

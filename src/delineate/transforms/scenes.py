@@ -32,11 +32,11 @@ from delineate.transforms.parts import joined, window
 class Mosaic:
     """Puts windows of four samples around a random point of the picture, with probability `p`.
 
-    The idea is YOLO's (Bochkovskiy et al., 2020). The upper left is of the sample itself. A
-    window is cut out of its sample as it is, neither shrunk nor stretched, and where the sample is
+    The idea is YOLO's (Bochkovskiy et al., 2020). The upper left is of the sample itself. A window
+    is cut out of its sample as it is, neither shrunk nor stretched, and where the sample is
     smaller, `GREY` fills it up. The seams cut objects, and those of which less than `min_visible`
-    is left are dropped; a crowd region only if nothing is left. Stuff is joined if all four samples
-    have it. The result carries no annotation ids.
+    is left of what came in are dropped; a crowd region only if nothing is left. Stuff is joined if
+    all four samples have it. The result carries no annotation ids.
 
     Attributes:
         p: Probability.
@@ -150,11 +150,12 @@ def scenes(
     Args:
         dataset: Where the other samples come from.
         jitter: What they go through first: the contrast and geometry that samples have gone
-            through; None leaves them as they are.
+            through; ``Compose()`` leaves them as they are.
         mosaic: Probability, as for the next two; they apply in this order.
         copy_paste: See `CopyPaste`.
         mix_up: See `MixUp`.
-        min_visible: Share of an object that must be left for it to stay.
+        min_visible: Share of an object that must be left for it to stay: at each step, of what
+            the step before has left.
 
     Raises:
         ConfigError: A number is out of its range.

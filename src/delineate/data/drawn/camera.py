@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from delineate.data.jpeg import compressed
 from delineate.data.layers import Field
 from delineate.data.shapes import TAU
 
@@ -71,7 +72,7 @@ class Camera:
         picture += noise * np.sqrt(variance)
         pixels = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
         if rng.random() < self.jpeg_share:
-            pixels = _compressed(pixels, round(rng.uniform(*self.jpeg)))
+            pixels = compressed(pixels, round(rng.uniform(*self.jpeg)))
         return pixels
 
     def _light(self, size: tuple[int, int], rng: np.random.Generator) -> Field:
@@ -90,9 +91,3 @@ def _moved(picture: Field, length: float, way: float) -> Field:
     along = np.abs(np.sin(way) * steps[:, None] + np.cos(way) * steps)
     kernel = np.clip(1 - np.abs(away), 0, 1) * np.clip(length / 2 + 0.5 - along, 0, 1)
     return np.asarray(cv2.filter2D(picture, -1, (kernel / kernel.sum()).astype(np.float32)))
-
-
-def _compressed(pixels: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
-    _, file = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), np.uint8)
-    return np.ascontiguousarray(decoded[..., ::-1])

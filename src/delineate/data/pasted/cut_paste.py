@@ -13,13 +13,14 @@ from delineate.core.boxes import Size
 from delineate.core.classes import ClassMap
 from delineate.core.geometry import Geometry
 from delineate.core.image import ImageArray
+from delineate.core.masks import Masks
 from delineate.data.layers import blend
-from delineate.data.pasted.grounds import Grounds, OwnGrounds
+from delineate.data.pasted.grounds import LONGEST, Grounds, OwnGrounds
 from delineate.data.pasted.layout import Spot, lay_out
 from delineate.data.pasted.learnt import learn
 from delineate.data.pasted.looks import look_at, suitable
 from delineate.data.pasted.pasting import TAKES_ALONG, Paste, Wear, cut, lay, shadow
-from delineate.data.pasted.shelf import Shelf
+from delineate.data.pasted.shelf import ROOM, Shelf
 from delineate.data.sample import Dataset
 from delineate.data.synth import Laid, SynthDataset
 from delineate.errors import DataError, nearest
@@ -34,12 +35,15 @@ class CutPaste(SynthDataset):
     """Made pictures of cut-out and pasted objects, with exact visible and whole masks.
 
     At least half of each object shows. Objects are taken as whole that neither touch the border of
-    their image nor share much of their outline with others.
+    their image nor share much of their outline with others, and none of those that hold others:
+    what is pasted along would have no label.
 
     Args:
         dataset: Labelled objects; at most 1,000 of its images, spread evenly, are looked at.
         count: Number of pictures.
         grounds: What the objects are pasted on; None: the images of `dataset`, objects taken out.
+        longest: Pixels of the longer side to which larger of these images are shrunk; None: none
+            is, so that objects keep the size in pixels that they have in real images.
         size: (height, width) of each; None: that of its ground. A ground of another size is scaled
             until it covers the picture, and cut.
         classes: Names of those classes that are pasted; None: all. Objects of others are taken
@@ -58,6 +62,7 @@ class CutPaste(SynthDataset):
         count: int,
         *,
         grounds: Grounds | None = None,
+        longest: int | None = LONGEST,
         size: Size | None = None,
         classes: Sequence[str] | None = None,
         objects: tuple[int, int] | None = None,
@@ -83,14 +88,20 @@ class CutPaste(SynthDataset):
         self.learnt = learn(dataset, labels)
         self.looks = look_at(dataset, self.learnt)
         self._dataset = dataset
-        self._grounds = grounds or OwnGrounds(dataset, self.learnt, self.looks)
+        self._grounds = grounds or OwnGrounds(dataset, self.learnt, self.looks, longest)
         self._of_size = size
         self._objects = objects
-        self._sources = Shelf(self._source)
-        self._cleared = Shelf(self._grounds.picture)
+        self._sources = Shelf(self._source, _picture_bytes)
+        self._outlines = Shelf(self._masks, _mask_bytes, ROOM // 4)
+        self._cleared = Shelf(self._grounds.picture, _picture_bytes)
 
     def _source(self, image: int) -> ImageArray:
         return self._dataset[image].image
+
+    def _masks(self, image: int) -> Masks:
+        masks = self._dataset.instances(image).masks
+        assert masks is not None
+        return masks
 
     def _size(self, number: int) -> Size:
         return self._of_size or self._grounds.size(self._ground(number)[0])
@@ -136,7 +147,7 @@ class CutPaste(SynthDataset):
                 "background": self._grounds.name(ground),
             },
         )
-        stack, pastes = lay_out(self._dataset, self.learnt, spot, rng)
+        stack, pastes = lay_out(self._dataset, self._outlines, self.learnt, spot, rng)
 
         def paint() -> ImageArray:
             rng = self._chance(number, 1)
@@ -173,6 +184,14 @@ class CutPaste(SynthDataset):
             share=rng.uniform(*_WORN[self.looks.coupled]),
             grounds=(lightness[0], lightness[1]) if self.looks.coupled else None,
         )
+
+
+def _picture_bytes(picture: ImageArray) -> int:
+    return picture.nbytes
+
+
+def _mask_bytes(masks: Masks) -> int:
+    return sum(runs.nbytes for runs in masks.runs)
 
 
 def _labels(known: ClassMap, names: Sequence[str] | None) -> list[int]:

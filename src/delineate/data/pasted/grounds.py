@@ -20,6 +20,7 @@ from delineate.data.pasted.clearing import cleared
 from delineate.data.pasted.learnt import Indices, Learnt
 from delineate.data.pasted.looks import Looks, to_lab
 from delineate.data.sample import Dataset
+from delineate.data.synth import MADE
 from delineate.errors import DataError
 
 LONGEST = 1600
@@ -63,11 +64,11 @@ class OwnGrounds:
         learnt: Which of them: those of which objects cover less than two fifths, or the least
             covered quarter.
         looks: Their colours.
-        longest: Images whose longer side has more pixels are shrunk to it.
+        longest: Images whose longer side has more pixels are shrunk to it; None: none is.
     """
 
     def __init__(
-        self, dataset: Dataset, learnt: Learnt, looks: Looks, longest: int = LONGEST
+        self, dataset: Dataset, learnt: Learnt, looks: Looks, longest: int | None = LONGEST
     ) -> None:
         self._dataset = dataset
         self._places = _sparse(dataset, learnt)
@@ -184,7 +185,7 @@ class DrawnGrounds:
 
     def picture(self, number: int) -> ImageArray:
         """See `Grounds`."""
-        rng = np.random.default_rng([self._seed, number, 2])
+        rng = np.random.default_rng([self._seed, number, 3, MADE])
         textures = (two_tones, two_tones, *(STUFF[name] for name in ("sand", "grass", "road")))
         tones = textures[int(rng.integers(len(textures)))](self._of_size, rng)
         return np.asarray(np.clip(tones + rng.normal(0, 2, tones.shape), 0, 255), np.uint8)
@@ -198,6 +199,42 @@ class DrawnGrounds:
         return None
 
 
+class SomeGrounds:
+    """Some of other grounds, so that two data sets need not share any.
+
+    Args:
+        grounds: All of them.
+        numbers: (n,) those that are kept.
+    """
+
+    def __init__(self, grounds: Grounds, numbers: Indices) -> None:
+        self._grounds = grounds
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def size(self, number: int) -> Size:
+        """See `Grounds`."""
+        return self._grounds.size(int(self._numbers[number]))
+
+    def name(self, number: int) -> str:
+        """See `Grounds`."""
+        return self._grounds.name(int(self._numbers[number]))
+
+    def picture(self, number: int) -> ImageArray:
+        """See `Grounds`."""
+        return self._grounds.picture(int(self._numbers[number]))
+
+    def image(self, number: int) -> int | None:
+        """See `Grounds`."""
+        return self._grounds.image(int(self._numbers[number]))
+
+    def colour(self, number: int) -> npt.NDArray[np.float64] | None:
+        """See `Grounds`."""
+        return self._grounds.colour(int(self._numbers[number]))
+
+
 def _sparse(dataset: Dataset, learnt: Learnt) -> Indices:
     """Return the places in `Learnt.images` of those images that have enough ground to go on with.
 
@@ -209,7 +246,7 @@ def _sparse(dataset: Dataset, learnt: Learnt) -> Indices:
     return np.flatnonzero(covered <= max(_COVERED, float(np.quantile(covered, 0.25))))
 
 
-def _shrunk(size: Size, longest: int) -> Geometry:
-    """Return what brings a picture's longer side to at most `longest` pixels."""
-    factor = min(longest / max(size), 1)
+def _shrunk(size: Size, longest: int | None) -> Geometry:
+    """Return what brings a picture's longer side to at most `longest` pixels; None: any number."""
+    factor = 1 if longest is None else min(longest / max(size), 1)
     return Geometry.resize(size, (max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)))

@@ -1,6 +1,7 @@
 """Which objects are pasted into a picture, and where."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from delineate.core.boxes import Size
 from delineate.core.geometry import Geometry
+from delineate.core.masks import Masks
 from delineate.data.layers import Piece, Stack
 from delineate.data.pasted.learnt import LEAST_AREA, Indices, Learnt, surroundings
 from delineate.data.pasted.pasting import BLENDS, TAKES_ALONG, Paste
@@ -44,12 +46,17 @@ class Spot(NamedTuple):
 
 
 def lay_out(
-    dataset: Dataset, learnt: Learnt, spot: Spot, rng: np.random.Generator
+    dataset: Dataset,
+    masks_of: Callable[[int], Masks],
+    learnt: Learnt,
+    spot: Spot,
+    rng: np.random.Generator,
 ) -> tuple[Stack, list[Paste]]:
     """Fill a picture; nothing is painted.
 
     Args:
         dataset: Where the objects come from.
+        masks_of: The masks of one of its images; asked for anew for each object.
         learnt: What is known of them.
         spot: What is to be filled.
         rng: The only source of chance.
@@ -70,7 +77,7 @@ def lay_out(
         side = float(learnt.size[model] * spot.unit * np.exp(rng.normal(0, _SIZE_JITTER)))
         of_class = usable[learnt.label[usable] == learnt.label[model]]
         chosen = _choose(learnt, of_class, lenders, side, rng)
-        paste = _cut_out(dataset, learnt, chosen, side, spot.alike, rng)
+        paste = _cut_out(masks_of, learnt, chosen, side, spot.alike, rng)
         name = dataset.records[int(learnt.image[chosen])].name
         known = spot.origin | {"source": name, "annotation": int(learnt.id[chosen])}
         for number in range(_TRIES):
@@ -105,7 +112,7 @@ def _choose(
 
 
 def _cut_out(
-    dataset: Dataset,
+    masks_of: Callable[[int], Masks],
     learnt: Learnt,
     object_: int,
     side: float,
@@ -113,9 +120,7 @@ def _cut_out(
     rng: np.random.Generator,
 ) -> Paste:
     """Cut an object out, with some of what is around it; scale, mirror and turn it."""
-    masks = dataset.instances(int(learnt.image[object_])).masks
-    assert masks is not None
-    crop, (x, y) = masks.crop(int(learnt.row[object_]))
+    crop, (x, y) = masks_of(int(learnt.image[object_])).crop(int(learnt.row[object_]))
     own = float(learnt.side[object_])
     room = surroundings(own) + 2
     height, width = crop.shape[0] + 2 * room, crop.shape[1] + 2 * room

@@ -28,6 +28,7 @@ LEAST_AREA = 16  # pixels of an object that is worth cutting out
 _LEAST_SIDE = 3
 _NARROWEST = 0.03  # kernel of places, in shares of the picture
 _CONTACT = 0.15  # share of the rim that others touch beyond which an object may be half hidden
+_CARRIED = 0.03  # share of its pixels that others may own: they come along without their labels
 _ELONGATED = 1.25  # length over width from which on an object has a direction
 _KNOWN = 12  # objects with a direction that tell whether directions matter
 _ALIGNED = 0.35  # length of the mean direction (0: all ways, 1: one way) beyond which they do
@@ -55,7 +56,8 @@ class Learnt:
         alone: (n,) whether none lies so near that a piece of it would be cut out, too, if some of
             what is around were taken along (see `surroundings`).
         usable: (n,) whether it can be cut out: not cut off by the border, not hidden by others as
-            far as can be told, and not tiny. Of a class without such, those of the second choice.
+            far as can be told, with none of them within its mask, and not tiny. Of a class without
+            such, those that may be half hidden.
         turn: Degrees by which objects may be turned, either way: 180 where they lie in all
             directions, as cells or tools on a bench do, 15 where they have an up.
     """
@@ -119,8 +121,9 @@ def learn(dataset: Dataset, labels: Sequence[int] | None = None) -> Learnt:
     if not any(row.choice for row in rows):
         raise DataError(
             f"{dataset.name}: expected objects with masks that can be cut out, got none among the "
-            f"{len(rows)} of {len(images)} images (crowds and objects of less than {LEAST_AREA} "
-            "pixels do not count): label some, or draw scenes without --from."
+            f"{len(rows)} of {len(images)} images (crowds, objects of less than {LEAST_AREA} "
+            "pixels, at the border, or with others in them do not count): label some, or draw "
+            "scenes without --from."
         )
     image, row, label, ids, side, size, x, y, edge, touches, alone, choice, ways = map(
         np.array, zip(*rows, strict=True)
@@ -179,6 +182,8 @@ def _rows(image: int, instances: Instances) -> list[_Row]:
         contact = float(around.mean())
         is_cut = x0 == 0 or y0 == 0 or x0 + w == width or y0 + h == height
         is_tiny = area < LEAST_AREA or min(h, w) < _LEAST_SIDE
+        carried = np.mean(front[y0 : y0 + h, x0 : x0 + w][crop] != i + 1)
+        is_whole = not (is_tiny or is_cut or carried > _CARRIED)
         rows.append(
             _Row(
                 image=image,
@@ -192,7 +197,7 @@ def _rows(image: int, instances: Instances) -> list[_Row]:
                 edge=is_cut,
                 touches=contact > 0,
                 alone=not _others(front, i, crop, (x0, y0), surroundings(math.sqrt(area))).any(),
-                choice=0 if is_tiny or is_cut else 1 if contact > _CONTACT else 2,
+                choice=0 if not is_whole else 1 if contact > _CONTACT else 2,
                 way=_way(crop),
             )
         )

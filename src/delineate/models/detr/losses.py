@@ -31,7 +31,8 @@ def set_losses(
         matches: One an image.
         objects: Number of objects in the batch, at least 1, by which sums over objects are divided.
         no_object_weight: Weight in the mean of queries that match nothing, which are most.
-        class_weights: ``(classes,)`` weights in the mean of the others; None: 1.
+        class_weights: ``(classes,)`` by which the share in the mean of the others is multiplied;
+            what the mean is divided by does not change, so that "no object" keeps its share.
     """
     nothing = logits.shape[-1] - 1
     wanted = torch.full(logits.shape[:2], nothing, dtype=torch.int64, device=logits.device)
@@ -43,14 +44,23 @@ def set_losses(
     found, true = torch.cat(found_boxes), torch.cat(true_boxes)
     weight = logits.new_ones(nothing + 1)
     weight[nothing] = no_object_weight
-    if class_weights is not None:
-        weight[:nothing] = class_weights
     overlap = giou(from_centres(found), from_centres(true))
     return {
-        "class": F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight),
+        "class": _class_loss(logits.flatten(0, 1), wanted.flatten(), weight, class_weights),
         "box": (found - true).abs().sum() / objects,
         "giou": (1 - overlap).sum() / objects,
     }
+
+
+def _class_loss(
+    logits: Tensor, wanted: Tensor, weight: Tensor, class_weights: Tensor | None
+) -> Tensor:
+    """Return the mean cross-entropy by `weight`; class weights raise or lower only the sum."""
+    if class_weights is None:
+        return F.cross_entropy(logits, wanted, weight)
+    weighed = torch.cat([weight[:-1] * class_weights, weight[-1:]])
+    mean = F.cross_entropy(logits, wanted, weighed)  # torch divides by the sum of all weights
+    return mean * (weighed[wanted].sum() / weight[wanted].sum())
 
 
 def mask_losses(logits: Tensor, masks: Tensor, *, objects: float) -> dict[str, Tensor]:
