@@ -5,9 +5,10 @@ import os
 
 import pytest
 
-from builders import edited, tiny_coco
+from builders import tiny_coco
 from command_line import call, files_in, refused
 from delineate.data.coco_panoptic_write import write_coco_panoptic
+from delineate.data.conversion import convert
 from delineate.data.formats import open_splits
 from delineate.data.synthetic_panoptic import PanopticScenes
 
@@ -88,18 +89,39 @@ def test_groups_by_a_pattern(data, tmp_path, monkeypatch, capfd):
 
 def test_two_pictures_of_one_name(tmp_path, monkeypatch, capfd):
     """Two splits with folders of their own: both pictures arrive, under two names."""
-    tiny_coco(tmp_path / "data" / "a", 3)
-    tiny_coco(tmp_path / "data" / "b", 3, seed=1)
-    with edited(tmp_path / "data" / "a" / "train.json") as content:
-        for image in content["images"]:
-            image["file_name"] = f"a/images/{image['file_name']}"
-    with edited(tmp_path / "data" / "b" / "train.json") as content:
-        for image in content["images"]:
-            image["file_name"] = f"b/images/{image['file_name']}"
-    os.rename(tmp_path / "data" / "a" / "train.json", tmp_path / "data" / "train.json")
-    os.rename(tmp_path / "data" / "b" / "train.json", tmp_path / "data" / "val.json")
-    divided([tmp_path / "data", tmp_path / "out", "--group-by", "folder"], monkeypatch, capfd)
-    assert len(files_in(tmp_path / "out" / "images")) == 6
+    tiny_coco(tmp_path / "data" / "train", 3, name="x")
+    tiny_coco(tmp_path / "data" / "valid", 3, name="x", seed=1)
+    splits = open_splits(tmp_path / "data")
+    names = [[record.name for record in dataset.records] for dataset in splits.values()]
+    assert names == [["x_00.png", "x_01.png", "x_02.png"]] * 2
+    arguments = [tmp_path / "data", tmp_path / "out", "--fractions", "train=0.5,val=0.5"]
+    divided(arguments, monkeypatch, capfd)
+    pictures = sorted((tmp_path / "out" / "images").rglob("*.png"))
+    assert len(pictures) == 6
+    originals = sorted((tmp_path / "data").rglob("*.png"))
+    assert sorted(p.read_bytes() for p in pictures) == sorted(p.read_bytes() for p in originals)
+    told = {p.name for p in pictures}
+    assert told == {f"{split}x_0{i}.png" for split in ("", "val_") for i in range(3)}
+
+
+def test_splits_of_a_format_without_a_list_of_classes(tmp_path, monkeypatch, capfd):
+    for split, classes in (("train", ("a", "b")), ("val", ("a", "c"))):
+        tiny_coco(tmp_path / "coco", 4, classes, name=split)
+    convert(open_splits(tmp_path / "coco"), "labelme", tmp_path / "data")
+    for listed in (tmp_path / "data").rglob("labels.txt"):
+        listed.unlink()
+    divided([tmp_path / "data", tmp_path / "out"], monkeypatch, capfd)
+    (classes, *others) = {d.classes.names for d in open_splits(tmp_path / "out").values()}
+    assert classes == ("a", "b", "c")
+    assert not others
+
+
+def test_a_panoptic_set_is_written_as_one_only(tmp_path, monkeypatch, capfd):
+    write_coco_panoptic(tmp_path / "data" / "train.json", PanopticScenes(4, size=(40, 40), seed=1))
+    arguments = ["data", "split", tmp_path / "data", tmp_path / "out", "--to", "yolo"]
+    sentence = refused([*arguments, "--fractions", "train=0.5,val=0.5"], monkeypatch, capfd)
+    assert "expected --to coco_panoptic" in sentence
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_panoptic_set_keeps_its_stuff(tmp_path, monkeypatch, capfd):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from delineate._files import write_whole, writing_folder
-from delineate.errors import OutputError
+from delineate.errors import ConfigError, DataError, OutputError
 
 
 def test_writes_and_replaces(tmp_path):
@@ -115,6 +115,19 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(OutputError, match="make room"):
         fill(OSError(errno.ENOSPC, "No space left on device"))
     assert os.listdir(tmp_path) == []
+
+
+def test_errors_in_a_folder_name_the_place_that_was_asked_for(tmp_path):
+    def fill(error):
+        with writing_folder(tmp_path / "out") as folder:
+            raise error(f"{folder / 'a.png'}: expected less")
+
+    for error in (DataError, ConfigError):
+        with pytest.raises(error) as caught:
+            fill(error)
+        assert str(caught.value) == f"{tmp_path / 'out' / 'a.png'}: expected less"
+    with pytest.raises(KeyError):
+        fill(KeyError)
 
 
 @pytest.mark.parametrize("name", ["full", "file"])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from delineate.errors import OutputError
+from delineate.errors import InputError, OutputError
 
 _ADVICE = {
     errno.ENOENT: "make its folder first",
@@ -67,7 +67,7 @@ def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a folder to fill, which gets the name `path` when the block ends well.
 
     The folder is a new one beside `path`: who looks at `path`, even after a crash, finds nothing or
-    everything. On failure nothing is left.
+    everything. On failure nothing is left, and errors of the block name `path` for the new folder.
 
     Args:
         path: A place where there is nothing yet, or an empty folder.
@@ -88,6 +88,10 @@ def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+    except InputError as error:
+        if temporary.name not in str(error):
+            raise
+        raise type(error)(str(error).replace(temporary.name, path.name)) from error
     except OSError as error:
         raise output_error(path, error) from error
 

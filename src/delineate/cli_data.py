@@ -92,7 +92,7 @@ def convert(
     format: Format = None,
     on_error: Broken = OnError.stop,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Write nothing where an object would be lost.")
+        bool, typer.Option("--strict", help="Write nothing where anything would be lost.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -140,7 +140,7 @@ def test_subsets_are_splits(tmp_path):
     assert list(splits) == ["train", "val"]
     assert splits["val"].records[0].path == tmp_path / "images" / "validation" / "a.jpg"
     put(tmp_path, "val")
-    with pytest.raises(DataError, match=r"got val\.json and validation\.json: name one"):
+    with pytest.raises(DataError, match=r"'val', \S+/val\.json and \S+/validation\.json: name one"):
         open_splits(tmp_path)
 
 

@@ -226,3 +226,12 @@ def test_no_group_crosses_nothing_is_lost_and_all_can_be_repeated(images, weight
     assert sum(map(len, held)) == len(set(groups))
     again = split(dataset, shares, seed=seed, groups=groups)
     assert numbers == [list(part.records) for part in again.values()]
+
+
+def test_counting_rasterises_no_mask_where_the_source_states_what_it_takes(tmp_path, monkeypatch):
+    dataset = read_coco(tiny_coco(tmp_path, 3))
+    expected = objects_by_size(Concat([dataset]))  # which states nothing
+    fresh = read_coco(tmp_path / "train.json")
+    monkeypatch.setattr(fresh, "instances", lambda index: pytest.fail("a mask is rasterised"))
+    np.testing.assert_array_equal(objects_by_size(fresh), expected)
+    assert expected.sum() > 0

@@ -24,6 +24,9 @@ class Subset:
         indices: Positions in it, 0 .. len-1.
         name: Defaults to the name of the whole.
 
+    Attributes:
+        indices: Positions in the whole.
+
     Raises:
         IndexError: An index lies outside the data set.
     """
@@ -32,8 +35,8 @@ class Subset:
         self, dataset: Dataset, indices: Sequence[int] | npt.NDArray[np.int64], name: str = ""
     ) -> None:
         self._dataset = dataset
-        self._indices = [int(i) for i in indices]
-        outside = [i for i in self._indices if not 0 <= i < len(dataset)]
+        self.indices = tuple(int(i) for i in indices)
+        outside = [i for i in self.indices if not 0 <= i < len(dataset)]
         if outside:
             raise IndexError(
                 f"index {outside[0]} lies outside {dataset.name!r} with its {len(dataset)} images."
@@ -41,27 +44,27 @@ class Subset:
         self.name = name or dataset.name
         self.classes = dataset.classes
         self.problems = tuple(dataset.problems)
-        self.records = tuple(dataset.records[i] for i in self._indices)
+        self.records = tuple(dataset.records[i] for i in self.indices)
         known = federated_of(dataset)
-        self.federated = None if known is None else known.of_images(self._indices)
+        self.federated = None if known is None else known.of_images(self.indices)
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self.indices)
 
     def __getitem__(self, index: int) -> Sample:
-        return self._dataset[self._indices[index]]
+        return self._dataset[self.indices[index]]
 
     def instances(self, index: int) -> Instances:
         """The instances of image `index`."""
-        return self._dataset.instances(self._indices[index])
+        return self._dataset.instances(self.indices[index])
 
     def areas(self, index: int) -> npt.NDArray[np.float64]:
         """The sizes of the instances of image `index`."""
-        return self._dataset.areas(self._indices[index])
+        return self._dataset.areas(self.indices[index])
 
     def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
         """The boxes of image `index` as the source states them."""
-        return self._dataset.stated_boxes(self._indices[index])
+        return self._dataset.stated_boxes(self.indices[index])
 
 
 class Relabelled:

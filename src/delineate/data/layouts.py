@@ -1,5 +1,6 @@
 """Where annotations lie: the splits of a data set, told by the names of files and folders."""
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -168,8 +169,10 @@ def _few(folder: Path, suffix: str) -> list[Path]:
     """Return the files of a folder that may be data sets, by their suffix and number."""
     if not folder.is_dir():
         return []
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() == suffix)
-    return [f for f in files if f.is_file()] if len(files) <= _MOST_FILES else []
+    names = [name for name in os.listdir(folder) if name.lower().endswith(suffix)]
+    if len(names) > _MOST_FILES:
+        return []
+    return [file for name in sorted(names) if (file := folder / name).is_file()]
 
 
 def _split_of(file: Path, path: Path) -> str | None:

@@ -34,11 +34,11 @@ class PanopticSubset(Subset):
 
     def panoptic(self, index: int) -> Panoptic:
         """All segments of image `index`."""
-        return self._whole.panoptic(self._indices[index])
+        return self._whole.panoptic(self.indices[index])
 
     def segment_areas(self, index: int) -> npt.NDArray[np.float64]:
         """The areas of the segments of image `index`."""
-        return self._whole.segment_areas(self._indices[index])
+        return self._whole.segment_areas(self.indices[index])
 
 
 class PanopticRelabelled(Relabelled):

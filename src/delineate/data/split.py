@@ -10,7 +10,7 @@ from delineate.core.sizes import SIZES, size_of
 from delineate.data.deal import Counts, deal
 from delineate.data.derived import Subset
 from delineate.data.panoptic_parts import subset
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, StatedDataset
 from delineate.errors import ConfigError, DataError
 
 
@@ -50,8 +50,7 @@ def split(
             f"{len(fractions)} parts: ask for fewer parts, for finer groups, or add images."
         )
     counts = objects_by_size(dataset)
-    columns = np.concatenate([counts.reshape(len(counts), -1), counts.sum(axis=2)], axis=1)
-    columns = columns[:, columns.any(axis=0)].astype(np.float32)
+    columns = _columns(counts)
     part_of = deal(
         np.array([len(rows) for rows in members], dtype=np.float32),
         _of_groups(columns > 0, members),
@@ -72,9 +71,19 @@ def split(
 def objects_by_size(dataset: Dataset) -> npt.NDArray[np.int32]:
     """Return (images, classes, sizes) numbers of objects; the sizes are those of `SIZES`."""
     counts = np.zeros((len(dataset), len(dataset.classes), len(SIZES)), dtype=np.int32)
+    stated = dataset.stated if isinstance(dataset, StatedDataset) else None
     for i in range(len(dataset)):
-        np.add.at(counts[i], (dataset.instances(i).labels, size_of(dataset.areas(i))), 1)
+        labels = dataset.instances(i).labels if stated is None else stated(i).labels
+        np.add.at(counts[i], (labels, size_of(dataset.areas(i))), 1)
     return counts
+
+
+def _columns(counts: npt.NDArray[np.int32]) -> Counts:
+    """Return (images, columns) numbers of each class and of its sizes, without empty columns."""
+    sized = counts.reshape(len(counts), -1)
+    totals = counts.sum(axis=2, dtype=np.float32)
+    parts = [sized[:, sized.any(axis=0)], totals[:, totals.any(axis=0)]]
+    return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
 
 
 def _check_fractions(fractions: Mapping[str, float]) -> None:

@@ -15,6 +15,7 @@ from delineate.data.derived import Concat
 from delineate.data.groups import joined, keys_by_folder, keys_by_pattern
 from delineate.data.layouts import SPLITS
 from delineate.data.naming import uniquely_named
+from delineate.data.one_table import in_one_table
 from delineate.data.sample import Dataset, PanopticDataset
 from delineate.data.split import objects_by_size, split
 from delineate.errors import ConfigError, DataError
@@ -47,7 +48,8 @@ def split_data(
         seed: Decides between choices that are equally good.
         group_by: What keeps images together, all of it at once: ``folder``, ``near-duplicates``,
             regular expressions on the names whose first group is the key; nothing, or ``none``.
-        to: Format to write, a name in `delineate.data.formats.FORMATS`; a panoptic set stays one.
+        to: Format to write, a name in `delineate.data.formats.FORMATS`; a panoptic set stays one,
+            for which it is "coco" or "coco_panoptic".
         only: The splits of `source` to take; None: all.
         images: Folder of the pictures, where it is not the usual one.
         format: Name of the source's format; None: found out.
@@ -69,12 +71,14 @@ def split_data(
     check_free(out)
     splits = opened(source, images=images, format=format, on_error=on_error, only=only, say=say)
     names = [record.name for dataset in splits.values() for record in dataset.records]
-    whole = _together(uniquely_named(splits) if copy else splits)
+    _check_kind(splits, to)
+    whole = _together(in_one_table(uniquely_named(splits) if copy else splits))
     home = None if copy else _home(whole)
     groups = _groups(whole, names, group_by)
     parts = split(whole, shares, seed=seed, groups=groups)
     losses = _write(parts, out, to, copy)
-    counts = {name: objects_by_size(part) for name, part in parts.items()}
+    of_all = objects_by_size(whole)
+    counts = {name: of_all[list(part.indices)] for name, part in parts.items()}
     _, sizes = np.unique(groups, return_counts=True)
     return {
         "source": str(source),
@@ -159,6 +163,15 @@ def _check_writable(to: str, copy: bool) -> None:
         raise ConfigError(
             f"expected --no-copy with COCO files, which name their pictures, got --to {to}: leave "
             "one of the two out."
+        )
+
+
+def _check_kind(splits: Mapping[str, Dataset], to: str) -> None:
+    panoptic = any(isinstance(dataset, PanopticDataset) for dataset in splits.values())
+    if panoptic and to not in ("coco", "coco_panoptic"):
+        raise ConfigError(
+            f"expected --to coco_panoptic for a panoptic data set, which stays one, got --to {to}: "
+            "divide it so, and convert the parts with `delineate data convert`."
         )
 
 
