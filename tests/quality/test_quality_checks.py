@@ -285,7 +285,7 @@ def test_a_census_counts_what_is_no_crowd():
     one = census(
         dataset_of(bitmaps, labels, names=("wall", "door", "owl"), crowd=crowd, per_image=2)
     )
-    assert one.counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 2, 0]]
+    assert one.table.toarray().tolist() == [[1, 1, 0], [0, 1, 0], [0, 2, 0]]
     assert one.per_class.tolist() == [1, 4, 0]
     assert one.per_picture.tolist() == [2, 1, 2]
     assert one.shown.tolist() == [1, 3, 0]

@@ -29,11 +29,6 @@ class Census:
     crowds: npt.NDArray[np.int64]
 
     @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        """`table` with its zeros."""
-        return np.asarray(self.table.toarray(), dtype=np.int64)
-
-    @property
     def per_class(self) -> npt.NDArray[np.int64]:
         """(c,) objects of each class."""
         return np.asarray(self.table.sum(axis=0), dtype=np.int64)

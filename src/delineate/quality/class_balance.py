@@ -102,7 +102,7 @@ def class_counts(counted: Counts) -> Iterator[Finding]:
         if split != "train" and len(counted) > 1:
             continue
         counts = {name: n for name, n in one.objects.items() if n}
-        if len(one.counts) < RARE or not counts:
+        if len(one.dataset) < RARE or not counts:
             continue
         rare = {name: n for name, n in counts.items() if n < RARE}
         if rare:
@@ -152,10 +152,10 @@ def crowds(counted: Counts) -> Iterator[Finding]:
 def without_objects(counted: Counts) -> Iterator[Finding]:
     """Find splits, and pictures, without any object."""
     for split, one in counted.items():
-        empty = np.flatnonzero(one.counts.sum(axis=1) + one.crowds == 0).tolist()
+        empty = np.flatnonzero(one.per_picture + one.crowds == 0).tolist()
         if not empty:
             continue
-        share = len(empty) / len(one.counts)
+        share = len(empty) / len(one.dataset)
         if share == 1:
             yield Finding(
                 kind="no_objects",
@@ -169,7 +169,7 @@ def without_objects(counted: Counts) -> Iterator[Finding]:
             kind="empty_images",
             severity="warning" if share > MOSTLY else "note",
             place=Place(split=split),
-            why=f"{len(empty):,} of {len(one.counts):,} pictures ({share:.1%}) have no object: "
+            why=f"{len(empty):,} of {len(one.dataset):,} pictures ({share:.1%}) have no object: "
             "right if nothing is in them, and harmful if nobody has looked",
             fix="look at some of them",
             others=tuple(_picture(split, one, i) for i in empty[:_SHOWN]),

@@ -43,7 +43,7 @@ def ids_off_by_one(counted: Counts) -> Iterator[Finding]:
         if not strange:
             continue
         listed = set(one.classes.source_ids)
-        used = {one.classes.source_ids[i] for i in np.flatnonzero(one.counts.any(axis=0))}
+        used = {one.classes.source_ids[i] for i in np.flatnonzero(one.per_class)}
         used |= {int(i) for i in strange if i is not None}
         shift, certain = shift_of(used, listed)
         if shift:
