@@ -19,7 +19,7 @@ from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coco_write import put_picture
 from delineate.data.coded_maps import add_coded, painted
 from delineate.data.collect import Collector, Listed
-from delineate.data.layouts import Source, Sources, in_order, split_named
+from delineate.data.layouts import Source, Sources, add_split, in_order, split_named
 from delineate.data.naming import flat
 from delineate.data.pictures import of_any_suffix
 from delineate.data.sample import Dataset
@@ -51,7 +51,7 @@ def find_cityscapes(path: Path) -> Sources | None:
     for folder in sorted(truth.iterdir()):
         split = split_named(folder.name)
         if split and next(folder.glob(f"*/*{_MAP}"), None) is not None:
-            found.setdefault(split, Source(folder, split))
+            add_split(found, path, Source(folder, split))
     return in_order(found) or None
 
 

@@ -12,7 +12,7 @@ from delineate.core.json_file import kind, read_json
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coded_maps import add_coded
 from delineate.data.collect import Collector, Listed
-from delineate.data.layouts import Source, Sources, in_order, split_named
+from delineate.data.layouts import Source, Sources, add_split, in_order, split_named
 from delineate.data.pictures import of_any_suffix
 from delineate.errors import DataError
 
@@ -27,7 +27,7 @@ def find_mapillary(path: Path) -> Sources | None:
     for folder in sorted(path.iterdir()):
         split = split_named(folder.name) if folder.is_dir() else None
         if split and _maps(folder) is not None:
-            found.setdefault(split, Source(folder, split))
+            add_split(found, path, Source(folder, split))
     return in_order(found) or None
 
 

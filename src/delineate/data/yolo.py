@@ -117,7 +117,7 @@ def _collect(
 ) -> None:
     """Take the objects of one picture."""
     text = read_text(file, LARGEST)
-    with collector.judging(f"image {record.name!r}", "its objects left out"):
+    with collector.judging_picture(record):
         if text is None:
             raise Broken(f"its labels {file} are no text in UTF-8", "export them again")
     for number, line in enumerate((text or "").splitlines(), start=1):
