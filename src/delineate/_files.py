@@ -111,6 +111,19 @@ def check_free(path: str | os.PathLike[str]) -> None:
     )
 
 
+def check_apart(source: Path, out: Path) -> None:
+    """Make sure that a new folder may be made beside what it comes from.
+
+    Raises:
+        OutputError: It is not empty, or lies in the source.
+    """
+    check_free(out)
+    if source.is_dir() and source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise OutputError(
+            f"{out} lies in {source}, which is not to be touched: choose a place outside of it."
+        )
+
+
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """Say in one sentence why `path` cannot be written and what to do."""
     advice = _ADVICE.get(error.errno or 0, "choose another place")

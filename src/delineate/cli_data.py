@@ -134,7 +134,8 @@ def synth(
         str | None,
         typer.Option(
             help="Classes, with commas between: of blob, polygon, tool, cell, text, pallet, box, "
-            "wrench, hammer, screwdriver, screw, nut; with --from, of the data's. Default: all."
+            "wrench, hammer, screwdriver, screw, nut (default: the first seven); with --from, of "
+            "the data's."
         ),
     ] = None,
     source: Annotated[

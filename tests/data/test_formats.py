@@ -91,7 +91,7 @@ def test_folder_of_pictures_alone(tmp_path):
 
 
 def test_empty_folder(tmp_path):
-    with pytest.raises(DataError, match=f"{LAYOUT}.* neither annotations nor pictures"):
+    with pytest.raises(DataError, match=f"{LAYOUT}.* got an empty folder"):
         open_splits(tmp_path)
 
 

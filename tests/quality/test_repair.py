@@ -24,7 +24,7 @@ from delineate.quality import repair as repairing
 from delineate.quality.changes import check_changes
 from delineate.quality.checks import examine
 from delineate.quality.mend_records import upright
-from delineate.quality.repair import repair
+from delineate.quality.repair import check_repairable, repair
 
 
 @pytest.fixture(scope="module")
@@ -302,3 +302,15 @@ def test_findings_of_the_copy_are_those_that_nobody_mends(data, tmp_path):
     out = repair(data.folder, tmp_path / "out", version="0").out
     left = examine({"train": read_coco(out / "train.json")})
     assert [finding.kind for finding in left] == ["duplicate_object"]
+
+
+def test_labels_that_all_are_off_by_one_are_not_repaired(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    Image.new("RGB", (32, 24)).save(tmp_path / "images" / "a.png")
+    lines = [f"{k} 0.1 0.1 0.5 0.1 0.5 0.5" for k in (1, 2, 3)]
+    (tmp_path / "labels" / "a.txt").write_text("\n".join(lines))
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [a, b, c]\n")
+    splits = open_splits(tmp_path, on_error="skip")
+    with pytest.raises(DataError, match=r"line 3 of a\.txt, .* every label is wrong; convert"):
+        check_repairable(tmp_path, splits)

@@ -168,4 +168,8 @@ def _content(path: Path) -> str:
     if inside:
         names = ", ".join(sorted(file.name for file in inside)[:3])
         return f"a folder with {names}{' and more' if len(inside) > 3 else ''}"
-    return "a folder with neither annotations nor pictures"
+    below = sorted(folder.name for folder in path.iterdir() if folder.is_dir())
+    if below:
+        more = " and more" if len(below) > 3 else ""
+        return f"a folder of folders ({', '.join(below[:3])}{more}) in which none was recognised"
+    return "an empty folder"

@@ -90,8 +90,9 @@ def _check_fractions(fractions: Mapping[str, float]) -> None:
     shares = list(fractions.values())
     if not shares or min(shares) <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
         raise ConfigError(
-            f"expected positive fractions that sum to 1, got {dict(fractions)}: "
-            "write for example {'train': 0.8, 'val': 0.2}."
+            "expected positive fractions that sum to 1, got "
+            f"{', '.join(f'{name}={share:g}' for name, share in fractions.items()) or 'none'}: "
+            "ask for example for train=0.8, val=0.2."
         )
 
 

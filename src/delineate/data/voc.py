@@ -165,10 +165,10 @@ def _indices(colours: IdMap, known: Mapping[int, int]) -> IdMap:
 def _most_shown(objects: IdMap, kinds: IdMap) -> dict[int, int]:
     """Return the class that most of each object's pixels show, void and background apart."""
     counted = (objects != 0) & (kinds != VOID) & (kinds != 0)
-    pairs = np.stack([objects[counted], kinds[counted]])
-    found, counts = np.unique(pairs, axis=1, return_counts=True)
-    rising = np.argsort(counts, kind="stable")
-    return {int(number): int(kind) for number, kind in found[:, rising].T}
+    pairs = objects[counted].astype(np.int64) << 32 | kinds[counted]
+    found, counts = np.unique(pairs, return_counts=True)
+    rising = found[np.argsort(counts, kind="stable")]
+    return {int(pair >> 32): int(pair & 0xFFFFFFFF) for pair in rising}
 
 
 def _name(names: Mapping[int, str], index: int | None) -> str:

@@ -73,6 +73,7 @@ def without_name(number: int, names: Mapping[int, str], from_one: bool) -> Broke
             f"{why}, and no label has class 0",
             "these seem to be the ids of a COCO file, which count from 1 where YOLO counts from 0, "
             "so that every label is wrong; convert the data set anew",
+            "ids_off_by_one",
         )
     return Broken(why, "correct the line, or add the class to the names")
 

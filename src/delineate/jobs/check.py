@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from delineate import __version__
-from delineate._files import make_folder, write_whole
+from delineate._files import check_apart, make_folder, write_whole
 from delineate.data.formats import open_splits
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
@@ -17,7 +17,7 @@ from delineate.quality.changes import NAME, check_changes
 from delineate.quality.checks import QUICK_KINDS, examine, wanted
 from delineate.quality.findings import SEVERITIES, Finding, worst_first
 from delineate.quality.label_errors import KINDS as MODEL_KINDS
-from delineate.quality.repair import Repair, check_place, check_repairable, repair
+from delineate.quality.repair import Repair, check_repairable, repair
 from delineate.quality.report_html import write_doctor_report
 from delineate.quality.report_text import report, total
 from delineate.quality.shots import Predicted
@@ -118,7 +118,7 @@ def check(
     """
     _check_only(only, quick=quick, judged=judge is not None)
     if fix is not None:
-        check_place(data, fix)
+        check_apart(data, fix)
     splits = open_splits(data, images=images, format=format, on_error="skip")
     if fix is not None:
         check_repairable(data, splits)

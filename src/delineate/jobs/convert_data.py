@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from delineate._files import check_free
+from delineate._files import check_apart
 from delineate.data.annotated import OnError
 from delineate.data.conversion import Conversion, convert, writable
 from delineate.data.format_table import FORMATS
@@ -43,10 +43,10 @@ def convert_data(
     Raises:
         ConfigError: There is no such format, or it cannot be written.
         DataError: The source cannot be read, or `strict` and something would be lost.
-        OutputError: The place cannot be written, or is not empty.
+        OutputError: The place cannot be written, is not empty, or lies in the source.
     """
     writable(to)
-    check_free(out)
+    check_apart(source, out)
     splits = opened(source, images=images, format=format, on_error=on_error, only=None, say=say)
     return convert(_as_told(source, format, splits, say), to, out, strict=strict)
 
@@ -80,7 +80,9 @@ def summary(result: Conversion, out: Path) -> str:
         lines.append(f"classes that the result does not know: {', '.join(result.lost_classes)}")
     total = sum(result.objects.values())
     objects = plural(total, "object")
-    if result.exact:
+    if not total and result.exact:
+        lines.append("no objects: nothing but pictures was written")
+    elif result.exact:
         lines.append(f"{objects}: all come back exactly")
     else:
         counts = {kind: 0 for kind in ("missing", "mask", "class", "crowd", "extra")}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from delineate._files import check_free, writing_folder
+from delineate._files import check_apart, check_free, writing_folder
 from delineate.data.annotated import OnError
 from delineate.data.coco_panoptic_write import write_coco_panoptic
 from delineate.data.coco_write import write_coco
@@ -68,7 +68,7 @@ def split_data(
     """
     shares = parse_fractions(fractions)
     _check_writable(to, copy)
-    check_free(out)
+    (check_apart(source, out) if copy else check_free(out))
     splits = opened(source, images=images, format=format, on_error=on_error, only=only, say=say)
     names = [record.name for dataset in splits.values() for record in dataset.records]
     _check_kind(splits, to)

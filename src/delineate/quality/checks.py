@@ -242,9 +242,15 @@ def wanted(only: Sequence[str], ignore: Sequence[str]) -> set[str]:
     """Return the kinds that are asked for: those of `only`, or all, without those of `ignore`.
 
     Raises:
-        ConfigError: A kind is unknown.
+        ConfigError: A kind is unknown, or nothing is asked for.
     """
     for kind in (*only, *ignore):
         if kind not in KINDS:
             raise ConfigError(f"no finding is of the kind {kind!r}: {nearest(kind, KINDS)}")
-    return (set(only) or set(KINDS)) - set(ignore)
+    kinds = (set(only) or set(KINDS)) - set(ignore)
+    if not kinds:
+        raise ConfigError(
+            "expected kinds of findings to look for, but --ignore takes away all that --only names:"
+            " leave one of them out."
+        )
+    return kinds

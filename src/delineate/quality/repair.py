@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from delineate._files import check_free, write_whole, writing_folder
+from delineate._files import check_apart, write_whole, writing_folder
 from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_write import write_coco_splits
 from delineate.data.format_table import Format
@@ -22,7 +22,7 @@ from delineate.data.naming import uniquely_named
 from delineate.data.one_table import in_one_table
 from delineate.data.pictures import lies_at
 from delineate.data.sample import Dataset, PanopticDataset
-from delineate.errors import DataError, OutputError
+from delineate.errors import DataError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
 from delineate.quality.mend_masks import clear_crowds, mend_objects, rewrite_outlines
 from delineate.quality.mend_records import (
@@ -90,9 +90,9 @@ def repair(
 
     Raises:
         DataError: The source cannot be read, nothing of it is sound, or see `check_repairable`.
-        OutputError: The place cannot be written, or see `check_place`.
+        OutputError: The place cannot be written, or see `delineate._files.check_apart`.
     """
-    check_place(source, out)
+    check_apart(source, out)
     out = out.absolute()
     with writing_folder(out) as folder:
         result = _write(source, folder, images, format, version)
@@ -103,25 +103,19 @@ def repair(
     )
 
 
-def check_place(source: Path, out: Path) -> None:
-    """Make sure that a repaired copy may be written to a place.
-
-    Raises:
-        OutputError: It is not empty, or lies in the source.
-    """
-    check_free(out)
-    if source.is_dir() and source.resolve() in (out.resolve(), *out.resolve().parents):
-        raise OutputError(
-            f"{out} lies in {source}, which is not to be touched: choose a place outside of it."
-        )
-
-
 def check_repairable(source: Path, splits: Mapping[str, Dataset]) -> None:
-    """Make sure that a copy in COCO's instance format loses nothing of a data set.
+    """Make sure that a copy in COCO's instance format is worth having.
 
     Raises:
-        DataError: It would: the data are panoptic, or federated as LVIS is.
+        DataError: It would lose what panoptic or federated data say; or all labels are of another
+            class than they say, which leaving out those without a class would only hide.
     """
+    for problem in (p for dataset in splits.values() for p in dataset.problems):
+        if problem.kind == "ids_off_by_one":
+            raise DataError(
+                f"{source}: expected labels of which most can be kept, got {problem.where}, of "
+                f"which {problem.why}: {problem.fix}."
+            )
     for kind, got in (
         (PanopticDataset, "a panoptic data set, whose stuff"),
         (LvisDataset, "a federated data set, whose lists of what was looked for in each image"),
