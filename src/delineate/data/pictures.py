@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +19,7 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:/|[A-Za-z][A-Za-z0-9+.-]*://")
 _LOWER = (".jpg", *(suffix for suffix in IMAGE_SUFFIXES if suffix != ".jpg"))
 _SUFFIXES = (*_LOWER, *(suffix.upper() for suffix in _LOWER))  # the most frequent first
 _THREADS = 8  # looking at files is waiting, most of all on network disks
+_QUICK = 1e-3  # seconds an item, below which threads cost more than they save
 _AT_ONCE = 64  # handing a task to a thread costs more than looking at a file that is in memory
 
 In = TypeVar("In")
@@ -44,12 +46,20 @@ class Broken(Exception):
 
 
 def in_threads(function: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
-    """Apply a function that waits for files to every item, in several threads; keep the order."""
+    """Apply a function that waits for files to every item; keep the order.
+
+    Several threads wait at once, unless the first items show that there is nothing to wait for:
+    then threads would only be in one another's way.
+    """
     waiting = iter(items)
+    begun = time.perf_counter()
+    done = [function(item) for item in itertools.islice(waiting, _AT_ONCE)]
+    if time.perf_counter() - begun < _QUICK * len(done):
+        return done + [function(item) for item in waiting]
     parts = iter(lambda: list(itertools.islice(waiting, _AT_ONCE)), [])
     with ThreadPoolExecutor(_THREADS) as pool:
-        done = pool.map(lambda part: [function(item) for item in part], parts)
-        return list(itertools.chain.from_iterable(done))
+        more = pool.map(lambda part: [function(item) for item in part], parts)
+        return [*done, *itertools.chain.from_iterable(more)]
 
 
 def found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
