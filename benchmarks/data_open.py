@@ -1,6 +1,6 @@
 """Opening a data set of COCO's size: ours against pycocotools and supervision.
 
-    python benchmarks/data_open.py [--images 118287] [--objects 860001] [--rounds 3] [--out DIR]
+    python benchmarks/data_open.py [--images 118287] [--objects 860001] [--rounds 3]
 
 The annotations are made up, with COCO train2017's counts: 7.3 objects an image, 45 numbers an
 outline, one object in a hundred a crowd in run lengths; about 450 MB of JSON. The pictures are
@@ -129,7 +129,6 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=118_287)
     parser.add_argument("--objects", type=int, default=860_001)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         whole = make(Path(folder) / "whole", options.images, options.objects)
@@ -166,7 +165,7 @@ def main() -> None:
     }
     for name in medians:
         print(f"{name}: {medians[name]}")
-    save(options.out / "data_open.json", {**describe(), **result})
+    save("data_open", {"machine": describe("numpy", "pycocotools", "supervision"), **result})
 
 
 if __name__ == "__main__":
