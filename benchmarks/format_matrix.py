@@ -40,6 +40,7 @@ def text(value: dict) -> str:
     if "refused" in value:
         return "refused"
     words = {"missing": "lost", "mask": "changed", "class": "class", "crowd": "crowd lost"}
+    words |= {"federated": "images' lists lost", "stuff": "stuff lost", "extra": "extra"}
     told = [f"{value[kind]} {word}" for kind, word in words.items() if value.get(kind)]
     told += [f"IoU {value['smallest_iou']}"] if "smallest_iou" in value else []
     return ", ".join(told) or "exact"
