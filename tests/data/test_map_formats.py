@@ -148,6 +148,15 @@ def test_voc_maps_of_indices_and_of_colours_agree(tmp_path):
     assert found(splits["val"], 0) == found(splits["val"], 1) == expected
 
 
+def test_voc_takes_the_class_that_most_of_an_object_shows(tmp_path):
+    put_picture(tmp_path / "JPEGImages" / "a.jpg", 2, 5)
+    put_map(tmp_path / "SegmentationObject" / "a.png", [[1, 1, 1, 1, 1], [2, 2, 2, 2, 2]])
+    put_map(
+        tmp_path / "SegmentationClass" / "a.png", [[15, 7, 15, 7, 15], [255, 255, 255, 7, 0]]
+    )
+    assert found(open_dataset(tmp_path)) == {"person": 5, "car": 5}
+
+
 def test_voc_says_what_is_wrong(tmp_path):
     put_picture(tmp_path / "JPEGImages" / "a.jpg", 2, 3)
     put_map(tmp_path / "SegmentationObject" / "a.png", [[1, 2, 3], [1, 2, 3]])

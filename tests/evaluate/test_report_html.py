@@ -2,7 +2,6 @@
 
 import re
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -12,39 +11,9 @@ from delineate.core.classes import ClassMap
 from delineate.errors import OutputError
 from delineate.evaluate.gallery import Gallery
 from delineate.evaluate.report_html import html_report, write_report
+from html_page import Page
 
 EVIL = "<script>alert(1)</script>\"'&${title}"
-VOID = {"meta", "input"}
-
-
-class Page(HTMLParser):
-    """Collects tags, attributes and text, and insists that tags are closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open, self.tags, self.attributes, self.words = [], [], [], ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
-            self.words += data
-
-
 @pytest.fixture(scope="module")
 def gallery():
     rng = np.random.default_rng(0)
@@ -54,11 +23,13 @@ def gallery():
         gallery.add(f"image {image_id}.png", image, truth, predicted)
     return gallery
 
+VOID = {"meta", "input"}
+
 
 def test_says_what_was_found(gallery):
     result = result_of(random_pairs(0))
     text = html_report(result, title="nano on nuts", facts={"model": "a.st"}, gallery=gallery)
-    page = Page(text)
+    page = Page(text, VOID)
     for words in ("nano on nuts", "a.st", "12 images", "Mask AP50", "Box AP", "owl", "medium"):
         assert words in page.words
     assert f"{result.scores['segm']['AP']:.3f}" in page.words
@@ -69,7 +40,7 @@ def test_says_what_was_found(gallery):
 
 def test_needs_nothing_from_outside_and_runs_nothing(gallery):
     text = html_report(result_of(random_pairs(0)), title="t", gallery=gallery)
-    page = Page(text)
+    page = Page(text, VOID)
     assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
     names = [name for name, _ in page.attributes]
     assert not [name for name in names if name.startswith("on") or name == "src"]
@@ -97,7 +68,7 @@ def test_names_cannot_become_markup():
     gallery.add(EVIL, image, truth, found.replace(labels=np.array([1])))
     result = result_of([(1, truth, found)], classes)
     text = html_report(result, title=EVIL, facts={EVIL: EVIL}, gallery=gallery)
-    page = Page(text)
+    page = Page(text, VOID)
     assert "script" not in page.tags
     assert page.words.count("<script>alert(1)</script>\"'&${title}") >= 8
     assert "<script" not in text
@@ -107,10 +78,10 @@ def test_names_cannot_become_markup():
 
 def test_without_pictures_objects_or_masks():
     for result in (result_of([]), result_of(random_pairs(0), iou_types=("bbox",))):
-        page = Page(html_report(result, title="t"))
+        page = Page(html_report(result, title="t"), VOID)
         assert "figure" not in page.tags
     assert "Mask" not in page.words
-    empty = Page(html_report(result_of([]), title="t", gallery=Gallery(CLASSES)))
+    empty = Page(html_report(result_of([]), title="t", gallery=Gallery(CLASSES)), VOID)
     assert "No object was missed." in empty.words
 
 

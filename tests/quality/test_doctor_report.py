@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -17,41 +16,9 @@ from delineate.quality import report_html
 from delineate.quality.findings import Finding, Place, place_of
 from delineate.quality.report_html import doctor_report, write_doctor_report
 from delineate.quality.shots import Photographer
+from html_page import Page
 
 EVIL = "<script>alert(1)</script>\"'&${title}"
-VOID = {"meta", "input", "img"}
-
-
-class Page(HTMLParser):
-    """Collects tags and attributes, and insists that tags are closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.words, self.style = [], [], [], "", ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "style":
-            self.style += data
-        else:
-            self.words += data
-
-
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
@@ -60,6 +27,8 @@ def splits(tmp_path_factory):
         pictures = [photograph(seed) for seed in seeds]
         write_set(folder, split, pictures, objects, classes=(EVIL, "square"))
     return open_splits(folder)
+
+VOID = {"meta", "input", "img"}
 
 
 def finding_in(splits, split, index, objects=(), **changes):
@@ -78,7 +47,7 @@ def test_every_finding_is_told_on_its_picture(splits):
         kind="leakage", severity="error", place=Place(split="val"), why="all of it", fix="split"
     )
     text = doctor_report([near, copy, whole], splits, {"data": "mine"}, title="A check")
-    page = Page(text)
+    page = Page(text, VOID)
     for words in (
         "A check",
         "mine",
@@ -139,7 +108,7 @@ def test_a_box_and_what_the_model_sees_are_drawn(splits):
 
 def test_needs_nothing_from_outside_and_runs_nothing(splits):
     text = doctor_report([finding_in(splits, "train", 0, (0,))], splits, {"data": EVIL}, title=EVIL)
-    page = Page(text)
+    page = Page(text, VOID)
     assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     links = {value for name, value in page.attributes if name in ("href", "src")}
@@ -154,7 +123,7 @@ def test_what_strangers_wrote_cannot_become_markup(splits):
     evil = Finding(kind="odd", severity="error", place=place, why=EVIL, fix=EVIL, others=(place,))
     named = finding_in(splits, "train", 0, (0,), why=EVIL)
     text = doctor_report([evil, named], {EVIL: splits["val"], **splits}, {EVIL: EVIL}, title=EVIL)
-    page = Page(text)
+    page = Page(text, VOID)
     assert "script" not in page.tags
     assert "<script" not in text
     assert page.words.count("<script>alert(1)</script>\"'&${title}") >= 7
@@ -165,7 +134,7 @@ def test_filters_name_what_is_there(splits):
         finding_in(splits, "train", 0, kind="one_kind"),
         finding_in(splits, "val", 0, kind="other_kind", severity="note"),
     ]
-    page = Page(doctor_report(findings, splits, {}))
+    page = Page(doctor_report(findings, splits, {}), VOID)
     ids = [value for name, value in page.attributes if name == "id"]
     for box in ("show-warning", "show-note", "show-s0", "show-s1", "all-kinds"):
         assert box in ids
@@ -186,7 +155,7 @@ def test_many_findings_stay_small_and_are_counted(splits, monkeypatch):
         for k in range(10_000)
     ]
     text = doctor_report(many, splits, {})
-    page = Page(text)
+    page = Page(text, VOID)
     assert page.tags.count("figure") == 3
     assert page.tags.count("li") == 5
     assert "Number 9999." in page.words
@@ -199,7 +168,7 @@ def test_pictures_stop_where_there_is_no_room(splits, monkeypatch):
     some = [finding_in(splits, "train", k % 3, (0,), why=f"number {k}") for k in range(12)]
     monkeypatch.setattr(report_html, "_ROOM", 100_000)
     text = doctor_report(some, splits, {})
-    page = Page(text)
+    page = Page(text, VOID)
     assert 1 <= page.tags.count("figure") < 12
     assert page.tags.count("figure") + page.tags.count("li") == 12
     assert len(text) < 200_000
@@ -217,18 +186,18 @@ def test_pictures_that_cannot_be_read_are_told_in_lines(tmp_path):
         why="not listed",
         fix="f",
     )
-    page = Page(doctor_report([finding_in(splits, "train", 1), strange], splits, {}))
+    page = Page(doctor_report([finding_in(splits, "train", 1), strange], splits, {}), VOID)
     assert page.tags.count("figure") == 0
     assert page.tags.count("li") == 2
     far = Place(split="train", image_id=1, name="a", objects=(9,))  # of a data set since changed
     finding = Finding(kind="odd_thing", severity="note", place=far, why="w", fix="f")
-    assert Page(doctor_report([finding], splits, {})).tags.count("figure") == 1
+    assert Page(doctor_report([finding], splits, {}), VOID).tags.count("figure") == 1
 
 
 def test_nothing_found_is_said(splits, tmp_path):
     write_doctor_report(tmp_path / "report.html", [], splits, {})
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Nothing found." in Page(text).words
+    assert "Nothing found." in Page(text, VOID).words
     with pytest.raises(OutputError, match="cannot be written"):
         write_doctor_report(tmp_path / "none" / "report.html", [], splits, {})
 

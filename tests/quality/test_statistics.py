@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,12 +14,10 @@ from delineate.quality.statistics import statistics
 from delineate.quality.statistics_html import statistics_html, write_statistics
 from delineate.quality.statistics_text import statistics_text
 from drawn_sets import Drawn, rectangle
+from html_page import Page
 
 SIZE = (200, 150)
 EVIL = "<script>alert(1)</script>\"'&${title}"
-VOID = {"meta"}
-
-
 def scenes(names=("cat", "dog", "owl")):
     """Three images: a small and a large cat, which touch; a medium dog; nothing."""
     return Drawn(
@@ -31,6 +28,8 @@ def scenes(names=("cat", "dog", "owl")):
         ],
         names=names,
     )
+
+VOID = {"meta"}
 
 
 def result(names=("cat", "dog", "owl"), splits=("train", "val")):
@@ -148,37 +147,9 @@ def test_text_of_many_classes_is_cut_and_says_so():
 # -- the page ----------------------------------------------------------------------------------
 
 
-class Page(HTMLParser):
-    """Collects tags and text, and insists that tags are closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.words = [], [], [], ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
-            self.words += data
-
-
 def test_page_tells_all_and_loads_nothing():
     text = statistics_html(result())
-    page = Page(text)
+    page = Page(text, VOID)
     assert page.tags.count("svg") >= 6
     for words in ("Statistics of drawn", "dog", "Seen together", "Where they are", "class-aware"):
         assert words in page.words
@@ -189,7 +160,7 @@ def test_page_tells_all_and_loads_nothing():
 
 
 def test_page_escapes_what_comes_from_strangers():
-    page = Page(statistics_html(result((EVIL, "b", "c"), splits=("<b>", "val"))))
+    page = Page(statistics_html(result((EVIL, "b", "c"), splits=("<b>", "val"))), VOID)
     assert "script" not in page.tags
     assert "b" not in page.tags
     assert EVIL in page.words
@@ -197,9 +168,9 @@ def test_page_escapes_what_comes_from_strangers():
 
 @pytest.mark.parametrize("splits", [("train",), ("train", "val", "test")])
 def test_page_of_one_class_or_nothing(splits):
-    Page(statistics_html(result(("cat", "dog"), splits)))
+    Page(statistics_html(result(("cat", "dog"), splits)), VOID)
     nothing = {split: measure(Drawn([(SIZE, [], [])])) for split in splits}
-    page = Page(statistics_html(statistics("nothing", nothing, ("cat",))))
+    page = Page(statistics_html(statistics("nothing", nothing, ("cat",))), VOID)
     assert "No objects." in page.words
 
 

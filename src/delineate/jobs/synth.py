@@ -93,27 +93,16 @@ def synth(
         for name, (first, count) in counts.items():
             say(f"learning from {plural(len(parts[name]), 'image')} for {name}.json")
             made[name] = CutPaste(parts[name], count, first=first, grounds=grounds[name], **options)
-    lent = {
-        "from": f"{source}",
-        "format": format or "",
-        "on-error": on_error if on_error != "stop" else "",
-        "backgrounds": backgrounds,
-    }
-    words = {
-        "images": f"{images}",
-        "classes": ",".join(classes or ()),
-        **({} if source is None else lent),
-        "size": "x".join(map(str, reversed(size or ()))),
-        "objects": "-".join(map(str, objects or ())),
-        "seed": f"{seed}",
-        "val": f"{val}",
-    }
-    info = {
-        "description": f"made pictures, {'drawn' if source is None else 'cut and pasted'}",
-        "version": __version__,
-        "seed": seed,
-        "command": _command(words),
-    }
+    lent = {"from": f"{source}", "format": format or "", "backgrounds": backgrounds}
+    info = _info(
+        {} if source is None else lent | {"on-error": "skip" if on_error == "skip" else ""},
+        images=f"{images}",
+        classes=",".join(classes or ()),
+        size="x".join(map(str, reversed(size or ()))),
+        objects="-".join(map(str, objects or ())),
+        seed=f"{seed}",
+        val=f"{val}",
+    )
     found = _write(out, made, info)
     return {
         "out": str(out),
@@ -238,6 +227,21 @@ def _grounds(
     return {
         "train": SomeGrounds(grounds, order[held_out:]),
         "val": SomeGrounds(grounds, order[:held_out]),
+    }
+
+
+def _info(lent: Mapping[str, str], **words: str) -> dict[str, Any]:
+    """Return what the files say of how they came about.
+
+    Args:
+        lent: Options about data whose objects are pasted; empty where scenes are drawn.
+        words: All other options, as the command line takes them.
+    """
+    return {
+        "description": f"made pictures, {'cut and pasted' if lent else 'drawn'}",
+        "version": __version__,
+        "seed": int(words["seed"]),
+        "command": _command(lent | words),
     }
 
 
