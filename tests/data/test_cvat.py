@@ -488,6 +488,6 @@ def test_names_that_xml_cannot_hold(tmp_path):
 def test_unclosed_elements_are_looked_through_once(tmp_path):
     path = tmp_path / "a.xml"
     path.write_text("<annotations>" + "<image " * 200_000)
-    started = time.perf_counter()
+    started = time.process_time()
     assert find_cvat(path) is not None
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -403,8 +403,8 @@ def test_spoilt_files(tmp_path):
 def test_blank_lines_are_looked_through_once(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("\n" * 200_000 + "1 0.1 0.1 0.2 0.1 0.2 0.2\n")
-    started = time.perf_counter()
+    started = time.process_time()
     assert counts_from_one([path])
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     path.write_text("1 0.1\n\n \t00.0 0.1\n")
     assert not counts_from_one([path])

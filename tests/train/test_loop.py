@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -232,16 +231,6 @@ def test_validation_without_an_average_uses_the_weights_and_goes_on_learning(tmp
     assert {int(count) for count in tracked} == {4}
 
 
-def test_minutes_end_in_time_with_their_validation(tmp_path):
-    config = tiny_config(budget=BudgetConfig(minutes=0.05), validate_every=0.25)
-    begun, heard = time.monotonic(), Heard()
-    result = fit(config, scenes(), scenes(2), tmp_path, sinks=[heard], device="cpu")
-    assert heard.validations[-1].seconds <= 3.0
-    assert time.monotonic() - begun < 30  # the machine may be busy; the clock above may not
-    assert heard.steps[-1].lr < 0.3 * max(event.lr for event in heard.steps)
-    assert result.metrics["minutes"] <= 0.05
-
-
 class Slow(Subset):
     """A data set whose images take time on a clock of our own."""
 
@@ -280,6 +269,17 @@ def test_a_minute_is_enough_for_validations_of_any_length(
     assert len(heard.validations) == validations
     assert [event.step for event in heard.validations] == steps
     assert clock.now <= 60
+
+
+def test_minutes_end_in_time_with_their_validation(tmp_path, monkeypatch):
+    clock, heard = Clock(), Heard()
+    monkeypatch.setattr(loop, "time", clock)
+    config = tiny_config(budget=BudgetConfig(minutes=0.5), validate_every=0.25)
+    train, val = Slow(scenes(6), clock, 0.2), Slow(scenes(2, seed=2), clock, 1.0)
+    result = fit(config, train, val, tmp_path, sinks=[heard], device="cpu")
+    assert 20 < heard.validations[-1].seconds <= 30
+    assert heard.steps[-1].lr < 0.3 * max(event.lr for event in heard.steps)
+    assert result.metrics["minutes"] <= 0.5
 
 
 def test_part_of_the_training_images_is_held_out(tmp_path):
