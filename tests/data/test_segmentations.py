@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from delineate.core import polygons, rle
 from delineate.data import segmentations
-from delineate.data.segmentations import compact, expand
+from delineate.data.segmentations import compact, expand, outlines
 from delineate.errors import DataError
 
 SIZE = (4, 3)
@@ -100,6 +100,26 @@ def test_polygons_are_held_as_arrays():
     (held,) = compact([TRIANGLE], SIZE)
     assert held.dtype == np.float64
     assert held.nbytes == 6 * 8
+
+
+def same(one, other) -> bool:
+    if one is None or other is None:
+        return one is other
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_one_broken_outline_among_many_is_the_only_one_refused(broken):
+    many = [[TRIANGLE], broken, None, [TRIANGLE, [1.5, 2, 3, 4, 5, 6, 7, 8]], SOUND["counts"]]
+    found = outlines(many)
+    assert all(map(same, found, [outlines([given])[0] for given in many]))
+    assert [held is None for held in found] == [False, True, True, False, True]
+    np.testing.assert_array_equal(found[3][1], [1.5, 2, 3, 4, 5, 6, 7, 8])
+
+
+@given(st.permutations(list((SOUND | BROKEN).values())))
+def test_outlines_are_the_same_together_and_alone(many):
+    assert all(map(same, outlines(many), [outlines([given])[0] for given in many]))
 
 
 def holds(segmentation) -> None:

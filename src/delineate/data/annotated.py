@@ -5,6 +5,7 @@ image is asked for. Boxes are computed from the masks, whatever a file states: t
 truth. An outline that covers no pixel gives an empty mask and a box of no size.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -73,18 +74,21 @@ class AnnotatedDataset:
         self.classes = classes
         self.records = tuple(records)
         self.problems = tuple(problems)
+        columns = zip(*annotations, strict=True) if annotations else [()] * len(Annotation._fields)
+        ids, owners, labels, crowd, areas, boxes, segmentations = columns
         place = {record.image_id: i for i, record in enumerate(self.records)}
-        owner = np.array([place[a.image_id] for a in annotations], dtype=np.int64)
+        owner = np.fromiter(map(place.__getitem__, owners), np.int64, len(annotations))
         order = np.argsort(owner, kind="stable")
         # The annotations of image i are rows _first[i] .. _first[i + 1] of every column.
         self._first = np.searchsorted(owner[order], np.arange(len(self.records) + 1))
-        self._ids = np.array([a.id for a in annotations], dtype=np.int64)[order]
-        self._labels = np.array([a.label for a in annotations], dtype=np.int64)[order]
-        self._crowd = np.array([a.crowd for a in annotations], dtype=np.bool_)[order]
-        self._areas = np.array([a.area for a in annotations], dtype=np.float64)[order]
-        boxes = np.array([a.box for a in annotations], dtype=np.float64)
-        self._boxes = boxes.reshape(-1, 4)[order]
-        self._segmentations = [annotations[i].segmentation for i in order]
+        self._ids = np.array(ids, dtype=np.int64)[order]
+        self._labels = np.array(labels, dtype=np.int64)[order]
+        self._crowd = np.array(crowd, dtype=np.bool_)[order]
+        self._areas = np.array(areas, dtype=np.float64)[order]
+        numbers = itertools.chain.from_iterable(boxes)
+        stated = np.fromiter(numbers, np.float64, 4 * len(annotations))
+        self._boxes = stated.reshape(-1, 4)[order]
+        self._segmentations = [segmentations[i] for i in order.tolist()]
         self._read_picture = read_picture or _read_file
         self._held: dict[int, Instances] = {}
         self._room = _HELD_BYTES

@@ -11,7 +11,7 @@ from typing import Any
 from delineate.core.classes import ClassMap
 from delineate.core.json_file import kind, read_json
 from delineate.core.json_keys import first_mark, has_keys
-from delineate.core.json_stream import read_lists
+from delineate.core.json_stream import collector_held_back, read_lists
 from delineate.data.annotated import (
     AnnotatedDataset,
     Annotation,
@@ -66,6 +66,7 @@ def read_coco(
     return dataset_of(path, streamed_content(path), picture_folders(path, images), on_error)
 
 
+@collector_held_back()
 def dataset_of(
     path: Path,
     content: Mapping[str, list[Any]],

@@ -21,6 +21,7 @@ from delineate.errors import DataError
 
 JsonObject = Mapping[str, Any]
 
+_NUMBERS = frozenset((int, float))
 _LARGEST = 1e15  # of the numbers that an annotation states
 _NO_BOX = (math.nan,) * 4
 
@@ -120,11 +121,11 @@ def compact_outlines(listed: list[Any]) -> list[Any]:
     Args:
         listed: A part of the file's `annotations`, changed in place.
     """
-    for annotation in listed:
-        if isinstance(annotation, dict):
-            held = outlines(annotation.get("segmentation"))
-            if held is not None:
-                annotation["segmentation"] = held
+    objects = [annotation for annotation in listed if isinstance(annotation, dict)]
+    found = outlines([annotation.get("segmentation") for annotation in objects])
+    for annotation, held in zip(objects, found, strict=True):
+        if held is not None:
+            annotation["segmentation"] = held
     return listed
 
 
@@ -231,10 +232,9 @@ def stated_area(area: object) -> float:
 
 def stated_box(box: object) -> tuple[float, ...]:
     """Return the four numbers that a file states as a box, NaN if these are none."""
-    if not isinstance(box, list) or len(box) != 4:
+    if not isinstance(box, list) or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
         return _NO_BOX
-    numbers = set(map(type, box)) <= {int, float}
-    sound = numbers and -_LARGEST <= min(box) <= max(box) <= _LARGEST and not math.isnan(sum(box))
+    sound = -_LARGEST <= min(box) <= max(box) <= _LARGEST and not math.isnan(sum(box))
     return tuple(map(float, box)) if sound else _NO_BOX
 
 
@@ -282,6 +282,6 @@ def file_name(record: JsonObject, folder: str) -> str:
 def whole(record: JsonObject, key: str, what: str) -> int:
     """Return the whole number that a record must have under `key`."""
     value = record.get(key)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int:
         return value
     raise Broken(f"{what} needs a whole number as {key!r}, got {kind(value)}", "correct it")

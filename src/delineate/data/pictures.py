@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
 
@@ -72,8 +71,10 @@ def found(record: ImageRecord, folders: Sequence[Path]) -> ImageRecord:
     Raises:
         Broken: It is missing, unreadable, truncated, or of another size.
     """
-    path = lies_at([folder / record.name for folder in folders])
-    return replace(record, path=path, size=checked_size(path, record.size))
+    image_id, name = record.image_id, record.name
+    path = lies_at(folder / name for folder in folders)
+    size = checked_size(path, record.size)
+    return ImageRecord(image_id=image_id, name=name, path=path, size=size)
 
 
 def check_folder(images: Path | str | None) -> None:
@@ -99,16 +100,18 @@ def of_any_suffix(stem: str, folders: Sequence[Path]) -> Path | None:
     return next((place for place in places if os.path.lexists(place)), None)
 
 
-def lies_at(places: Sequence[Path]) -> Path:
+def lies_at(places: Iterable[Path]) -> Path:
     """Return the first of several places at which there is something.
 
     Raises:
         Broken: There is nothing at any.
     """
-    path = next((place for place in places if os.path.lexists(place)), None)
-    if path is not None:
-        return path
-    folders = list(dict.fromkeys(place.parent for place in places))
+    empty: list[Path] = []
+    for place in places:
+        if os.path.lexists(place):
+            return place
+        empty.append(place)
+    folders = list(dict.fromkeys(place.parent for place in empty))
     if shut := [f for f in folders if f.is_dir() and not os.access(f, os.X_OK)]:
         raise Broken(
             f"this user may not look into {shut[0]}", "change its permissions", "missing_picture"
@@ -138,7 +141,8 @@ def check_inside(name: str, folder: str = "the folder of images") -> None:
     Raises:
         Broken: It does not.
     """
-    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+    path = PurePath(name)
+    if path.is_absolute() or ".." in path.parts:
         raise Broken(
             f"its file's name leads out of {folder}", "write the name relative to that folder"
         )

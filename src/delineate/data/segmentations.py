@@ -5,10 +5,9 @@ million times. So what surely can be read is told by a few calls into C, and onl
 to find out: whether something is an error, and in which words, is decided in `core` alone.
 """
 
-import math
+import itertools
 import re
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import hotcoco.mask
@@ -38,21 +37,74 @@ def compact(segmentation: Any, size: Size) -> Compact:  # noqa: ANN401 - a stran
     Raises:
         DataError: `delineate.core.rle.from_segmentation` cannot read it.
     """
-    if not _is_sound(segmentation, size):
-        rle.from_segmentation(segmentation, size)
     if isinstance(segmentation, dict):
+        if not _fills(segmentation, size):
+            rle.from_segmentation(segmentation, size)
         counts = segmentation["counts"]
         return counts if isinstance(counts, str) else np.asarray(counts, dtype=np.int64)
-    parts = segmentation if isinstance(segmentation[0], list) else [segmentation]
+    match segmentation:
+        case [list(), *_] | []:
+            parts = segmentation
+        case _:
+            parts = [segmentation]
+    [held] = outlines([parts])
+    if held is not None:
+        return held
+    rle.from_segmentation(segmentation, size)
     return tuple(np.asarray(part, dtype=np.float64) for part in parts)
 
 
-def outlines(segmentation: Any) -> tuple[npt.NDArray[np.float64], ...] | None:  # noqa: ANN401
-    """Return polygons in their compact form if they surely can be read, else None."""
-    match segmentation:
-        case [list(), *_] if _polygons_are_sound(segmentation):
-            return tuple(np.array(part, dtype=np.float64) for part in segmentation)
-    return None
+def outlines(segmentations: Sequence[Any]) -> list[tuple[npt.NDArray[np.float64], ...] | None]:
+    """Return polygons in their compact form where they surely can be read, else None.
+
+    Args:
+        segmentations: Those of many objects, as JSON gives them: together it goes three times as
+            fast.
+    """
+    places = [i for i, given in enumerate(segmentations) if _is_polygons(given)]
+    found: list[tuple[npt.NDArray[np.float64], ...] | None] = [None] * len(segmentations)
+    try:
+        read = _read([segmentations[i] for i in places]) if places else []
+    except (TypeError, OverflowError):  # somebody's numbers are none: whose?
+        read = [outlines([segmentations[i]])[0] if len(places) > 1 else None for i in places]
+    for i, held in zip(places, read, strict=True):
+        found[i] = held
+    return found
+
+
+def _is_polygons(segmentation: Any) -> bool:  # noqa: ANN401 - a stranger's JSON
+    """Tell whether these are lists of so many things as numbers of polygons may be."""
+    if type(segmentation) is not list or not segmentation:
+        return False
+    return all(type(part) is list and len(part) >= 6 and not len(part) % 2 for part in segmentation)
+
+
+def _read(
+    objects: Sequence[Sequence[list[Any]]],
+) -> list[tuple[npt.NDArray[np.float64], ...] | None]:
+    """Return the polygons of each object as arrays, or None for those that may be refused.
+
+    Raises:
+        TypeError: Something among all the numbers is none.
+        OverflowError: A number has no place in 64 bits.
+    """
+    parts = list(itertools.chain.from_iterable(objects))
+    numbers = list(itertools.chain.from_iterable(parts))
+    if not set(map(type, numbers)) <= {int, float}:
+        raise TypeError
+    values = np.array(numbers, dtype=np.float64)
+    lengths, counts = (np.array([*map(len, lists)]) for lists in (parts, objects))
+    starts, firsts = lengths.cumsum() - lengths, counts.cumsum() - counts
+    low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    with np.errstate(invalid="ignore", over="ignore"):
+        around = np.add.reduceat((high - low) * lengths / 2, firsts)
+    within = (low >= -polygons.MAX_COORDINATE) & (high <= polygons.MAX_COORDINATE)  # NaN is not
+    sound = np.logical_and.reduceat(within, firsts) & (around <= _SURE_OUTLINE)
+    sound &= np.add.reduceat(lengths, firsts) <= 2 * polygons.MAX_POINTS
+    bounds = itertools.pairwise([*starts.tolist(), len(values)])
+    arrays = iter([values[start:end] for start, end in bounds])
+    held = [tuple(itertools.islice(arrays, count)) for count in counts.tolist()]
+    return [own if good else None for own, good in zip(held, sound.tolist(), strict=True)]
 
 
 def reaches(held: Compact, size: Size) -> bool:
@@ -61,13 +113,15 @@ def reaches(held: Compact, size: Size) -> bool:
         return _ONE_COUNT.fullmatch(held) is None
     if isinstance(held, np.ndarray):
         return bool(held[1::2].any())
-    return any(map(partial(_touches, size=size), held))
+    height, width = size
+    first = held[0]
+    if 0 < first.item(0) < width and 0 < first.item(1) < height:  # most do; the rest is slower
+        return True
+    return any(_touches(polygon, size) for polygon in held)
 
 
 def _touches(polygon: npt.NDArray[np.float64], size: Size) -> bool:
     height, width = size
-    if 0 < polygon.item(0) < width and 0 < polygon.item(1) < height:  # most do; the rest is slower
-        return True
     xs, ys = polygon[0::2], polygon[1::2]
     inside = xs.max() > 0 and xs.min() < width and ys.max() > 0 and ys.min() < height
     return bool(inside)
@@ -78,18 +132,14 @@ def expand(held: Compact, size: Size) -> Any:  # noqa: ANN401 - what from_segmen
     return held if isinstance(held, tuple) else {"size": size, "counts": held}
 
 
-def _is_sound(segmentation: Any, size: Size) -> bool:  # noqa: ANN401 - a stranger's JSON
-    """Tell whether a segmentation surely can be read; False means that it is to be tried."""
+def _fills(segmentation: Mapping[str, Any], size: Size) -> bool:
+    """Tell whether an RLE surely can be read; False means that it is to be tried."""
     match segmentation:
         case {"size": [int(height), int(width)], "counts": counts} if (height, width) == size:
             pixels = height * width
             if isinstance(counts, str):
                 return _string_fills(counts, pixels)
             return isinstance(counts, list) and _counts_fill(counts, pixels)
-        case [list(), *_]:
-            return _polygons_are_sound(segmentation)
-        case [_, *_]:
-            return _polygons_are_sound([segmentation])
     return False
 
 
@@ -116,20 +166,3 @@ def _counts_fill(counts: Sequence[Any], pixels: int) -> bool:
         and min(counts) >= 0
         and sum(counts) == pixels
     )
-
-
-def _polygons_are_sound(outlines: Sequence[Any]) -> bool:
-    points, outline = 0, 0.0
-    for polygon in outlines:
-        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            return False
-        if not set(map(type, polygon)) <= {int, float}:
-            return False
-        low, high = min(polygon), max(polygon)
-        if not -polygons.MAX_COORDINATE <= low <= high <= polygons.MAX_COORDINATE:
-            return False
-        if math.isnan(sum(polygon)):  # which min and max overlook
-            return False
-        points += len(polygon) // 2
-        outline += (high - low) * len(polygon) / 2
-    return points <= polygons.MAX_POINTS and outline <= _SURE_OUTLINE
