@@ -3,11 +3,10 @@
 import hotcoco
 import numpy as np
 import pytest
+from planted_labels import Planting, objects, square
 
 from delineate.core.boxes import iou
 from delineate.core.classes import ClassMap
-from delineate.core.instances import Instances
-from delineate.core.masks import Masks
 from delineate.data.formats import open_splits
 from delineate.data.sample import ImageRecord
 from delineate.quality.calibration import Chances, isotonic
@@ -16,24 +15,6 @@ from delineate.quality.opinions import opinion
 
 CLASSES = ClassMap.from_names(["cat", "dog", "owl"])
 SIZE = (100, 100)
-
-
-def square(x, y, side, size=SIZE):
-    bitmap = np.zeros(size, bool)
-    bitmap[y : y + side, x : x + side] = True
-    return bitmap
-
-
-def objects(bitmaps, labels, scores=None, crowd=None, size=SIZE):
-    masks = Masks.from_bitmaps(bitmaps, size)
-    return Instances(
-        image_size=size,
-        boxes=masks.boxes(),
-        labels=np.array(labels, np.int64),
-        masks=masks,
-        scores=None if scores is None else np.array(scores, np.float32),
-        crowd=crowd,
-    )
 
 
 # -- one image ---------------------------------------------------------------------------------
@@ -190,21 +171,22 @@ def test_chances_are_those_of_the_class_and_come_from_other_images():
 # -- planted errors ----------------------------------------------------------------------------
 
 
-class Simulation:
+class Simulation(Planting):
     """A decent model and a labelling with errors, both made from the same sound labels."""
 
     def __init__(self, seed, share):
-        self.rng, self.share = np.random.default_rng(seed), share
-        self.planted, self.images = [], []
+        super().__init__(np.random.default_rng(seed), share)
+        self.images = []
 
     def add(self, image_id, truth, size, classes=3):
         """Take an image; `truth` is a list of (bitmap, label)."""
-        shown, labelled = [], []
+        shown = []
         for bitmap, label in truth:
             self._predict(shown, bitmap, label, classes)
-            self._label(labelled, image_id, bitmap, label, classes, truth)
         for _ in range(self.rng.poisson(0.6)):  # false alarms, mostly unsure
-            shown.append((self._anywhere(size), self.rng.integers(classes), self.rng.beta(1.5, 6)))
+            place = self.anywhere(size, int(self.rng.integers(8, 40)))
+            shown.append((place, self.rng.integers(classes), self.rng.beta(1.5, 6)))
+        labelled = self.spoilt(image_id, truth, classes)
         record = ImageRecord(image_id=image_id, name=f"{image_id}.png", path=None, size=size)
         labels = objects([b for b, _ in labelled], [k for _, k in labelled], size=size)
         found = objects(
@@ -228,50 +210,6 @@ class Simulation:
         else:
             shown.append((moved, label, self.rng.beta(9, 1.3)))
 
-    def _label(self, labelled, image_id, bitmap, label, classes, truth):
-        kind = self.rng.choice(5, p=[1 - self.share, *[self.share / 4] * 4])
-        if kind == 1:
-            self.planted.append(("missing_label", image_id, bitmap))
-            return
-        if kind == 2 and classes > 1:
-            label = (label + 1) % classes
-            self.planted.append(("misclassified", image_id, len(labelled)))
-        if kind == 3:
-            side = int(np.sqrt(bitmap.sum()))
-            bitmap = bitmap & np.roll(bitmap, (side // 3, side // 4), (0, 1))
-            self.planted.append(("badly_outlined", image_id, len(labelled)))
-        labelled.append((bitmap, label))
-        everything = np.any([b for b, _ in truth], axis=0)
-        for _ in range(40 * (kind == 4)):
-            place = self._anywhere(bitmap.shape, int(np.sqrt(bitmap.sum())))
-            if not (place & everything).any():
-                self.planted.append(("spurious_label", image_id, len(labelled)))
-                labelled.append((place, label))
-                break
-
-    def _anywhere(self, size, side=None):
-        side = side or int(self.rng.integers(8, 40))
-        y, x = (int(self.rng.integers(0, max(limit - side, 1))) for limit in size)
-        return square(x, y, side, size)
-
-    def is_planted(self, finding):
-        for kind, image_id, where in self.planted:
-            if kind != finding.kind or image_id != finding.place.image_id:
-                continue
-            if kind != "missing_label":
-                if finding.place.objects == (where,):
-                    return True
-            else:
-                x0, y0, x1, y1 = (round(v) for v in finding.place.box)
-                if where[y0:y1, x0:x1].sum() > 0.7 * where.sum():
-                    return True
-        return False
-
-
-def precision_at_k(simulation, findings):
-    first = sorted(findings, key=lambda f: -f.score)[: len(simulation.planted)]
-    return np.mean([simulation.is_planted(f) for f in first])
-
 
 @pytest.fixture(scope="module")
 def simulated():
@@ -290,7 +228,7 @@ def test_planted_errors_come_first(simulated):
     findings = list(label_errors(simulated.images, CLASSES))
     assert {f.kind for f in findings} == {kind for kind, *_ in simulated.planted}
     assert len(simulated.planted) > 50
-    assert precision_at_k(simulated, findings) >= 0.9
+    assert simulated.precision_at_k(findings) >= 0.9
     sure = [f for f in findings if f.severity == "warning"]
     assert np.mean([simulated.is_planted(f) for f in sure]) >= 0.9
     assert all(LEAST <= f.score <= 1 for f in findings)
@@ -313,7 +251,7 @@ def test_planted_errors_come_first_in_real_labels(shared_data):
             simulation.add(len(simulation.images) + 1, truth, sound.image_size, classes=1)
     findings = list(label_errors(simulation.images, ClassMap.from_names(["mushroom"])))
     assert len(simulation.planted) > 15
-    assert precision_at_k(simulation, findings) >= 0.85
+    assert simulation.precision_at_k(findings) >= 0.85
 
 
 def test_what_the_model_was_trained_on_is_doubted(simulated):
