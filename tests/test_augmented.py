@@ -11,7 +11,7 @@ from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.jobs import augmented
 from delineate.jobs.augmented import augmented_sheet
-from delineate.train.loop import _loader
+from delineate.train.feed import feed
 from delineate.train.resolve import resolve
 from delineate.transforms.augment import AugmentConfig
 from delineate.transforms.presets import PRESETS
@@ -59,7 +59,7 @@ def test_versions_are_the_samples_of_a_training(drawn, by_area):
         data, config.augment, preprocess=config.preprocess, seed=7, images=3, versions=2
     )
     config = replace(config, batch_size=1)
-    loader = _loader(config, data)
+    loader = feed(config, data)
     per_image = loader.samples_per_epoch // len(data)
     assert (per_image > 1) == by_area
     expected = []

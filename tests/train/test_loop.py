@@ -28,7 +28,7 @@ from delineate.errors import (
     TrainingDiverged,
 )
 from delineate.models.mask_rcnn.model import MaskRCNN
-from delineate.train import checkpoint, loop
+from delineate.train import checkpoint, feed, loop
 from delineate.train.config import (
     AugmentConfig,
     BudgetConfig,
@@ -40,7 +40,8 @@ from delineate.train.config import (
     with_value,
 )
 from delineate.train.folder import saved_config
-from delineate.train.loop import fit, measure
+from delineate.train.loop import fit
+from delineate.train.validate import measure
 from delineate.weights.load import load
 
 
@@ -150,7 +151,7 @@ def test_without_tensorboard_no_run_is_begun(tmp_path, monkeypatch):
 
 def test_a_held_out_part_without_objects_is_refused(tmp_path, monkeypatch):
     bare = {"train": scenes(4), "val": Without(scenes(2), [0, 1])}
-    monkeypatch.setattr(loop, "split", lambda *_, **__: bare)
+    monkeypatch.setattr(feed, "split", lambda *_, **__: bare)
     with pytest.raises(DataError, match="should have objects to measure by"):
         fit(tiny_config(), scenes(), None, tmp_path / "run", device="cpu")
 

@@ -10,7 +10,8 @@ from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError, DataError
 from delineate.train.config import BudgetConfig, DataConfig, with_settings
-from delineate.train.loop import _loader, _made, fit
+from delineate.train.feed import feed, made
+from delineate.train.loop import fit
 from delineate.train.resolve import resolve
 
 HALF = DataConfig(workers=0, synthetic=0.5)
@@ -18,7 +19,7 @@ HALF = DataConfig(workers=0, synthetic=0.5)
 
 def loader(share, **changes):
     config = tiny_config(data=DataConfig(workers=0, synthetic=share), **changes)
-    return _loader(resolve(config, scenes(), accelerator="cpu"), scenes())
+    return feed(resolve(config, scenes(), accelerator="cpu"), scenes())
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_made_objects_are_as_large_to_the_network_as_real_ones(resize, longest):
     """What multiplies all pictures alike needs grounds of their real size."""
     large = SyntheticScenes(2, size=(80, 1700), objects=(2, 4))
     config = tiny_config(preprocess=Preprocess(resize=resize))
-    assert max(_made(config, large).records[0].size) == longest
+    assert max(made(config, large).records[0].size) == longest
 
 
 def names(of, epoch):
@@ -53,7 +54,7 @@ def test_every_epoch_has_all_real_samples_and_new_made_ones():
 def test_without_made_samples_all_is_as_it_was():
     plain = tiny_config()
     assert plain.data.synthetic == 0
-    samples = list(_loader(resolve(plain, scenes(), accelerator="cpu"), scenes()).batches(0))
+    samples = list(feed(resolve(plain, scenes(), accelerator="cpu"), scenes()).batches(0))
     assert {s.name for batch in samples for s in batch} == {r.name for r in scenes().records}
 
 
@@ -103,7 +104,7 @@ def test_a_run_is_told_of_them(tmp_path):
 
 def test_a_folder_that_holds_a_run_is_refused_before_pictures_are_read(tmp_path, monkeypatch):
     run(tmp_path / "run", 1)
-    monkeypatch.setattr("delineate.train.loop.CutPaste", None)  # would read them
+    monkeypatch.setattr("delineate.train.feed.CutPaste", None)  # would read them
     with pytest.raises(ConfigError, match="holds a run"):
         fit(tiny_config(data=HALF), scenes(), None, tmp_path / "run", device="cpu")
 

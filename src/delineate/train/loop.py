@@ -12,7 +12,7 @@ clock.
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -25,36 +25,22 @@ import torch
 
 from delineate._files import write_whole
 from delineate._optional import need
-from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.derived import Relabelled
 from delineate.data.loader import Loader, check_may_start_workers
-from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
-from delineate.data.pasted.cut_paste import CutPaste
-from delineate.data.pasted.grounds import LONGEST
 from delineate.data.pasted.learnt import LOOKED_AT
-from delineate.data.sample import Dataset, PanopticDataset, Sample
-from delineate.data.sampling import epoch_length
-from delineate.data.split import split
+from delineate.data.sample import Dataset, Sample
 from delineate.errors import ConfigError, DataError, DelineateError, ReaderLost
-from delineate.evaluate.coco import CocoMetric
-from delineate.evaluate.coco_result import kinds
-from delineate.evaluate.panoptic import PanopticMetric
-from delineate.models.api import SegModel
-from delineate.models.fuse import optimize_for_inference
 from delineate.train import checkpoint
-from delineate.train.balance import times_shown
 from delineate.train.budget import Budget
 from delineate.train.checkpoint import Checkpoint, Origin, Position
 from delineate.train.config import TrainConfig, from_dict, to_dict, to_yaml
+from delineate.train.feed import epoch_of, feed, held_out, labelled
 from delineate.train.folder import BEST, CONFIG, CURVES, LINES, finish, offer, open_folder
 from delineate.train.log import JsonLines, Sink, StepEvent, TensorBoard, ValidationEvent
 from delineate.train.optim import learning_rate
 from delineate.train.resolve import resolve
 from delineate.train.step import Learner
 from delineate.train.stop import Stop
-from delineate.transforms.augment import training
-
-_ENDLESS = 10**9  # made pictures
+from delineate.train.validate import measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +125,14 @@ def fit(
     check_may_start_workers()
     accelerator = _accelerator(device)
     config = from_dict(to_dict(config))  # checks what a recipe or a script put in
-    train, val = _splits(config, train, val)
+    train, val = held_out(config, train, val)
     if val is not None and not any(len(val.instances(index)) for index in range(len(val))):
         raise DataError(
             f"the validation split {val.name!r} should have objects to measure by, but none of its "
             f"{len(val)} images has any: label some, or take other images to measure by."
         )
     config = resolve(config, train, accelerator=accelerator)
-    train, val = _labelled(config, train, val)
+    train, val = labelled(config, train, val)
     if config.tensorboard:
         need("torch.utils.tensorboard", extra="track")  # before there is a run folder
     gpus = [torch.cuda.current_device()] if accelerator == "cuda" else []
@@ -162,8 +148,8 @@ def fit(
             stack.callback(sink.close)
         verb = f"resuming after step {run.position.step}" if run.position.step else "training"
         run.note(
-            f"{verb}: {len(train)} images{_epoch_of(run)}, {len(val or ())} for validation, "
-            f"{len(train.classes)} class{'es' * (len(train.classes) != 1)}, on "
+            f"{verb}: {len(train)} images{epoch_of(config, run.loader)}, {len(val or ())} for "
+            f"validation, {len(train.classes)} class{'es' * (len(train.classes) != 1)}, on "
             f"{run.learner.fabric.device}, in {out}"
         )
         if parts := run.learner.new_parts:
@@ -198,7 +184,7 @@ def _begin(
         if config.data.synthetic:
             for sink in sinks:
                 sink.note(f"learning from {min(len(train), LOOKED_AT)} images how to make others")
-        loader = _loader(config, train)
+        loader = feed(config, train)
         torch.manual_seed(config.seed)
         learner = Learner(config, train.classes, accelerator=accelerator, begin=earlier is None)
     except BaseException:
@@ -331,55 +317,6 @@ def _validate(run: Run, progress: float, stop: Stop) -> None:
     position.validation_seconds = time.monotonic() - began  # now with the writing
 
 
-def measure(
-    model: SegModel,
-    dataset: Dataset,
-    interrupted: Callable[[], bool] = lambda: False,
-    tell: Callable[[str], None] = lambda _: None,
-) -> dict[str, dict[str, float]]:
-    """Return COCO's measures of a model's masks and boxes, looking at one image at a time.
-
-    Of a model that knows stuff, on a data set that has some, the panoptic quality is told, too.
-
-    Args:
-        model: Evaluated in 32 bit, as it will be used: a copy that is optimised for inference.
-        dataset: Of the model's classes, in the model's order.
-        interrupted: Asked before every image; when it says yes, the rest is left out.
-        tell: Receives the model's complaint, if it has one about every image of several objects.
-    """
-    metric = CocoMetric(model.classes, iou_types=kinds(masks=model.has_masks))
-    has_stuff = len(model.panoptic_classes.stuff) > 0
-    panoptic = dataset if has_stuff and isinstance(dataset, PanopticDataset) else None
-    segments = PanopticMetric(model.panoptic_classes)
-    complaints: list[str | None] = []
-    model = optimize_for_inference(model)
-    with torch.inference_mode():
-        for index in range(len(dataset)):
-            if interrupted():
-                break
-            sample = dataset[index]
-            images, sizes, where = model.prepare([sample.image])
-            raw = model(images, sizes)
-            [found] = model.to_instances(raw, where)
-            if len(sample.instances) > 1:
-                complaints.append(model.complaint(raw))
-            metric.update(
-                sample.instances,
-                found,
-                image_id=sample.image_id,
-                areas=dataset.areas(index),
-                boxes=dataset.stated_boxes(index),
-            )
-            if panoptic is not None:
-                areas = panoptic.segment_areas(index).tolist()
-                [whole] = model.to_panoptic(raw, where)
-                segments.update(panoptic.panoptic(index), whole, areas=areas)
-    if complaints and complaints[0] and all(complaints):
-        tell(complaints[0])
-    measures = metric.compute().to_json()
-    return measures if panoptic is None else measures | {"panoptic": segments.compute().summary()}
-
-
 def _accelerator(device: str) -> str:
     """Return the accelerator that a device's name means on this machine."""
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
@@ -389,79 +326,6 @@ def _accelerator(device: str) -> str:
         names = " or ".join(name for name in here if here[name])
         raise ConfigError(f"device should be auto or, on this machine, {names}, but is {device!r}.")
     return device
-
-
-def _splits(
-    config: TrainConfig, train: Dataset, val: Dataset | None
-) -> tuple[Dataset, Dataset | None]:
-    """Return the two splits: those given, or one divided."""
-    if val is not None:
-        if not len(val):
-            raise DataError(
-                f"the validation split {val.name!r} should have images, but has none: add some, or "
-                "leave the split out, and a part of the training images is held out."
-            )
-        return train, val
-    held_out = config.data.val_fraction
-    if not held_out or not len(train):
-        return train, None
-    if len(train) < 2:
-        raise DataError(
-            f"the training set {train.name!r} should have at least 2 images, of which one is held "
-            "out to measure by, but has 1: add images or a val.json, or set data.val_fraction=0."
-        )
-    parts = split(train, {"train": 1 - held_out, "val": held_out}, seed=config.seed)
-    return parts["train"], parts["val"]
-
-
-def _labelled(
-    config: TrainConfig, train: Dataset, val: Dataset | None
-) -> tuple[Dataset, Dataset | None]:
-    """Return the two splits with the classes of the model: the things are those of `train`."""
-    if not len(config.model.stuff):  # and none travels along
-        train = Relabelled(train, train.classes)
-        return train, None if val is None else Relabelled(val, train.classes)
-    classes = PanopticClasses(train.classes, config.model.stuff)
-    train = PanopticRelabelled(as_panoptic(train), classes)
-    return train, None if val is None else PanopticRelabelled(as_panoptic(val), classes)
-
-
-def _loader(config: TrainConfig, train: Dataset) -> Loader:
-    assert config.data.workers != "auto"
-    times, share = times_shown(config, train), config.data.synthetic
-    return Loader(
-        train,
-        training(config.augment, preprocess=config.preprocess, others=train),
-        batch_size=config.batch_size,
-        seed=config.seed,
-        workers=config.data.workers,
-        group_by_size=config.data.group_by_size,
-        times=times,
-        fresh=_made(config, train) if share else None,
-        fresh_per_epoch=max(round(epoch_length(times) * share / (1 - share)), 1) if share else 0,
-    )
-
-
-def _made(config: TrainConfig, train: Dataset) -> Dataset:
-    """Return more pictures than are ever wanted, made of the training images alone."""
-    if len(config.model.stuff):
-        raise ConfigError(
-            "data.synthetic should be 0 where stuff is learnt, since made pictures have objects "
-            f"only, but is {config.data.synthetic:g}: set it to 0, or use a recipe for objects."
-        )
-    keeps_size = config.preprocess.resize == "factor"  # then pixels count, not shares of a picture
-    return CutPaste(train, _ENDLESS, longest=None if keeps_size else LONGEST, seed=config.seed)
-
-
-def _epoch_of(run: Run) -> str:
-    """Say how long an epoch is, where it is not each image once."""
-    data, by_area = run.config.data, run.config.augment.crops_by_area
-    how = {"none": "", "repeat_factor": ", rare classes repeated", "class_aware": ", by class"}
-    made = f", {data.synthetic:.0%} of them made" if data.synthetic else ""
-    if not (by_area or made or how[data.balance]):
-        return ""
-    what = "crops" if by_area else "samples"
-    return f" in {run.loader.samples_per_epoch} {what} an epoch{how[data.balance]}{made}"
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:
