@@ -8,6 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from delineate.core.instances import Instances
+from delineate.data.motion import line_kernel
 from delineate.data.sample import Sample
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError
@@ -17,7 +18,6 @@ from delineate.transforms.degradations import (
     Jpeg,
     MotionBlur,
     Noise,
-    line_kernel,
 )
 from delineate.transforms.photometric import Gamma
 from delineate.transforms.weather import Weather

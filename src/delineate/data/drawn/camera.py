@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from delineate.data.jpeg import compressed
 from delineate.data.layers import Field
+from delineate.data.motion import line_kernel
 from delineate.data.shapes import TAU
 
 Range = tuple[float, float]
@@ -66,7 +67,8 @@ class Camera:
             cv2.GaussianBlur(picture, (0, 0), max(scale * rng.uniform(*self.defocus), 0.2))
         )
         if rng.random() < self.motion_share:
-            picture = _moved(picture, scale * rng.uniform(*self.motion), rng.random() * TAU / 2)
+            kernel = line_kernel(scale * rng.uniform(*self.motion), rng.random() * TAU / 2)
+            picture = np.asarray(cv2.filter2D(picture, -1, kernel))
         noise = rng.standard_normal(picture.shape, dtype=np.float32)
         variance = rng.uniform(*self.shot) * np.maximum(picture, 0) + rng.uniform(*self.read) ** 2
         picture += noise * np.sqrt(variance)
@@ -81,13 +83,3 @@ class Camera:
         falling = slope * (float(np.cos(way)) * x + float(np.sin(way)) * y[:, None])
         corner = rng.uniform(*self.vignette) * (np.square(x) + np.square(y)[:, None]) / 2
         return np.asarray(np.maximum(1 + falling - corner, 0.05), np.float32)
-
-
-def _moved(picture: Field, length: float, way: float) -> Field:
-    """Blur along a line that is centred on every pixel."""
-    reach = int(np.ceil(length / 2))
-    steps = np.arange(-reach, reach + 1)
-    away = np.cos(way) * steps[:, None] - np.sin(way) * steps  # across the movement
-    along = np.abs(np.sin(way) * steps[:, None] + np.cos(way) * steps)
-    kernel = np.clip(1 - np.abs(away), 0, 1) * np.clip(length / 2 + 0.5 - along, 0, 1)
-    return np.asarray(cv2.filter2D(picture, -1, (kernel / kernel.sum()).astype(np.float32)))
