@@ -104,8 +104,8 @@ def test_a_folder_of_unknown_things_is_told_by_what_is_in_it(tmp_path):
         open_splits(tmp_path)
     assert str(refusal.value) == (
         f"{tmp_path}: expected data of a known format, got a folder of files (3 .txt, 2 .jpg, 1 "
-        "without suffix and more) and folders (new, old): `delineate data formats` shows how each of "
-        "them lies, and --format NAME says which one this is."
+        "without suffix and more) and folders (new, old): `delineate data formats` shows how each "
+        "of them lies, and --format NAME says which one this is."
     )
 
 

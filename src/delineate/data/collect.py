@@ -216,7 +216,7 @@ class Collector:
                     f"{self._source}: expected objects of at least one class, got none: name a "
                     "data set with annotations."
                 )
-            classes = ClassMap.from_names(names)
+            classes = ClassMap.from_names(names, from_objects=True)
         label = {name: i for i, name in enumerate(classes.names)}
         return AnnotatedDataset(
             name=name,
@@ -229,9 +229,7 @@ class Collector:
 
     def _problem(self, where: str, broken: Broken, action: str) -> None:
         self._problems.append(
-            Problem(
-                where=where, why=broken.why, fix=broken.fix, action=action, kind=broken.kind
-            )
+            Problem(where=where, why=broken.why, fix=broken.fix, action=action, kind=broken.kind)
         )
 
 

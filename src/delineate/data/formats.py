@@ -7,6 +7,7 @@ from pathlib import Path
 from delineate.data.annotated import OnError, check_on_error
 from delineate.data.format_table import FORMATS, Format
 from delineate.data.layouts import SPLITS, Source, Sources
+from delineate.data.one_table import in_one_table
 from delineate.data.pictures import check_folder
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
@@ -64,7 +65,8 @@ def open_splits(
         only: Names of splits; the others are left alone, unopened and unchecked. None: open all.
 
     Returns:
-        Split name -> data set, in the order of `SPLITS`; what the folder lacks is not in it.
+        Split name -> data set, in the order of `SPLITS`; what the folder lacks is not in it. Where
+        no list says the classes, each split has those that the objects of all opened splits have.
 
     Raises:
         DataError: As `open_dataset`; or the folder holds no annotations.
@@ -74,11 +76,13 @@ def open_splits(
         if name not in SPLITS:
             raise ConfigError(f"no split is called {name!r}: {nearest(name, SPLITS)}")
     chosen, sources = find_sources(Path(path), format)
-    return {
+    splits = {
         split: open_source(chosen, source, images=images, on_error=on_error)
         for split, source in sources.items()
         if only is None or split in only
     }
+    unlisted = all(dataset.classes.from_objects for dataset in splits.values())
+    return in_one_table(splits) if splits and unlisted else splits
 
 
 def open_source(
