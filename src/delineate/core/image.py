@@ -234,13 +234,12 @@ def write_image(
         )
     format_name, options = _ENCODERS[target.suffix.lower()]
     encoded = io.BytesIO()
-    picture = Image.fromarray(array)
     told: dict[str, Image.Exif] = {}
     if software:
         told["exif"] = Image.Exif()
         told["exif"][ExifTags.Base.Software] = software
     try:
-        picture.save(encoded, format_name, **options, **told)
+        Image.fromarray(array).save(encoded, format_name, **options, **told)
     except (OSError, ValueError, TypeError) as error:
         raise ImageError(
             f"{target} cannot hold {array.shape} {array.dtype} as {format_name} ({error}): "

@@ -229,7 +229,9 @@ class Collector:
 
     def _problem(self, where: str, broken: Broken, action: str) -> None:
         self._problems.append(
-            Problem(where=where, why=broken.why, fix=broken.fix, action=action, kind=broken.kind)
+            Problem(
+                where=where, why=broken.why, fix=broken.fix, action=action, kind=broken.kind
+            )
         )
 
 
