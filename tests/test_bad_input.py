@@ -174,7 +174,8 @@ def test_train_on_json_that_is_not_coco(tmp_path, monkeypatch, capfd):
 
 def test_train_on_a_folder_of_nothing(tmp_path, monkeypatch, capfd):
     (tmp_path / "data").mkdir()
-    assert "train.json" in refused(["train", tmp_path / "data"], monkeypatch, capfd)
+    sentence = refused(["train", tmp_path / "data"], monkeypatch, capfd)
+    assert "got an empty folder: `delineate data formats` shows" in sentence
 
 
 UNKNOWN = {
@@ -239,11 +240,9 @@ def test_results_take_no_options_of_a_model(flag, tmp_path, monkeypatch, capfd):
 @pytest.mark.parametrize("number", ["0", "-3", "1.5", "1" + 20 * "0"])
 def test_a_limit_of_detections_that_is_none(number, tmp_path, monkeypatch, capfd):
     path = tiny_coco(tmp_path)
-    assert call(["evaluate", results(path, {}), path, "--max-dets", number], monkeypatch) == 2
-    out, err = capfd.readouterr()
-    assert "Invalid value for '--max-dets'" in err
-    assert "Traceback" not in err
-    assert out == ""
+    arguments = ["evaluate", results(path, {}), path, "--max-dets", number]
+    sentence = refused(arguments, monkeypatch, capfd)
+    assert f"expected another value for --max-dets, got '{number}'" in sentence
 
 
 def test_a_picture_with_the_longest_name_is_written(model, tmp_path, monkeypatch):

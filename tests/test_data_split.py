@@ -49,6 +49,19 @@ def test_splits_are_put_together_and_divided_anew(data, tmp_path, monkeypatch, c
     assert sorted(os.listdir(tmp_path)) == ["data", "out"]
 
 
+def test_a_single_part_has_all(data, tmp_path, monkeypatch, capfd):
+    arguments = ["data", "split", data, tmp_path / "out", "--fractions", "train=1"]
+    assert call(arguments, monkeypatch) == 0
+    assert capfd.readouterr().out.splitlines() == [
+        "train has all: 16 images and 48 objects, not divided",
+        f"written to {tmp_path / 'out'}",
+    ]
+    (part,) = open_splits(tmp_path / "out").values()
+    assert len(part) == 16
+    result = divided([data, tmp_path / "two", "--fractions", "test=1"], monkeypatch, capfd)
+    assert result["largest_deviation"] is None
+
+
 def test_objects_are_those_of_the_source(data, tmp_path, monkeypatch, capfd):
     divided([data, tmp_path / "out"], monkeypatch, capfd)
     of_name = {}

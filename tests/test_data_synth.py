@@ -44,6 +44,16 @@ def test_drawn_scenes_become_a_data_set(tmp_path, monkeypatch, capfd):
     assert read_image(result["preview"]).shape[1] > 400
 
 
+def test_a_single_picture_is_for_training_and_that_is_told(tmp_path, monkeypatch, capfd):
+    for words, told in (([], True), (["--val", 0.5], True), (["--val", 0], False)):
+        out = tmp_path / f"out {words}"
+        words = ["data", "synth", out, "--images", 1, "--size", 64, *words]
+        assert call(words, monkeypatch) == 0
+        assert ("there is no val.json" in capfd.readouterr().err) == told
+        assert "val.json" not in files_in(out)
+        assert len(open_dataset(out / "train.json")) == 1
+
+
 def test_the_same_words_give_the_same_bytes(tmp_path, monkeypatch, capfd):
     source = tiny_coco(tmp_path / "data", 4, size=(64, 96))
     for method, words in (("drawn", ["--size", 64]), ("pasted", ["--from", source])):
@@ -165,7 +175,7 @@ def test_the_words_for_people(tmp_path, monkeypatch, capfd):
         (["--size", "big"], "--size as 512 or 640x480"),
         (["--objects", "many"], "--objects as 5-20 or 12"),
         (["--objects", "9-3"], "got 9 and 3"),
-        (["--images", 1], "at least one picture in every split"),
+        (["--images", 1, "--val", 1], "at least one picture in every split"),
         (["--val", 1], "at least one picture in every split"),
         (["--backgrounds", "drawn"], "--from DATA with --backgrounds"),
         (["--from", "DATA", "--classes", "disk"], "called 'disk': did you mean 'disc'"),

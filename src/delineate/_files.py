@@ -63,7 +63,7 @@ def writing_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def writing_folder(path: str | os.PathLike[str], *, own: str | None = None) -> Iterator[Path]:
     """Give a folder to fill, which gets the name `path` when the block ends well.
 
     The folder is a new one beside `path`: who looks at `path`, even after a crash, finds nothing or
@@ -71,33 +71,51 @@ def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: A place where there is nothing yet, or an empty folder.
+        own: A file that tells an earlier result of the same kind. A folder that holds it may be
+            there: files of the same names are replaced, each whole, and others are left.
 
     Raises:
-        OutputError: There is something, or the place cannot be written to.
+        OutputError: There is something else, or the place cannot be written to.
     """
     path = Path(path).absolute()
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    inside = own is not None and path.is_dir()
+    temporary = (path if inside else path.parent) / f".{secrets.token_hex(8)}.tmp"
     try:
-        check_free(path)
-        temporary.mkdir(parents=True)
+        check_free(path, own=own)
+        missing = [folder for folder in temporary.parents if not folder.exists()]
         try:
+            temporary.mkdir(parents=True)
             yield temporary
-            if path.is_dir():
-                path.rmdir()
-            os.replace(temporary, path)
+            _settle(temporary, path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                for folder in missing:
+                    folder.rmdir()
             raise
     except InputError as error:
         if temporary.name not in str(error):
             raise
-        raise type(error)(str(error).replace(temporary.name, path.name)) from error
+        told = str(error).replace(str(temporary), str(path)).replace(temporary.name, path.name)
+        raise type(error)(told) from error
     except OSError as error:
         raise output_error(path, error) from error
 
 
-def check_free(path: str | os.PathLike[str]) -> None:
-    """Make sure that a folder is not there yet, or is empty.
+def _settle(filled: Path, path: Path) -> None:
+    """Give a filled folder its name; where it lies within that, move its files there."""
+    if filled.parent == path:
+        for file in sorted(filled.iterdir()):
+            os.replace(file, path / file.name)
+        filled.rmdir()
+        return
+    if path.is_dir():
+        path.rmdir()
+    os.replace(filled, path)
+
+
+def check_free(path: str | os.PathLike[str], *, own: str | None = None) -> None:
+    """Make sure that a folder is not there yet, is empty, or holds the file `own`.
 
     Raises:
         OutputError: It is not.
@@ -105,10 +123,31 @@ def check_free(path: str | os.PathLike[str]) -> None:
     folder = Path(path)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    got = "one that holds something" if folder.is_dir() else "a file"
+    if own is not None and (folder / own).is_file():
+        return
+    earlier = "" if own is None else f", or has the {own} of an earlier run"
+    got = "one that holds something" + (" else" if own else "") if folder.is_dir() else "a file"
     raise OutputError(
-        f"{folder}: expected a folder that is new or empty, got {got}: choose another place."
+        f"{folder}: expected a folder that is new or empty{earlier}, got {got}: choose another "
+        "place."
     )
+
+
+def check_own(path: str | os.PathLike[str], mark: bytes) -> None:
+    """Make sure that a file is not there yet, or has what tells an earlier one of its kind.
+
+    Raises:
+        OutputError: It is another one.
+    """
+    file = Path(path)
+    try:
+        if file.is_file() and mark not in file.read_bytes():
+            raise OutputError(
+                f"{file}: expected a new file, or an earlier one of this kind to replace, got "
+                "another file: choose another place."
+            )
+    except OSError as error:
+        raise output_error(file, error) from error
 
 
 def check_apart(source: Path, out: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from delineate.cli_data import data_app
+from delineate.cli_errors import UsageError, usage_sentence
 from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
 from delineate.errors import ConfigError, DelineateError
 
@@ -298,7 +299,10 @@ def main() -> None:
                 "expected a value for every option and argument, got an empty one: look for a "
                 "shell variable that is not set."
             )
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        say(usage_sentence(error, typer.main.get_command(app), sys.argv[1:]))
+        sys.exit(2)
     except DelineateError as error:
         say(f"delineate: {error}")
         sys.exit(2)

@@ -13,7 +13,7 @@ from delineate.data.formats import open_dataset, open_splits
 from delineate.errors import ConfigError, DataError
 from panoptic_cases import tiny_coco_panoptic
 
-LAYOUT = "expected annotations in one of the formats coco, "
+UNKNOWN = "expected data of a known format, got"
 
 
 def test_folder_with_splits(tmp_path):
@@ -86,13 +86,27 @@ def test_several_splits_where_one_data_set_is_wanted(tmp_path):
 
 def test_folder_of_pictures_alone(tmp_path):
     images = tiny_coco(tmp_path).parent / "images"
-    with pytest.raises(DataError, match=f"{LAYOUT}.* 4 pictures without annotations"):
+    with pytest.raises(DataError, match=rf"{UNKNOWN} a folder of files \(4 \.png\): "):
         open_splits(images)
 
 
 def test_empty_folder(tmp_path):
-    with pytest.raises(DataError, match=f"{LAYOUT}.* got an empty folder"):
+    with pytest.raises(DataError, match=f"{UNKNOWN} an empty folder: .delineate data formats. "):
         open_splits(tmp_path)
+
+
+def test_a_folder_of_unknown_things_is_told_by_what_is_in_it(tmp_path):
+    for name in ("a.jpg", "b.JPG", "1.txt", "2.txt", "3.txt", "README", "c.bin", "d.csv"):
+        (tmp_path / name).write_text("?")
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError) as refusal:
+        open_splits(tmp_path)
+    assert str(refusal.value) == (
+        f"{tmp_path}: expected data of a known format, got a folder of files (3 .txt, 2 .jpg, 1 "
+        "without suffix and more) and folders (new, old): `delineate data formats` shows how each "
+        "of them lies, and --format NAME says which one this is."
+    )
 
 
 def test_folder_of_several_unknown_files(tmp_path):

@@ -141,7 +141,7 @@ def test_no_format_knows_what_is_none(tmp_path):
     (tmp_path / "g.xml").touch()
     for place in (tmp_path, *tmp_path.iterdir(), tmp_path / "none"):
         assert _claimed(place) == []
-    with pytest.raises(DataError, match="expected annotations in one of the formats"):
+    with pytest.raises(DataError, match="expected data of a known format"):
         find_sources(tmp_path)
 
 

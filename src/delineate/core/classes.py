@@ -48,6 +48,7 @@ class ClassMap:
         names: Name of label 0, 1, ...
         source_ids: What the source calls them, for COCO the `id` of the category.
         own_ids: Whether these are the source's; False: it has none, and they are mere numbers.
+        from_objects: Whether these are but the classes that objects have; False: a list says so.
 
     Raises:
         DataError: A name is empty or has control characters, an id is none, or one comes twice.
@@ -56,6 +57,7 @@ class ClassMap:
     names: tuple[str, ...]
     source_ids: tuple[int, ...]
     own_ids: bool = field(default=True, repr=False, compare=False)
+    from_objects: bool = field(default=False, repr=False, compare=False)
     _labels: dict[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -96,9 +98,10 @@ class ClassMap:
     # -- makers and JSON ---------------------------------------------------------------------
 
     @classmethod
-    def from_names(cls, names: Sequence[str]) -> Self:
+    def from_names(cls, names: Sequence[str], *, from_objects: bool = False) -> Self:
         """Number the classes from 1 on, as COCO files do."""
-        return cls(tuple(names), tuple(range(1, len(names) + 1)), own_ids=False)
+        ids = tuple(range(1, len(names) + 1))
+        return cls(tuple(names), ids, own_ids=False, from_objects=from_objects)
 
     @classmethod
     def from_coco(cls, categories: Iterable[Mapping[str, Any]]) -> Self:

@@ -29,7 +29,7 @@ from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import ExifTags, Image
 
 from delineate._files import write_whole
 from delineate.core.boxes import Size
@@ -206,12 +206,15 @@ def check_file(path: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PI
     return size
 
 
-def write_image(path: str | os.PathLike[str], array: npt.NDArray[np.generic]) -> None:
+def write_image(
+    path: str | os.PathLike[str], array: npt.NDArray[np.generic], *, software: str = ""
+) -> None:
     """Write a picture in the format that the suffix of `path` names, whole or not at all.
 
     Args:
         path: Ends in .png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp. An existing file is replaced.
         array: ``(h, w, 3)`` or ``(h, w)`` uint8; ``(h, w)`` uint16 for PNG and TIFF.
+        software: What the file says that it was made by, in Exif; BMP cannot say it.
 
     Raises:
         ImageError: The array is no such picture.
@@ -231,8 +234,12 @@ def write_image(path: str | os.PathLike[str], array: npt.NDArray[np.generic]) ->
         )
     format_name, options = _ENCODERS[target.suffix.lower()]
     encoded = io.BytesIO()
+    told: dict[str, Image.Exif] = {}
+    if software:
+        told["exif"] = Image.Exif()
+        told["exif"][ExifTags.Base.Software] = software
     try:
-        Image.fromarray(array).save(encoded, format_name, **options)
+        Image.fromarray(array).save(encoded, format_name, **options, **told)
     except (OSError, ValueError, TypeError) as error:
         raise ImageError(
             f"{target} cannot hold {array.shape} {array.dtype} as {format_name} ({error}): "

@@ -216,7 +216,7 @@ class Collector:
                     f"{self._source}: expected objects of at least one class, got none: name a "
                     "data set with annotations."
                 )
-            classes = ClassMap.from_names(names)
+            classes = ClassMap.from_names(names, from_objects=True)
         label = {name: i for i, name in enumerate(classes.names)}
         return AnnotatedDataset(
             name=name,

@@ -1,6 +1,7 @@
 """Data sets made of others: some of their images, in other classes, several one after another."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.data.federated import Federated, federated_of, put_together
-from delineate.data.sample import Dataset, ImageRecord, Sample
+from delineate.data.sample import Dataset, ImageRecord, Sample, Stated, StatedDataset
 from delineate.errors import DataError
 
 
@@ -75,14 +76,16 @@ class Relabelled:
     Args:
         dataset: The data set.
         classes: The table its labels shall index; it must hold every class of the data set.
+        empty: Whether the data set has no objects, so that its own classes do not matter.
 
     Raises:
         ClassMismatch: The data set has a class that `classes` lacks.
     """
 
-    def __init__(self, dataset: Dataset, classes: ClassMap) -> None:
+    def __init__(self, dataset: Dataset, classes: ClassMap, *, empty: bool = False) -> None:
         self._dataset = dataset
-        self._label = classes.match(dataset.classes)
+        none = np.zeros(len(dataset.classes), np.int64)
+        self._label = none if empty else classes.match(dataset.classes)
         self.name = dataset.name
         self.classes = classes
         self.problems = dataset.problems
@@ -116,6 +119,19 @@ class Relabelled:
 
     def _relabel(self, instances: Instances) -> Instances:
         return instances.replace(labels=self._label[instances.labels])
+
+
+class StatedRelabelled(Relabelled):
+    """A data set that says what its source states, with another class table; see `Relabelled`."""
+
+    def __init__(self, dataset: StatedDataset, classes: ClassMap, *, empty: bool = False) -> None:
+        super().__init__(dataset, classes, empty=empty)
+        self._source = dataset
+
+    def stated(self, index: int) -> Stated:
+        """What the source says of the objects of image `index`."""
+        stated = self._source.stated(index)
+        return replace(stated, labels=self._label[stated.labels])
 
 
 class Concat:

@@ -1,15 +1,18 @@
 """Open data in any format: the one way in, and the place where ambiguity is told."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.annotated import OnError, check_on_error
 from delineate.data.format_table import FORMATS, Format
 from delineate.data.layouts import SPLITS, Source, Sources
+from delineate.data.one_table import in_one_table
 from delineate.data.pictures import check_folder
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
+
+_SHOWN = 3  # kinds of files, and folders, in a message
 
 
 def open_dataset(
@@ -62,7 +65,8 @@ def open_splits(
         only: Names of splits; the others are left alone, unopened and unchecked. None: open all.
 
     Returns:
-        Split name -> data set, in the order of `SPLITS`; what the folder lacks is not in it.
+        Split name -> data set, in the order of `SPLITS`; what the folder lacks is not in it. Where
+        no list says the classes, each split has those that the objects of all opened splits have.
 
     Raises:
         DataError: As `open_dataset`; or the folder holds no annotations.
@@ -72,11 +76,13 @@ def open_splits(
         if name not in SPLITS:
             raise ConfigError(f"no split is called {name!r}: {nearest(name, SPLITS)}")
     chosen, sources = find_sources(Path(path), format)
-    return {
+    splits = {
         split: open_source(chosen, source, images=images, on_error=on_error)
         for split, source in sources.items()
         if only is None or split in only
     }
+    unlisted = all(dataset.classes.from_objects for dataset in splits.values())
+    return in_one_table(splits) if splits and unlisted else splits
 
 
 def open_source(
@@ -152,24 +158,23 @@ def _unknown(path: Path, asked: Sequence[Format]) -> DataError:
             "file or folder, or another --format."
         )
     return DataError(
-        f"{path}: expected annotations in one of the formats {', '.join(FORMATS)}, got "
-        f"{_content(path)}: name a file or folder of annotations (for COCO: "
-        f"{FORMATS['coco'].layout})."
+        f"{path}: expected data of a known format, got {_content(path)}: `delineate data formats` "
+        "shows how each of them lies, and --format NAME says which one this is."
     )
 
 
 def _content(path: Path) -> str:
+    """Return what is there: files by the ends of their names, the most frequent first, folders."""
     if not path.is_dir():
-        return f"a {path.suffix or 'nameless'} file that is none of them"
-    inside = [file for file in path.iterdir() if file.is_file()]
-    pictures = sum(file.suffix.lower() in IMAGE_SUFFIXES for file in inside)
-    if pictures:
-        return f"a folder of {pictures} pictures without annotations"
-    if inside:
-        names = ", ".join(sorted(file.name for file in inside)[:3])
-        return f"a folder with {names}{' and more' if len(inside) > 3 else ''}"
-    below = sorted(folder.name for folder in path.iterdir() if folder.is_dir())
-    if below:
-        more = " and more" if len(below) > 3 else ""
-        return f"a folder of folders ({', '.join(below[:3])}{more}) in which none was recognised"
-    return "an empty folder"
+        return f"a {path.suffix or 'nameless'} file that is none"
+    inside = sorted(path.iterdir())
+    counts = Counter(file.suffix.lower() for file in inside if file.is_file())
+    kinds = [f"{n:,} {suffix or 'without suffix'}" for suffix, n in counts.most_common(_SHOWN)]
+    below = [folder.name for folder in inside if folder.is_dir()]
+    parts = [f"files ({_some(kinds, len(counts))})"] if counts else []
+    parts += [f"folders ({_some(below[:_SHOWN], len(below))})"] if below else []
+    return f"a folder of {' and '.join(parts)}" if parts else "an empty folder"
+
+
+def _some(shown: Sequence[str], of: int) -> str:
+    return ", ".join(shown) + (" and more" if len(shown) < of else "")

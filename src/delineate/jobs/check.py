@@ -1,5 +1,6 @@
 """`delineate data check DATA`: can the data be trusted, and a repaired copy where they cannot."""
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from delineate import __version__
-from delineate._files import check_apart, make_folder, write_whole
+from delineate._files import check_apart, write_whole, writing_folder
 from delineate.data.formats import open_splits
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
@@ -31,6 +32,9 @@ STOPS_TRAINING = (
 )
 """Errors with which a training would be a waste of time, where they are certain. Without objects it
 stops by itself."""
+
+REPORT = "findings.json"
+"""Tells that a folder holds an earlier report, which may be replaced."""
 
 MOSTLY = 0.5
 """Share of the validation's objects that cannot be learnt from which training is meaningless."""
@@ -102,7 +106,8 @@ def check(
     Args:
         data: A data folder or file, in any format.
         fix: Where a repaired copy goes, a folder that is new or empty; None: nothing is repaired.
-        out: Folder for ``findings.json`` and ``report.html``; None: none are written.
+        out: Folder for ``findings.json`` and ``report.html``, which is new or empty, or holds
+            earlier ones; None: none are written.
         judge: Compares the labels with what a model sees; None: they are not.
         images: Folder of the pictures, where it is not the usual one.
         format: Name of the data's format; None: found out.
@@ -114,7 +119,7 @@ def check(
     Raises:
         ConfigError: A kind or the format is unknown, or no check that runs tells a kind of `only`.
         DataError: The data cannot be read at all.
-        OutputError: A place cannot be written.
+        OutputError: A place cannot be written, or holds something else.
     """
     _check_only(only, quick=quick, judged=judge is not None)
     if fix is not None:
@@ -125,39 +130,48 @@ def check(
     if fault := check_changes(data if data.is_dir() else data.parent):
         say(fault)
     options: dict[str, Any] = {"quick": quick, "only": only, "ignore": ignore, "counted": counted}
-    findings = examine(splits, **options)
     told: list[Finding] = []
     predicted: Predicted = {}
-    if judge is not None:
-        told, predicted = judge(splits)
-        kinds = wanted(only, ignore)
-        told = [finding for finding in told if finding.kind in kinds]
-        findings = worst_first([*findings, *told])
+    with contextlib.ExitStack() as stack:
+        folder = out and stack.enter_context(writing_folder(out, own=REPORT))
+        findings = examine(splits, **options)
+        if judge is not None:
+            told, predicted = judge(splits)
+            kinds = wanted(only, ignore)
+            told = [finding for finding in told if finding.kind in kinds]
+            findings = worst_first([*findings, *told])
+        if folder is not None:
+            looked_at = _looked_at(splits) + (", quick checks alone" if quick else "")
+            _write_report(folder, data, splits, findings, predicted, looked_at)
     if out is not None:
-        make_folder(out)
-        listed = json.dumps([finding.to_json() for finding in findings], indent=1)
-        write_whole(out / "findings.json", listed.encode())
-        page = out / "report.html"
-        write_doctor_report(
-            page,
-            findings,
-            splits,
-            {
-                "data": str(data),
-                "looked at": _looked_at(splits) + (", quick checks alone" if quick else ""),
-                "delineate": __version__,
-            },
-            title=f"Check of {data.resolve().name}",
-            predicted=predicted,
-            counted=counted,
-        )
-        say(f"report in {page}")
+        say(f"report in {out / 'report.html'}")
     if fix is None:
         return Checked(splits=splits, findings=findings)
     repaired = repair(data, fix, images=images, format=format, version=__version__)
     copy = open_splits(repaired.out, format="coco", on_error="skip")
     left = worst_first([*examine(copy, **options), *told])  # no repair changes what a model says
     return Checked(splits=splits, findings=findings, repaired=repaired, left=left)
+
+
+def _write_report(
+    folder: Path,
+    data: Path,
+    splits: Mapping[str, Dataset],
+    findings: Sequence[Finding],
+    predicted: Predicted,
+    looked_at: str,
+) -> None:
+    listed = json.dumps([finding.to_json() for finding in findings], indent=1)
+    write_whole(folder / REPORT, listed.encode())
+    write_doctor_report(
+        folder / "report.html",
+        findings,
+        splits,
+        {"data": str(data), "looked at": looked_at, "delineate": __version__},
+        title=f"Check of {data.resolve().name}",
+        predicted=predicted,
+        counted=counted,
+    )
 
 
 def text(checked: Checked) -> str:

@@ -34,7 +34,12 @@ def counted_split(counts: npt.NDArray[np.int32], classes: ClassMap) -> dict[str,
 def largest_deviation(
     counts: Mapping[str, npt.NDArray[np.int32]], shares: Mapping[str, float], classes: ClassMap
 ) -> dict[str, Any] | None:
-    """Return where the share of the objects of a class and size is farthest from the wish."""
+    """Return where the share of the objects of a class and size is farthest from the wish.
+
+    None: nowhere are objects enough to tell, or one part has all.
+    """
+    if len(counts) == 1:
+        return None
     totals = np.stack([part.sum(axis=0) for part in counts.values()])
     whole = totals.sum(axis=0)
     got = totals / np.maximum(whole, 1)
@@ -70,6 +75,9 @@ def summary(result: Mapping[str, Any]) -> str:
         for name, s in splits.items()
     ]
     lines = [table(rows), "", _class_table(splits), "", *_remarks(result)]
+    if len(splits) == 1:
+        shown = f"{plural(images, 'image')} and {plural(objects, 'object')}"
+        lines = [f"{next(iter(splits))} has all: {shown}, not divided", *_remarks(result)]
     where = f"written to {result['out']}"
     if result["pictures"] is not None:
         where += f" without pictures: open it with --images {result['pictures']}"

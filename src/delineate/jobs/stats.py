@@ -1,11 +1,12 @@
 """`delineate data stats`: what a data set is made of, as text, JSON and a page."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from delineate._files import make_folder, write_whole
+from delineate._files import write_whole, writing_folder
 from delineate.data.annotated import OnError
 from delineate.data.one_table import in_one_table
 from delineate.jobs.opening import Say, counted, opened, title_of
@@ -13,6 +14,9 @@ from delineate.quality.measures import measure
 from delineate.quality.statistics import statistics
 from delineate.quality.statistics_html import write_statistics
 from delineate.quality.statistics_text import statistics_text
+
+REPORT = "stats.json"
+"""Tells that a folder holds an earlier result, which may be replaced."""
 
 
 def stats(
@@ -29,7 +33,8 @@ def stats(
 
     Args:
         data: A data folder or file.
-        out: A folder that gets ``stats.json`` and ``stats.html``.
+        out: A folder that gets ``stats.json`` and ``stats.html``; it is new or empty, or holds
+            earlier ones. None: none are written.
         only: The splits to take; None: all.
         images: Folder of the pictures, where it is not the usual one.
         format: Name of the format; None: found out.
@@ -41,18 +46,21 @@ def stats(
 
     Raises:
         DataError: The data set is broken.
-        OutputError: The folder cannot be written to.
+        OutputError: The folder cannot be written to, or holds something else.
     """
-    splits = opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
+    splits = in_one_table(
+        opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
+    )
+    with contextlib.ExitStack() as stack:
+        folder = out and stack.enter_context(writing_folder(out, own=REPORT))
+        measures = {
+            split: measure(dataset, counted(len(dataset), split))
+            for split, dataset in splits.items()
+        }
+        result = statistics(title_of(data), measures, next(iter(splits.values())).classes.names)
+        if folder is not None:
+            write_whole(folder / REPORT, json.dumps(result.to_json(), indent=1).encode())
+            write_statistics(folder / "stats.html", result)
     if out is not None:
-        make_folder(out)
-    splits = in_one_table(splits)
-    measures = {
-        split: measure(dataset, counted(len(dataset), split)) for split, dataset in splits.items()
-    }
-    result = statistics(title_of(data), measures, next(iter(splits.values())).classes.names)
-    if out is not None:
-        write_whole(out / "stats.json", json.dumps(result.to_json(), indent=1).encode())
-        write_statistics(out / "stats.html", result)
         say(f"page in {out / 'stats.html'}")
     return result.to_json(), statistics_text(result)

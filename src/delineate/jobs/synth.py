@@ -65,7 +65,7 @@ def synth(
         size: (height, width); None: that of the background, 512 x 512 where scenes are drawn.
         objects: Fewest and most objects; None: 5 to 20 drawn, or as many as in real images.
         seed: Another seed, other pictures.
-        val: Share of the pictures that become val.json; 0: none do.
+        val: Share of the pictures that become val.json; 0: none do, nor does a single picture.
         say: Receives lines for the user.
 
     Returns:
@@ -80,6 +80,8 @@ def synth(
     counts = _counts(images, val)
     _check_backgrounds(source, backgrounds)
     check_free(out)
+    if val and "val" not in counts:
+        say("a single picture is no two splits: it goes to train.json, and there is no val.json")
     given = {"classes": classes, "size": size, "objects": objects, "seed": seed}
     options: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
     made: dict[str, SynthDataset] = {}
@@ -153,7 +155,7 @@ def parsed_range(text: str) -> tuple[int, int]:
 
 def _counts(images: int, val: float) -> dict[str, tuple[int, int]]:
     """Return the first number and the count of pictures of each split."""
-    held_out = max(round(images * val), 1) if val else 0
+    held_out = max(round(images * val), 1) if val and images > 1 else 0
     if not 0 <= val < 1 or images <= held_out:
         raise ConfigError(
             f"expected at least one picture in every split, got --images {images} --val {val:g}: "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from delineate._files import check_own
 from delineate.core.image import write_image
 from delineate.core.json_file import read_json
 from delineate.data.annotated import OnError
@@ -18,6 +19,9 @@ from delineate.jobs.augmented import augmented_sheet
 from delineate.jobs.opening import Say, counted, opened, plural, title_of
 from delineate.quality.findings import Finding
 from delineate.quality.gallery import Chosen, write_gallery
+
+_PAGE, _SHEET = b'<dialog id="viewer"', b"Delineate: sheet"
+"""By what an earlier gallery, and an earlier sheet, is known; only such a file is replaced."""
 
 
 def view(
@@ -55,10 +59,11 @@ def view(
     Raises:
         ConfigError: An option is wrong.
         DataError: The data set is broken, no image is left to show, or `findings` is another file.
-        OutputError: The page cannot be written.
+        OutputError: The page cannot be written, or another file is there.
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"expected a page to write with --out, got {out}: write x.html.")
+    check_own(out, _PAGE)
     found = [] if findings is None else _found(findings)
     splits = in_one_table(
         opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
@@ -114,14 +119,15 @@ def view_augmented(
     Raises:
         ConfigError: An option is wrong.
         DataError: The data set is broken, or no image is left to show.
-        OutputError: The picture cannot be written.
+        OutputError: The picture cannot be written, or another file is there.
     """
+    check_own(out, _SHEET)
     splits = opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
     split, dataset = next(iter(splits.items()))
     (chosen,) = _chosen({split: dataset}, shows, None)
     rows = 4 if limit is None else limit
     sheet = augmented_sheet(Subset(dataset, chosen.indices), preset, seed=seed, images=rows)
-    write_image(out, sheet)
+    write_image(out, sheet, software=_SHEET.decode())
     if show:
         webbrowser.open(out.resolve().as_uri())
     return {"out": str(out), "split": split, "preset": preset, "seed": seed}
