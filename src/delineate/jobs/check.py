@@ -119,7 +119,7 @@ def check(
     _check_only(only, quick=quick, judged=judge is not None)
     if fix is not None:
         check_apart(data, fix)
-    splits = open_splits(data, images=images, format=format, on_error="skip")
+    splits = open_splits(data, images=images, format=format, on_error="report")
     if fix is not None:
         check_repairable(data, splits)
     if fault := check_changes(data if data.is_dir() else data.parent):
@@ -128,8 +128,8 @@ def check(
     findings = examine(splits, **options)
     told: list[Finding] = []
     predicted: Predicted = {}
-    if judge is not None:
-        told, predicted = judge(splits)
+    if judge is not None and (shown := {s: data for s, data in splits.items() if len(data)}):
+        told, predicted = judge(shown)
         kinds = wanted(only, ignore)
         told = [finding for finding in told if finding.kind in kinds]
         findings = worst_first([*findings, *told])
