@@ -458,9 +458,10 @@ def class_listed_again(**fields):
     """The first class once more; an object belongs to the second of the two."""
 
     def change(content):
-        again = content["categories"][0] | fields
-        content["categories"].append(again)
-        content["annotations"][0]["category_id"] = again["id"]
+        first = content["categories"][0]
+        own = next(a for a in content["annotations"] if a["category_id"] == first["id"])
+        content["categories"].append(first | fields)
+        own["category_id"] = content["categories"][-1]["id"]
 
     return change
 
@@ -758,7 +759,7 @@ CLASS_FAULTS: Mapping[str, Fault] = {
     "class under two ids": on_split(
         "train", class_listed_again(id=77), "broken_category", mended=True
     ),
-    "class under two ids, and not the same": on_split(
+    "class under two ids, not equal": on_split(
         "train", class_listed_again(id=77, supercategory="fish"), "broken_category"
     ),
     "two classes of one id": on_classes(

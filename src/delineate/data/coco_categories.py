@@ -84,7 +84,9 @@ def _read(record: JsonObject) -> tuple[int, str] | Broken:
 
 def _problem(record: JsonObject, position: int, broken: Broken) -> Problem:
     own, name = record.get("id"), record.get("name")
-    place = f"category {own}" if isinstance(own, int) else f"category number {position + 1}"
+    place = (
+        f"category {own}" if isinstance(own, int) else f"category number {position + 1} of the list"
+    )
     return Problem(
         where=place + (f" {name!r:.60}" if name and isinstance(name, str) else ""),
         why=broken.why,
