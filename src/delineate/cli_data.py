@@ -42,7 +42,9 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Tell findings of this kind alone; may be repeated."),
+        typer.Option(
+            metavar="KIND", help="Tell this kind alone, of `delineate data kinds`; may be repeated."
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
@@ -81,6 +83,15 @@ def check(
     show(checked.to_json(), as_json, job.text(checked))
     if not checked.passes(strict=strict):
         raise typer.Exit(1)
+
+
+@data_app.command("kinds", epilog="Example: delineate data kinds")
+def kinds(as_json: Json = False) -> None:
+    """List the kinds of findings: how bad they may be, what they mean, what --fix mends."""
+    from delineate.jobs.check import kind_rows, kind_table
+
+    rows = kind_rows()
+    show({"kinds": rows}, as_json, kind_table(rows))
 
 
 @data_app.command("convert", epilog="Example: delineate data convert my-labels out --to yolo")

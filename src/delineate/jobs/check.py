@@ -16,8 +16,9 @@ from delineate.jobs.opening import Say, counted, plural
 from delineate.quality.changes import NAME, check_changes
 from delineate.quality.checks import QUICK_KINDS, examine, wanted
 from delineate.quality.findings import SEVERITIES, Finding, worst_first
+from delineate.quality.kinds import TOLD
 from delineate.quality.label_errors import KINDS as MODEL_KINDS
-from delineate.quality.repair import Repair, check_repairable, repair
+from delineate.quality.repair import MENDED, Repair, check_repairable, repair
 from delineate.quality.report_html import write_doctor_report
 from delineate.quality.report_text import report, total
 from delineate.quality.shots import Predicted
@@ -170,6 +171,30 @@ def text(checked: Checked) -> str:
         left = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.items())
         lines.append(f"left in it: {total(checked.left)}{f': {left}' if left else ''}")
     return "\n".join(lines)
+
+
+def kind_rows() -> list[dict[str, Any]]:
+    """Return what there is to know of each kind of finding."""
+    return [
+        {
+            "kind": kind,
+            "severity": list(told.severities),
+            "meaning": told.meaning,
+            "mended": kind in MENDED,
+        }
+        for kind, told in TOLD.items()
+    ]
+
+
+def kind_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the kinds of findings to read; a star: `--fix` mends it where that is certain."""
+    width = max(len(row["kind"]) for row in rows)
+    lines = [
+        f"{row['kind']:{width}}  {'*' if row['mended'] else ' '}  "
+        f"{', '.join(row['severity']):14}  {row['meaning']}"
+        for row in rows
+    ]
+    return "\n".join([*lines, "* mended by --fix, where that is certain"])
 
 
 def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -> None:
