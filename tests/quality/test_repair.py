@@ -116,6 +116,19 @@ def test_categories_that_only_a_person_can_name_stay_with_their_annotations(data
     assert set(owners) == {a["category_id"] for a in content[ALL]}
 
 
+@pytest.mark.parametrize("others", [1, 2])
+def test_annotations_of_a_category_whose_id_is_text_stay(data, tmp_path, others):
+    """With one category left they seem off by one."""
+    with data.train() as content:
+        content["categories"] = content["categories"][2 - others :]
+        content["categories"][-1]["id"] = "3"
+        content[ALL] = [a for a in content[ALL] if a["category_id"] > 2 - others]
+        content[ALL] = [a for a in content[ALL] if a["category_id"] == 3 or others > 1]
+    before = json.loads((data.folder / "train.json").read_text())
+    assert repair(data.folder, tmp_path / "out", version="0").changes == ()
+    assert json.loads((tmp_path / "out" / "train.json").read_text()) == before
+
+
 @pytest.mark.parametrize("fault", ["box of NaN", "area infinite"])
 def test_what_is_written_is_json(clean, data, tmp_path, fault):
     """Whatever else is NaN, such as a field that nobody knows, becomes null."""

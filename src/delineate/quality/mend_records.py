@@ -102,7 +102,7 @@ def shift_ids(work: Work) -> None:
     """Shift category ids that are off by one, where that is certain."""
     used = {a["category_id"] for a in work.content["annotations"]}
     listed = work.category_ids()
-    if used <= listed:
+    if used <= listed or not work.has_every_id():
         return
     shift, certain = shift_of(used, listed)
     if not shift or not certain:
@@ -180,9 +180,12 @@ def leave_out_annotations(work: Work) -> None:
 
 
 def leave_out_unclassed(work: Work) -> None:
-    """Leave out annotations of no category, unless all may be off by one, which is uncertain."""
+    """Leave out annotations of no category.
+
+    They stay where all may be off by one, which is uncertain, or a category lacks its id.
+    """
     used, listed = {a["category_id"] for a in work.content["annotations"]}, work.category_ids()
-    if not used <= listed and not shift_of(used, listed)[0]:
+    if not used <= listed and work.has_every_id() and not shift_of(used, listed)[0]:
         _leave_out(work, called_by_id(listed))
 
 

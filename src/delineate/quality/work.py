@@ -51,6 +51,10 @@ class Work:
         """Return the ids of the categories that are listed, with or without a sound name."""
         return {c["id"] for c in self.content["categories"] if _is_id(c.get("id"))}
 
+    def has_every_id(self) -> bool:
+        """Tell whether every category states an id; else an id that is not listed may be its."""
+        return all(_is_id(category.get("id")) for category in self.content["categories"])
+
     def all_classes(self) -> ClassMap:
         """Return the categories that are listed or used, called by their ids."""
         stated = (a.get("category_id") for a in self.content["annotations"])
