@@ -116,6 +116,15 @@ def test_categories_that_only_a_person_can_name_stay_with_their_annotations(data
     assert set(owners) == {a["category_id"] for a in content[ALL]}
 
 
+@pytest.mark.parametrize("shared", [1, 77])
+def test_a_class_whose_id_another_bears_is_joined_with_none(data, tmp_path, shared):
+    FAULTS["class under two ids"].plant(data)  # 1 and 77
+    with data.train() as content:
+        content["categories"].append({"id": shared, "name": "acorn"})
+    result = repair(data.folder, tmp_path / "out", version="0")
+    assert result.changes == ()
+
+
 @pytest.mark.parametrize("others", [1, 2])
 def test_annotations_of_a_category_whose_id_is_text_stay(data, tmp_path, others):
     """With one category left they seem off by one."""
