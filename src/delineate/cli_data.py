@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from delineate.cli_lists import formats, kinds
 from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
 from delineate.errors import ConfigError
 
@@ -85,13 +86,7 @@ def check(
         raise typer.Exit(1)
 
 
-@data_app.command("kinds", epilog="Example: delineate data kinds")
-def kinds(as_json: Json = False) -> None:
-    """List the kinds of findings: how bad they may be, what they mean, what --fix mends."""
-    from delineate.jobs.check import kind_rows, kind_table
-
-    rows = kind_rows()
-    show({"kinds": rows}, as_json, kind_table(rows))
+data_app.command("kinds", epilog="Example: delineate data kinds")(kinds)
 
 
 @data_app.command("convert", epilog="Example: delineate data convert my-labels out --to yolo")
@@ -126,13 +121,7 @@ def convert(
     show(result.to_json() | {"out": str(out)}, as_json, job.summary(result, out))
 
 
-@data_app.command("formats", epilog="Example: delineate data formats")
-def formats(as_json: Json = False) -> None:
-    """List the formats of annotations, how their files lie, and which can be written."""
-    from delineate.jobs.convert_data import format_rows, format_table
-
-    rows = format_rows()
-    show({"formats": rows}, as_json, format_table(rows))
+data_app.command("formats", epilog="Example: delineate data formats")(formats)
 
 
 @data_app.command(
