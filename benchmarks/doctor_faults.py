@@ -23,7 +23,7 @@ from delineate.quality.repair import repair
 
 def examined(folder: Path, *, quick: bool = False) -> list[Finding]:
     """Return what is found in a folder."""
-    return examine(open_splits(folder, on_error="skip"), quick=quick)
+    return examine(open_splits(folder, on_error="report"), quick=quick)
 
 
 def row(name: str, fault: Fault, clean: Path, folder: Path) -> str:

@@ -27,7 +27,8 @@ ALLOWED: dict[str, set[str]] = {
         *("evaluate", "train", "predict", "recipes", "__version__"),
     },
 }
-FRONT = {"cli", "cli_data", "cli_parts", "jobs"}  # on the roof: nobody imports them but one another
+# On the roof: nobody imports them but one another.
+FRONT = {"cli", "cli_data", "cli_lists", "cli_parts", "jobs"}
 HEAVY = {
     "core": {"torch", "torchvision"},
     "evaluate": {"torch"},

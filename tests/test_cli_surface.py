@@ -86,6 +86,7 @@ SURFACE = {
         "source",
     ],
     "data formats": ["--json"],
+    "data kinds": ["--json"],
     "data synth": [
         "--backgrounds",
         "--classes",

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from delineate.cli_lists import formats, kinds
 from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
 from delineate.errors import ConfigError
 
@@ -42,7 +43,9 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Tell findings of this kind alone; may be repeated."),
+        typer.Option(
+            metavar="KIND", help="Tell this kind alone, of `delineate data kinds`; may be repeated."
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
@@ -83,6 +86,9 @@ def check(
         raise typer.Exit(1)
 
 
+data_app.command("kinds", epilog="Example: delineate data kinds")(kinds)
+
+
 @data_app.command("convert", epilog="Example: delineate data convert my-labels out --to yolo")
 def convert(
     source: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
@@ -115,13 +121,7 @@ def convert(
     show(result.to_json() | {"out": str(out)}, as_json, job.summary(result, out))
 
 
-@data_app.command("formats", epilog="Example: delineate data formats")
-def formats(as_json: Json = False) -> None:
-    """List the formats of annotations, how their files lie, and which can be written."""
-    from delineate.jobs.convert_data import format_rows, format_table
-
-    rows = format_rows()
-    show({"formats": rows}, as_json, format_table(rows))
+data_app.command("formats", epilog="Example: delineate data formats")(formats)
 
 
 @data_app.command(

@@ -1,8 +1,11 @@
 """A file that is no JSON is told in one sentence, whatever it is."""
 
+import json
+import math
+
 import pytest
 
-from delineate.core.json_file import kind, read_json
+from delineate.core.json_file import finite, kind, read_json, text_of
 from delineate.errors import DataError
 
 BROKEN = {
@@ -71,3 +74,11 @@ def test_byte_order_mark_of_windows(tmp_path):
 )
 def test_kinds_in_words(value, words):
     assert kind(value) == words
+
+
+def test_numbers_that_json_has_not_become_null():
+    value = {"bbox": [math.nan, 1.5, (math.inf, 2)], "name": "NaN", "info": {"scale": -math.inf}}
+    right = {"bbox": [None, 1.5, [None, 2]], "name": "NaN", "info": {"scale": None}}
+    assert finite(value) == right
+    assert text_of(value) == json.dumps(right)
+    assert text_of([1, 2.5, "a", None]) == '[1, 2.5, "a", null]'

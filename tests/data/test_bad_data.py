@@ -343,6 +343,97 @@ def test_annotations_of_a_broken_image_are_no_problems_of_their_own(tmp_path):
     assert problem.where == SECOND
 
 
+@pytest.mark.parametrize(
+    ("key", "where"),
+    [
+        ("annotations", "annotation number 5 of the list"),
+        ("images", "image number 5 of the list"),
+        ("categories", "category number 3 of the list"),
+    ],
+)
+@pytest.mark.parametrize(("record", "got"), [(None, "nothing"), ([1], "a list of 1"), (5, "5")])
+def test_what_is_no_object_is_left_out_and_nothing_else(tmp_path, key, where, record, got):
+    path = tiny_coco(tmp_path)
+    before = read_coco(path)
+    with edited(path) as content:
+        content[key].insert(4, record)
+    sentence = refused(tmp_path, path)
+    assert f"1 broken record ({where}: expected an object, got " in sentence
+    dataset = read_coco(path, on_error="skip")
+    (problem,) = dataset.problems
+    assert problem.where == where
+    assert problem.why.endswith(got)
+    assert dataset.classes == before.classes
+    for i in range(4):
+        assert dataset.instances(i).ids.tolist() == before.instances(i).ids.tolist()
+
+
+def test_a_record_behind_one_that_is_none_keeps_its_number(tmp_path):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        del content["annotations"][5]["id"]
+        content["annotations"].insert(2, None)
+    _, problem = read_coco(path, on_error="skip").problems
+    assert problem.where.endswith("annotation number 7 of the list")
+
+
+CATEGORIES = {
+    "no name": (lambda c: c[0].pop("name"), "category 3", "a category must have an 'id'", [7]),
+    "an empty name": (lambda c: c[0].update(name=" "), "category 3 ' '", "needs a name", [7]),
+    "a list as name": (lambda c: c[0].update(name=[1]), "category 3", "needs a name", [7]),
+    "control characters": (lambda c: c[1].update(name="a\x07"), "category 7", "line breaks", [3]),
+    "a text as id": (
+        lambda c: c[1].update(id="7"),
+        "category number 2 of the list",
+        "id must",
+        [3],
+    ),
+    "the same name": (
+        lambda c: c.append(c[1] | {"id": 1}),
+        "category 1 ",
+        "category 7 is called so",
+        [3, 7],
+    ),
+    "listed twice": (lambda c: c.append(c[1]), "category 7", "it is listed twice", [3, 7]),
+    "the same id": (lambda c: c.append(c[1] | {"name": "x"}), "category 7", "the same id", [3]),
+}
+
+
+@pytest.mark.parametrize(("change", "where", "why", "left"), CATEGORIES.values(), ids=CATEGORIES)
+def test_a_broken_category_is_left_out_with_its_annotations(tmp_path, change, where, why, left):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        change(content["categories"])
+        owners = {a["id"]: a["category_id"] for a in content["annotations"]}
+    assert why in refused(tmp_path, path)
+    dataset = read_coco(path, on_error="skip")
+    told = [p for p in dataset.problems if p.kind == "broken_category"]
+    assert told
+    assert all(p.where.startswith(where) and why in p.why for p in told)
+    assert list(dataset.classes.source_ids) == left
+    kept = [i for index in range(4) for i in dataset.instances(index).ids.tolist()]
+    assert sorted(kept) == sorted(i for i, owner in owners.items() if owner in left)
+
+
+@pytest.mark.parametrize("owner", [None, [3], {}, "3", True])
+def test_what_an_annotation_says_beside_a_broken_category_may_be_anything(tmp_path, owner):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        del content["categories"][0]["name"]
+        content["annotations"][4]["category_id"] = owner
+    problems = read_coco(path, on_error="skip").problems
+    assert [p.annotation_id for p in problems] == [None, 113]
+
+
+def test_without_pictures_a_report_still_has_every_problem(tmp_path):
+    path = tiny_coco(tmp_path)
+    shutil.rmtree(tmp_path / "images")
+    dataset = read_coco(path, on_error="report")
+    assert len(dataset) == 0
+    assert [p.image_id for p in dataset.problems] == [10, 20, 30, 40]
+    assert {p.kind for p in dataset.problems} == {"missing_picture"}
+
+
 def test_no_picture_is_there(tmp_path):
     path = tiny_coco(tmp_path)
     shutil.rmtree(tmp_path / "images")
@@ -382,6 +473,8 @@ def test_file_damaged_after_opening(tmp_path):
 
 # -- files that are no COCO data set -----------------------------------------------------------
 
+CATEGORY = {"id": 1, "name": "a"}
+
 NO_COCO = {
     "a list": ([1, 2], "got a list of 2"),
     "an empty list": ([], "got a list of 0"),
@@ -397,9 +490,9 @@ NO_COCO = {
         {"images": [], "annotations": None, "categories": []},
         "expected a list as 'annotations', got nothing",
     ),
-    "annotations of numbers": (
-        {"images": [{}], "annotations": [{}, 3], "categories": [{}]},
-        "expected objects in 'annotations', got the value 3 at place 2",
+    "images of numbers": (
+        {"images": [3], "annotations": [{}], "categories": [{"id": 1, "name": "a"}]},
+        "image number 1 of the list: expected an object, got the value 3): export it again",
     ),
     "no images": (
         {"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]},
@@ -417,9 +510,13 @@ NO_COCO = {
         {"images": [{}], "annotations": [], "categories": [{"id": -1, "name": "a"}]},
         "a class's id must be a whole number from 0 to 2^63 - 1, and [-1] came",
     ),
-    "category twice": (
-        {"images": [{}], "annotations": [], "categories": [{"id": 1, "name": "a"}] * 2},
-        "'a' comes twice",
+    "categories of one id": (
+        {"images": [{}], "annotations": [], "categories": [CATEGORY, CATEGORY | {"name": "b"}]},
+        "none of its 2 can be used (the first: category 1 'a': another category has the same id",
+    ),
+    "categories of null": (
+        {"images": [{}], "annotations": [], "categories": [None]},
+        "category number 1 of the list: expected an object, got nothing): export it again",
     ),
 }
 

@@ -1,6 +1,7 @@
 """COCO in and out: every spelling, exact round trips, real folders against pycocotools."""
 
 import json
+import math
 import pickle
 import shutil
 
@@ -158,6 +159,30 @@ def test_stated_boxes_are_kept_and_others_computed(tmp_path):
     assert dataset.stated_boxes(1).tolist() == xyxy_to_xywh(dataset.instances(1).boxes).tolist()
     dataset.stated_boxes(1)[:] = 0
     assert dataset.stated_boxes(1).all(axis=1).any()
+
+
+MISSTATED = {
+    "NaN": ({"bbox": [1.0, math.nan, 2.0, 3.0], "area": math.nan}, [True, True]),
+    "infinite": ({"bbox": [1.0, 1.0, math.inf, 3.0], "area": -math.inf}, [True, True]),
+    "words": ({"bbox": "1 1 2 3", "area": "6"}, [True, True]),
+    "three numbers": ({"bbox": [1, 1, 2], "area": 6}, [True, False]),
+    "an area below 0": ({"bbox": [1, 1, 2, 3], "area": -1}, [False, True]),
+    "nothing": ({"bbox": [], "area": None}, [False, False]),
+    "zero": ({"bbox": [0, 0, 0, 0], "area": 0}, [False, False]),
+}
+
+
+@pytest.mark.parametrize(("fields", "told"), MISSTATED.values(), ids=MISSTATED)
+def test_what_is_stated_and_is_none_is_told_and_computed(tmp_path, fields, told):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        content["annotations"][1].update(fields)
+    dataset = read_coco(path)
+    stated = dataset.stated(0)
+    assert stated.misstated.tolist() == [[False, False], told, [False, False]]
+    assert np.isnan(stated.boxes[1]).all() == (told[0] or fields["bbox"] == [])
+    assert np.isfinite(dataset.areas(0)).all()
+    assert np.isfinite(dataset.stated_boxes(0)).all()
 
 
 def test_stated_boxes_of_an_empty_image_and_beyond_the_last(tmp_path):

@@ -64,6 +64,16 @@ def test_no_objects_and_no_classes():
     assert collector.dataset("data", "stop").classes.names == ("object",)
 
 
+def test_a_report_stands_without_any_picture():
+    collector = Collector(Path("data"))
+    assert not collector.pictures([Listed("a.png", (Path("none/a.png"),))])
+    with pytest.raises(DataError, match="none of its 1 can be used"):
+        collector.dataset("data", "skip")
+    dataset = collector.dataset("data", "report")
+    assert (len(dataset), len(dataset.classes)) == (0, 0)
+    assert [problem.kind for problem in dataset.problems] == ["missing_picture"]
+
+
 def test_a_picture_with_an_unreadable_map_is_no_picture_without_objects(tmp_path):
     scenes = SyntheticScenes(3, size=(40, 40), seed=1)
     for name in ("png_ids", "cityscapes"):

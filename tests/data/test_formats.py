@@ -141,7 +141,7 @@ def test_picture_instead_of_annotations(tmp_path):
 
 
 def test_unknown_choice_for_broken_records(tmp_path):
-    with pytest.raises(ConfigError, match="'stop' or 'skip', got 'ignore'"):
+    with pytest.raises(ConfigError, match="'stop', 'skip' or 'report', got 'ignore'"):
         open_dataset(tiny_coco(tmp_path), on_error="ignore")
 
 

@@ -83,6 +83,22 @@ def test_what_is_left_out_takes_its_lists_along(tmp_path):
     assert dataset.federated.negative == ((1, 0), (), ())
 
 
+def test_broken_categories_and_what_is_no_record_are_left_out(tmp_path):
+    path = tiny_lvis(tmp_path)
+    with edited(path) as content:
+        content["images"].insert(0, None)
+        content["annotations"].insert(0, 5)
+        del content["categories"][0]["name"]
+    dataset = open_dataset(path, on_error="skip")
+    assert sorted(p.where for p in dataset.problems) == [
+        "annotation number 1 of the list",
+        "category 3",
+        "image number 1 of the list",
+    ]
+    assert dataset.federated.negative[1] == (0,)
+    assert dataset.federated.unexhausted[1] == ()
+
+
 @pytest.mark.parametrize(
     ("value", "got"),
     [([7, 99], "got 99, which is none"), ("7", "got the text '7'"), ([[7]], "got a list of 1")],

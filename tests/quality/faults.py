@@ -5,6 +5,7 @@ place = FAULTS["empty mask"].plant(Data(folder))  # one fault more, and where it
 """
 
 import json
+import math
 import os
 import struct
 import zlib
@@ -301,6 +302,17 @@ def copied_four_times(content, annotation):
     return ids
 
 
+def put_among(key, record):
+    """Something that is no object stands among the records."""
+
+    def plant(data):
+        with data.train() as content:
+            content[key].insert(2, record)
+        return Where("train")
+
+    return plant
+
+
 # -- a whole split -----------------------------------------------------------------------------
 
 
@@ -365,6 +377,13 @@ def most_crowds(data):
         for annotation in content["annotations"][:-30]:
             annotation["iscrowd"] = 1
     return Where("train")
+
+
+def without_pictures(data):
+    """The training's pictures are elsewhere."""
+    for picture in (data.folder / "images").glob("scene_0_*"):
+        picture.unlink()
+    return Where("train", 1)
 
 
 # -- classes -----------------------------------------------------------------------------------
@@ -433,6 +452,22 @@ def keep_objects(label, count):
         content["annotations"] = [a for a in content["annotations"] if a["id"] not in gone]
 
     return change
+
+
+def class_listed_again(**fields):
+    """The first class once more; an object belongs to the second of the two."""
+
+    def change(content):
+        first = content["categories"][0]
+        own = next(a for a in content["annotations"] if a["category_id"] == first["id"])
+        content["categories"].append(first | fields)
+        own["category_id"] = content["categories"][-1]["id"]
+
+    return change
+
+
+def unnamed(name):
+    return lambda content: content["categories"][1].update(name=name)
 
 
 def numbered_from_zero(content):
@@ -609,6 +644,15 @@ RECORDS: Mapping[str, Fault] = {
         updated(segmentation=RLE_OF_ANOTHER), "unreadable_mask", mended=True, quick=True
     ),
     "crowd mark of 2": on_annotation(updated(iscrowd=2), "broken_record", mended=True, quick=True),
+    "null among the annotations": Fault(
+        put_among("annotations", None), "broken_record", mended=True, quick=True
+    ),
+    "text among the images": Fault(
+        put_among("images", "a.jpg"), "broken_record", mended=True, quick=True
+    ),
+    "null among the categories": Fault(
+        put_among("categories", None), "broken_category", mended=True, quick=True
+    ),
 }
 
 MASKS: Mapping[str, Fault] = {
@@ -650,6 +694,13 @@ MASKS: Mapping[str, Fault] = {
     "area of another object": on_annotation(
         updated(area=9999.0), "area_differs", severity="warning", mended=True
     ),
+    "box of NaN": on_annotation(
+        updated(bbox=[math.nan, 1.0, 9.0, 9.0]), "box_disagrees", mended=True
+    ),
+    "box of words": on_annotation(updated(bbox=["1", "1", "9", "9"]), "box_disagrees", mended=True),
+    "area infinite": on_annotation(
+        updated(area=math.inf), "area_differs", severity="warning", mended=True
+    ),
 }
 
 SPLITS: Mapping[str, Fault] = {
@@ -683,6 +734,7 @@ SPLITS: Mapping[str, Fault] = {
     "split without objects": on_split(
         "val", lambda content: content["annotations"].clear(), "no_objects"
     ),
+    "no picture where it is looked for": Fault(without_pictures, "missing_picture", quick=True),
     "one picture in two splits": Fault(share_a_picture, "picture_in_two_splits", quick=True),
 }
 
@@ -703,6 +755,18 @@ CLASS_FAULTS: Mapping[str, Fault] = {
     "class that is not measured": on_split("val", without_class, "class_missing_in_val", "warning"),
     "other ids in one split": on_split("val", numbered_from_zero, "class_ids_differ"),
     "other names in one split": on_split("val", renamed, "class_names_differ"),
+    "class listed twice": on_split("train", class_listed_again(), "broken_category", mended=True),
+    "class under two ids": on_split(
+        "train", class_listed_again(id=77), "broken_category", mended=True
+    ),
+    "class under two ids, not equal": on_split(
+        "train", class_listed_again(id=77, supercategory="fish"), "broken_category"
+    ),
+    "two classes of one id": on_classes(
+        class_listed_again(name="acorn"), "broken_category", "error", where="train"
+    ),
+    "class without a name": on_classes(unnamed(None), "broken_category", "error", where="train"),
+    "class of an empty name": on_classes(unnamed(" "), "broken_category", "error", where="train"),
     "class of few objects": on_split("train", keep_objects(3, 6), "rare_class", "warning"),
     "classes in other shares": Fault(class_in_most, "class_shift", "note", quick=True),
 }

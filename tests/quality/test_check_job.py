@@ -10,7 +10,7 @@ from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import DataError
-from delineate.jobs.check import check_before_training
+from delineate.jobs.check import check, check_before_training
 from delineate.quality.findings import Finding, Place, worst_first
 from delineate.quality.report_text import LINES, report
 
@@ -94,6 +94,46 @@ def test_wrong_input_is_one_sentence(data, tmp_path, monkeypatch, capfd):
     assert "found nothing there" in refused(["data", "check", tmp_path / "no"], monkeypatch, capfd)
     command = ["data", "check", data.folder, "--fix", data.folder]
     assert "new or empty" in refused(command, monkeypatch, capfd)
+
+
+@pytest.mark.parametrize("pictures", ["scene_0_*", "*"])
+@pytest.mark.parametrize("options", [[], ["--quick"]])
+def test_pictures_that_are_all_missing_are_findings(
+    data, tmp_path, pictures, options, monkeypatch, capfd
+):
+    for picture in (data.folder / "images").glob(pictures):
+        picture.unlink()
+    command = ["data", "check", data.folder, "--out", tmp_path / "out", *options]
+    assert call(command, monkeypatch) == 1
+    out, _ = capfd.readouterr()
+    missing = 16 if pictures == "scene_0_*" else 24
+    assert out.startswith(f"looked at train 0 images, val {24 - missing} images\nERROR   missing_")
+    assert out.endswith(f"\n{missing} errors\n")
+    assert "name the folder of the pictures with --images" in " ".join(out.split())
+    findings = json.loads((tmp_path / "out" / "findings.json").read_text())
+    assert {finding["kind"] for finding in findings} == {"missing_picture"}
+    assert "missing_picture" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_without_pictures_there_is_nothing_to_repair_or_to_train_on(
+    data, tmp_path, monkeypatch, capfd
+):
+    for picture in (data.folder / "images").iterdir():
+        picture.unlink()
+    for command in (
+        ["data", "check", data.folder, "--fix", tmp_path / "out"],
+        ["train", data.folder, "--out", tmp_path / "out", "--on-error", "skip", *SMALL],
+    ):
+        assert "none of its 16 can be used" in refused(command, monkeypatch, capfd)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_model_is_not_asked_about_splits_without_pictures(data):
+    for picture in (data.folder / "images").glob("scene_0_*"):
+        picture.unlink()
+    asked = []
+    check(data.folder, judge=lambda splits: asked.extend(splits) or ([], {}), say=asked.append)
+    assert asked == ["val"]
 
 
 # -- the text ----------------------------------------------------------------------------------

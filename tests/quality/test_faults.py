@@ -19,7 +19,7 @@ def clean(tmp_path_factory):
 
 
 def checked(folder, **options):
-    return examine(open_splits(folder, on_error="skip"), **options)
+    return examine(open_splits(folder, on_error="report"), **options)
 
 
 def found_at(findings, fault, where):

@@ -1,11 +1,22 @@
 """What a repair does to the masks, and that it touches nothing else."""
 
 import json
+import math
 import re
 
 import numpy as np
 import pytest
-from faults import FAULTS, SIZE, Data, clean_set, edited, linked_copy, rectangle, set_mask
+from faults import (
+    CLASSES,
+    FAULTS,
+    SIZE,
+    Data,
+    clean_set,
+    edited,
+    linked_copy,
+    rectangle,
+    set_mask,
+)
 from PIL import Image
 
 from builders import tiny_coco
@@ -25,6 +36,8 @@ from delineate.quality.changes import check_changes
 from delineate.quality.checks import examine
 from delineate.quality.mend_records import upright
 from delineate.quality.repair import check_repairable, repair
+
+ALL = "annotations"
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +83,83 @@ def test_boxes_come_back_and_masks_stay(clean, data, tmp_path, fault):
     found = json.loads((tmp_path / "out" / "train.json").read_text())
     assert found == right
     assert {change.kind for change in result.changes} == {"box_convention"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("null among the annotations", "text among the images", "null among the categories"),
+        *("class listed twice", "class under two ids"),
+    ],
+)
+def test_what_is_no_record_and_what_is_listed_again_goes(clean, data, tmp_path, fault):
+    result = mended(data, fault, tmp_path)
+    right = json.loads((clean / "train.json").read_text())
+    assert json.loads((tmp_path / "out" / "train.json").read_text()) == right
+    (change,) = result.changes
+    assert change.before in (None, "a.jpg") or change.before["name"] == CLASSES[0]
+
+
+@pytest.mark.parametrize(
+    "fault", ["two classes of one id", "class without a name", "class under two ids, not equal"]
+)
+def test_categories_that_only_a_person_can_name_stay_with_their_annotations(data, tmp_path, fault):
+    FAULTS[fault].plant(data)
+    FAULTS["mask empty"].plant(data)
+    with data.train() as content:
+        categories, owners = content["categories"], [a["category_id"] for a in content[ALL]]
+    result = repair(data.folder, tmp_path / "out", version="0")
+    assert [change.kind for change in result.changes] == ["empty_mask"]
+    content = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert content["categories"] == categories
+    assert len(content[ALL]) == len(owners) - 1
+    assert set(owners) == {a["category_id"] for a in content[ALL]}
+
+
+@pytest.mark.parametrize("shared", [1, 77])
+def test_a_class_whose_id_another_bears_is_joined_with_none(data, tmp_path, shared):
+    FAULTS["class under two ids"].plant(data)  # 1 and 77
+    with data.train() as content:
+        content["categories"].append({"id": shared, "name": "acorn"})
+    result = repair(data.folder, tmp_path / "out", version="0")
+    assert result.changes == ()
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_annotations_of_a_category_whose_id_is_text_stay(data, tmp_path, others):
+    """With one category left they seem off by one."""
+    with data.train() as content:
+        content["categories"] = content["categories"][2 - others :]
+        content["categories"][-1]["id"] = "3"
+        content[ALL] = [a for a in content[ALL] if a["category_id"] > 2 - others]
+        content[ALL] = [a for a in content[ALL] if a["category_id"] == 3 or others > 1]
+    before = json.loads((data.folder / "train.json").read_text())
+    assert repair(data.folder, tmp_path / "out", version="0").changes == ()
+    assert json.loads((tmp_path / "out" / "train.json").read_text()) == before
+
+
+@pytest.mark.parametrize("fault", ["box of NaN", "area infinite"])
+def test_what_is_written_is_json(clean, data, tmp_path, fault):
+    """Whatever else is NaN, such as a field that nobody knows, becomes null."""
+    FAULTS[fault].plant(data)
+    with data.train() as content:
+        content["info"] = {"scale": math.nan}
+        content[ALL][0]["score"] = -math.inf
+    repair(data.folder, tmp_path / "out", version="0")
+    right = json.loads((clean / "train.json").read_text())
+    right[ALL][0]["score"], right["info"] = None, {"scale": None}
+    found = strictly_read(tmp_path / "out" / "train.json")
+    assert found == right
+    (change,) = strictly_read(tmp_path / "out" / "changes.json")["changes"]
+    assert None in (change["before"] if isinstance(change["before"], list) else [change["before"]])
+    assert check_changes(tmp_path / "out") is None
+
+
+def strictly_read(path):
+    def refuse(word):
+        raise AssertionError(word)
+
+    return json.loads(path.read_text(), parse_constant=refuse)
 
 
 def test_categories_and_crowds_come_back(clean, data, tmp_path):

@@ -1,6 +1,10 @@
-"""Read a JSON file that somebody else wrote, or say in one sentence why it is none."""
+"""Read a JSON file that somebody else wrote, or say in one sentence why it is none.
+
+Python reads, and writes, NaN and Infinity, which are no JSON: what goes out is made `finite`.
+"""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +58,27 @@ def _not_json(path: Path, text: str, error: json.JSONDecodeError) -> str:
         f"{path}: expected JSON, got other text in line {error.lineno}, column {error.colno} "
         f"({error.msg}): name a JSON file, or export it again."
     )
+
+
+def text_of(value: object) -> str:
+    """Return a value as JSON text; see `finite`."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(value))
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a JSON value with null in the place of NaN and the infinite: JSON has neither."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case list() | tuple():
+            return [finite(part) for part in value]
+        case dict():
+            return {key: finite(part) for key, part in value.items()}
+        case _:
+            return value
 
 
 def kind(value: object) -> str:

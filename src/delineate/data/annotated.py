@@ -8,7 +8,7 @@ truth. An outline that covers no pixel gives an empty mask and a box of no size.
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,9 @@ from delineate.data.sample import ImageRecord, Outlines, Problem, Sample, Stated
 from delineate.data.segmentations import Compact, expand
 from delineate.errors import ConfigError, DataError
 
-OnError = Literal["stop", "skip"]
-"""What broken records do: raise an error that lists them, or be left out and listed."""
+OnError = Literal["stop", "skip", "report"]
+"""What broken records do: raise an error that lists them, or be left out and listed; with "report"
+even if no image is left, for a check that tells why."""
 
 ReadPicture = Callable[[ImageRecord], ImageArray]
 """Gives the pixels of an image that has no file; it can be pickled."""
@@ -34,7 +35,10 @@ _OBJECT_BYTES = 500  # what an object takes beside the runs of its mask, about
 
 
 class Annotation(NamedTuple):
-    """One sound annotation; area and box (xywh) are as the file states them, NaN if it does not."""
+    """One sound annotation; area and box (xywh) are as the file states them, NaN if it does not.
+
+    `misstated` tells whether it states a box, and an area, that is none.
+    """
 
     id: int
     image_id: int
@@ -43,6 +47,7 @@ class Annotation(NamedTuple):
     area: float
     box: tuple[float, ...]
     segmentation: Compact
+    misstated: tuple[bool, bool] = (False, False)
 
 
 class AnnotatedDataset:
@@ -75,7 +80,7 @@ class AnnotatedDataset:
         self.records = tuple(records)
         self.problems = tuple(problems)
         columns = zip(*annotations, strict=True) if annotations else [()] * len(Annotation._fields)
-        ids, owners, labels, crowd, areas, boxes, segmentations = columns
+        ids, owners, labels, crowd, areas, boxes, segmentations, misstated = columns
         place = {record.image_id: i for i, record in enumerate(self.records)}
         owner = np.fromiter(map(place.__getitem__, owners), np.int64, len(annotations))
         order = np.argsort(owner, kind="stable")
@@ -88,6 +93,8 @@ class AnnotatedDataset:
         numbers = itertools.chain.from_iterable(boxes)
         stated = np.fromiter(numbers, np.float64, 4 * len(annotations))
         self._boxes = stated.reshape(-1, 4)[order]
+        told = np.fromiter(itertools.chain.from_iterable(misstated), np.bool_, 2 * len(annotations))
+        self._misstated = told.reshape(-1, 2)[order]
         self._segmentations = [segmentations[i] for i in order.tolist()]
         self._read_picture = read_picture or _read_file
         self._held: dict[int, Instances] = {}
@@ -155,6 +162,7 @@ class AnnotatedDataset:
             crowd=self._crowd[rows],
             areas=self._areas[rows],
             boxes=self._boxes[rows],
+            misstated=self._misstated[rows],
             outlines=tuple(map(_outlines, self._segmentations[rows])),
         )
 
@@ -183,13 +191,15 @@ def _bytes(instances: Instances) -> int:
 
 
 def check_on_error(on_error: str) -> None:
-    """Make sure that it is one of the two choices.
+    """Make sure that it is one of the choices.
 
     Raises:
         ConfigError: It is not.
     """
-    if on_error not in ("stop", "skip"):
-        raise ConfigError(f"on_error must be 'stop' or 'skip', got {on_error!r}: choose one.")
+    if on_error not in get_args(OnError):
+        raise ConfigError(
+            f"on_error must be 'stop', 'skip' or 'report', got {on_error!r}: choose one."
+        )
 
 
 def settle(
@@ -205,11 +215,12 @@ def settle(
         on_error: What broken records do.
 
     Raises:
-        DataError: No picture can be used, or there are problems and `on_error` is "stop".
+        DataError: No picture can be used and `on_error` is not "report", or there are problems and
+            it is "stop".
     """
     if not kept and not problems:
         raise DataError(f"{path}: expected images, but it lists none: name the right file.")
-    if not kept:
+    if not kept and on_error != "report":
         first = problems[0]
         raise DataError(
             f"{path}: expected images, but none of its {pictures or 1} can be used (the first: "

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from delineate.core.classes import ClassMap
 from delineate.core.json_file import kind, read_json
 from delineate.core.json_keys import first_mark, has_keys
 from delineate.core.json_stream import collector_held_back, read_lists
@@ -19,7 +18,14 @@ from delineate.data.annotated import (
     check_on_error,
     settle,
 )
-from delineate.data.coco_checks import check_annotations, check_images, compact_outlines
+from delineate.data.coco_categories import check_categories
+from delineate.data.coco_checks import (
+    NoObject,
+    check_annotations,
+    check_images,
+    compact_outlines,
+    ids_left_out,
+)
 from delineate.data.layouts import Sources, files, split_named
 from delineate.data.pictures import check_folder
 from delineate.data.sample import ImageRecord, Problem
@@ -89,18 +95,14 @@ def dataset_of(
     Raises:
         DataError: As `read_coco`.
     """
-    try:
-        classes = ClassMap.from_coco(content["categories"])
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-
+    classes, unusable = check_categories(path, content["categories"])
     looked_at = check_images(content["images"], folders)
     records = [record for record in looked_at if isinstance(record, ImageRecord)]
     kept = {record.image_id: record for record in records}
-    ids = (image.get("id") for image in content["images"])
-    left_out = {i for i in ids if isinstance(i, int) and i not in kept}
-    checked = check_annotations(content["annotations"], kept, left_out, classes)
-    problems = [p for p in (*known, *looked_at, *checked) if isinstance(p, Problem)]
+    left_out = ids_left_out(content["images"], kept)
+    unclassed = ids_left_out(content["categories"], classes.source_ids)
+    checked = check_annotations(content["annotations"], kept, left_out, classes, unclassed)
+    problems = [p for p in (*known, *looked_at, *unusable, *checked) if isinstance(p, Problem)]
 
     settle(path, len(looked_at), len(records), problems, on_error)
     return make(
@@ -123,7 +125,10 @@ def read_content(path: Path) -> dict[str, list[Any]]:
 
 
 def checked_content(path: Path, content: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - JSON
-    """Check the outermost structure of what a file holds, and return it."""
+    """Check the outermost structure of what a file holds, and return it.
+
+    What stands in its lists and is no object becomes a `NoObject`.
+    """
     if not isinstance(content, dict):
         first = content[0] if isinstance(content, list) and content else None
         of_results = isinstance(first, dict) and "score" in first
@@ -138,10 +143,7 @@ def checked_content(path: Path, content: Any) -> dict[str, list[Any]]:  # noqa: 
             )
         for position, record in enumerate(content[key]):
             if not isinstance(record, dict):
-                raise DataError(
-                    f"{path}: expected objects in {key!r}, got {kind(record)} at place "
-                    f"{position + 1}: export it again."
-                )
+                content[key][position] = NoObject(record)
     for key in ("images", "categories"):
         if not content[key]:
             raise DataError(f"{path}: expected at least one of {key!r}, got none: export it again.")

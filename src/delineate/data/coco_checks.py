@@ -6,7 +6,7 @@ with it, so an annotation is judged only if its image is kept.
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,19 @@ from delineate.data.segmentations import Compact, compact, outlines, reaches
 from delineate.errors import DataError
 
 JsonObject = Mapping[str, Any]
+
+
+class NoObject(dict[str, Any]):
+    """What stands in the place of a record that is no object, so that all others keep theirs.
+
+    Args:
+        got: What is in the file.
+    """
+
+    def __init__(self, got: object) -> None:
+        super().__init__()
+        self.got = got
+
 
 _NUMBERS = frozenset((int, float))
 _LARGEST = 1e15  # of the numbers that an annotation states
@@ -134,6 +147,7 @@ def check_annotations(
     kept: Mapping[int, ImageRecord],
     left_out: set[int],
     classes: ClassMap,
+    unclassed: Set[int] = frozenset(),
 ) -> list[Annotation | Problem]:
     """Return for each annotation what it says, or what is wrong with it.
 
@@ -141,7 +155,8 @@ def check_annotations(
         listed: The file's `annotations`.
         kept: The sound images by their id.
         left_out: Ids of broken images; their annotations go with them.
-        classes: The file's categories.
+        classes: The file's sound categories.
+        unclassed: Ids of broken categories; their annotations go with them, too.
     """
     labels = {source_id: label for label, source_id in enumerate(classes.source_ids)}
     checked: list[Annotation | Problem] = []
@@ -149,6 +164,9 @@ def check_annotations(
     for position, annotation in enumerate(listed):
         owner = annotation.get("image_id")
         if isinstance(owner, int) and owner not in kept and owner in left_out:
+            continue
+        category = annotation.get("category_id")
+        if isinstance(category, int) and category in unclassed:
             continue
         try:
             sound = _annotation(annotation, kept, labels)
@@ -190,14 +208,19 @@ def _annotation(
     crowd = annotation.get("iscrowd", 0)
     if crowd not in (0, 1):
         raise Broken(f"expected 0 or 1 as 'iscrowd', got {kind(crowd)}", "correct it")
+    box, area = annotation.get("bbox"), annotation.get("area")
+    held_box, held_area = stated_box(box), stated_area(area)
+    no_box = bool(box) and math.isnan(held_box[0])
+    no_area = area is not None and math.isnan(held_area)
     return Annotation(
         id=annotation_id,
         image_id=image_id,
         label=labels[category],
         crowd=bool(crowd),
-        area=stated_area(annotation.get("area")),
-        box=stated_box(annotation.get("bbox")),
+        area=held_area,
+        box=held_box,
         segmentation=_segmentation(annotation, kept[image_id].size),
+        misstated=(no_box, no_area),
     )
 
 
@@ -270,6 +293,22 @@ def _annotation_place(
     return own
 
 
+def ids_left_out(listed: Sequence[JsonObject], kept: Container[int]) -> set[int]:
+    """Return the ids of those images, or categories, of a file that are not kept."""
+    ids = (record.get("id") for record in listed)
+    return {i for i in ids if isinstance(i, int) and i not in kept}
+
+
+def check_object(record: JsonObject) -> None:
+    """Make sure that a record is one.
+
+    Raises:
+        Broken: It is not.
+    """
+    if isinstance(record, NoObject):
+        raise Broken(f"expected an object, got {kind(record.got)}", "export it again, or remove it")
+
+
 def file_name(record: JsonObject, folder: str) -> str:
     """Return the name of a record's file, which must lie in the folder that is named so."""
     name = record.get("file_name")
@@ -284,4 +323,5 @@ def whole(record: JsonObject, key: str, what: str) -> int:
     value = record.get(key)
     if type(value) is int:
         return value
+    check_object(record)
     raise Broken(f"{what} needs a whole number as {key!r}, got {kind(value)}", "correct it")

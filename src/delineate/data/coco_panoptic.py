@@ -22,9 +22,9 @@ from delineate.core.json_keys import first_mark, has_keys
 from delineate.core.panoptic import Panoptic, to_instances, to_stuff_truth
 from delineate.core.panoptic_classes import PanopticClasses
 from delineate.core.picture_names import matches
-from delineate.data.annotated import OnError, check_on_error, listing
+from delineate.data.annotated import OnError, check_on_error, listing, settle
 from delineate.data.coco import picture_folders, read_content
-from delineate.data.coco_checks import check_images
+from delineate.data.coco_checks import check_images, ids_left_out
 from delineate.data.layouts import Sources, files
 from delineate.data.panoptic_maps import PanopticAnnotation, check_maps, read_panoptic
 from delineate.data.sample import ImageRecord, Problem, Sample, Stated
@@ -115,6 +115,7 @@ class CocoPanopticDataset:
             crowd=np.array([thing.crowd for thing in things], np.bool_),
             areas=np.array([thing.area for thing in things], np.float64),
             boxes=np.full((len(things), 4), np.nan),
+            misstated=np.zeros((len(things), 2), np.bool_),
             outlines=(None,) * len(things),
         )
 
@@ -167,21 +168,14 @@ def read_coco_panoptic(
 
     looked_at = check_images(content["images"], folders)
     sound = {r.image_id: r for r in looked_at if isinstance(r, ImageRecord)}
-    ids = (image.get("id") for image in content["images"])
-    left_out = {i for i in ids if isinstance(i, int) and i not in sound}
+    left_out = ids_left_out(content["images"], sound)
     checked = check_maps(content["annotations"], sound, left_out, classes, maps)
     found = {a.image_id: a for a in checked if isinstance(a, PanopticAnnotation)}
     problems = [p for p in (*looked_at, *checked) if isinstance(p, Problem)]
     owners = (annotation.get("image_id") for annotation in content["annotations"])
     annotated = {owner for owner in owners if isinstance(owner, int)}
     problems += [_unannotated(r) for i, r in sound.items() if i not in annotated]
-    if not found:
-        raise DataError(
-            f"{path}: expected images with segments, but none of its {len(looked_at)} can be used "
-            f"(the first: {problems[0].where}: {problems[0].why}): {problems[0].fix}."
-        )
-    if problems and on_error == "stop":
-        raise DataError(listing(path, problems))
+    settle(path, len(looked_at), len(found), problems, on_error)
     return CocoPanopticDataset(
         name=f"{path.resolve().parent.name}/{path.stem}",
         panoptic_classes=classes,

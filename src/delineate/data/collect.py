@@ -211,7 +211,7 @@ class Collector:
             names = sorted({name for name, _ in objects})
             if not names and self._otherwise is not None:
                 names = [self._otherwise]
-            if not names:
+            if not names and records:
                 raise DataError(
                     f"{self._source}: expected objects of at least one class, got none: name a "
                     "data set with annotations."

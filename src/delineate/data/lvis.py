@@ -31,7 +31,8 @@ class LvisDataset(AnnotatedDataset):
     """A federated data set.
 
     Args:
-        ids: Of each image by its id, the ids of its negative and of its unexhausted classes.
+        ids: Of each image by its id, the ids of its negative and of its unexhausted classes; those
+            of broken categories are passed over.
         frequencies: Of each class by its id.
         parts: What `AnnotatedDataset` takes.
 
@@ -47,12 +48,12 @@ class LvisDataset(AnnotatedDataset):
         **parts: Any,  # noqa: ANN401 - of several types
     ) -> None:
         super().__init__(**parts)
-        label = self.classes.label_of
+        label = {source_id: label for label, source_id in enumerate(self.classes.source_ids)}
         known = [ids[record.image_id] for record in self.records]
         self.federated = Federated(
             frequencies=tuple(frequencies.get(i, "") for i in self.classes.source_ids),
-            negative=tuple(tuple(map(label, negative)) for negative, _ in known),
-            unexhausted=tuple(tuple(map(label, unexhausted)) for _, unexhausted in known),
+            negative=tuple(tuple(label[i] for i in ids if i in label) for ids, _ in known),
+            unexhausted=tuple(tuple(label[i] for i in ids if i in label) for _, ids in known),
         )
 
 
@@ -105,18 +106,18 @@ def read_lvis(
     return dataset
 
 
-def _named(listed: Sequence[JsonObject], folders: Sequence[Path]) -> list[dict[str, Any]]:
+def _named(listed: Sequence[JsonObject], folders: Sequence[Path]) -> list[JsonObject]:
     """Name images by the path in their URL, or, where its folder is not there, by its end."""
 
     @cache
     def is_there(top: str) -> bool:
         return any((folder / top).is_dir() for folder in folders)
 
-    named = []
+    named: list[JsonObject] = []
     for image in listed:
         url = image.get("coco_url")
         if not isinstance(url, str) or "://" not in url:
-            named.append(dict(image))  # version 0.5, or broken
+            named.append(image)  # version 0.5, or broken
             continue
         _, _, name = url.partition("://")[2].partition("/")
         top, _, rest = name.partition("/")

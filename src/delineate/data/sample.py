@@ -167,6 +167,7 @@ class Stated:
         crowd: (n,) bool.
         areas: (n,) square pixels; NaN where it states none.
         boxes: (n, 4) x, y, width, height; NaN where it states none.
+        misstated: (n, 2) bool, whether it states a box, and an area, that is none; both are NaN.
         outlines: One for each object; None: it has run lengths or a bitmap.
     """
 
@@ -174,6 +175,7 @@ class Stated:
     crowd: npt.NDArray[np.bool_]
     areas: npt.NDArray[np.float64]
     boxes: npt.NDArray[np.float64]
+    misstated: npt.NDArray[np.bool_]
     outlines: tuple[Outlines | None, ...]
 
 

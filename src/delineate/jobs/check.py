@@ -17,8 +17,9 @@ from delineate.jobs.opening import Say, counted, plural
 from delineate.quality.changes import NAME, check_changes
 from delineate.quality.checks import QUICK_KINDS, examine, wanted
 from delineate.quality.findings import SEVERITIES, Finding, worst_first
+from delineate.quality.kinds import TOLD
 from delineate.quality.label_errors import KINDS as MODEL_KINDS
-from delineate.quality.repair import Repair, check_repairable, repair
+from delineate.quality.repair import MENDED, Repair, check_repairable, repair
 from delineate.quality.report_html import write_doctor_report
 from delineate.quality.report_text import report, total
 from delineate.quality.shots import Predicted
@@ -124,7 +125,7 @@ def check(
     _check_only(only, quick=quick, judged=judge is not None)
     if fix is not None:
         check_apart(data, fix)
-    splits = open_splits(data, images=images, format=format, on_error="skip")
+    splits = open_splits(data, images=images, format=format, on_error="report")
     if fix is not None:
         check_repairable(data, splits)
     if fault := check_changes(data if data.is_dir() else data.parent):
@@ -135,8 +136,8 @@ def check(
     with contextlib.ExitStack() as stack:
         folder = out and stack.enter_context(writing_folder(out, own=REPORT))
         findings = examine(splits, **options)
-        if judge is not None:
-            told, predicted = judge(splits)
+        if judge is not None and (shown := {s: data for s, data in splits.items() if len(data)}):
+            told, predicted = judge(shown)
             kinds = wanted(only, ignore)
             told = [finding for finding in told if finding.kind in kinds]
             findings = worst_first([*findings, *told])
@@ -184,6 +185,30 @@ def text(checked: Checked) -> str:
         left = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.items())
         lines.append(f"left in it: {total(checked.left)}{f': {left}' if left else ''}")
     return "\n".join(lines)
+
+
+def kind_rows() -> list[dict[str, Any]]:
+    """Return what there is to know of each kind of finding."""
+    return [
+        {
+            "kind": kind,
+            "severity": list(told.severities),
+            "meaning": told.meaning,
+            "mended": kind in MENDED,
+        }
+        for kind, told in TOLD.items()
+    ]
+
+
+def kind_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the kinds of findings to read; a star: `--fix` mends it where that is certain."""
+    width = max(len(row["kind"]) for row in rows)
+    lines = [
+        f"{row['kind']:{width}}  {'*' if row['mended'] else ' '}  "
+        f"{', '.join(row['severity']):14}  {row['meaning']}"
+        for row in rows
+    ]
+    return "\n".join([*lines, "* mended by --fix, where that is certain"])
 
 
 def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -> None:

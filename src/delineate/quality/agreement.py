@@ -24,7 +24,16 @@ AREA_FACTOR, AREA_PIXELS = 1.5, 30.0
 
 
 def boxes(view: View) -> Iterator[Finding]:
-    """Stated boxes that do not fit their masks."""
+    """Stated boxes that are none, or do not fit their masks."""
+    for i in np.flatnonzero(view.stated.misstated[:, 0]).tolist():
+        yield Finding(
+            kind="box_disagrees",
+            severity="error",
+            place=view.place(i),
+            why="its 'bbox' is none (expected four finite numbers: x, y, width and height), and "
+            "programs that need it fail, or measure nonsense",
+            fix="state the box of its mask",
+        )
     stated = edges(view.stated.boxes)
     iou = paired_iou(stated, view.boxes)
     off = np.abs(stated - view.boxes).max(axis=1, initial=0)
@@ -45,7 +54,16 @@ def boxes(view: View) -> Iterator[Finding]:
 
 
 def areas(view: View) -> Iterator[Finding]:
-    """Stated areas that are far from those of the masks."""
+    """Stated areas that are none, or far from those of the masks."""
+    for i in np.flatnonzero(view.stated.misstated[:, 1]).tolist():
+        yield Finding(
+            kind="area_differs",
+            severity="warning",
+            place=view.place(i),
+            why="its 'area' is none (expected a finite number from 0 on); objects are counted as "
+            "small, medium or large by it",
+            fix="state the area of the mask",
+        )
     stated, drawn = view.stated.areas, view.areas
     far = np.maximum(stated, drawn) > AREA_FACTOR * np.minimum(stated, drawn)
     far &= np.abs(stated - drawn) > AREA_PIXELS

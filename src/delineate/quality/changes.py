@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from delineate.core.json_file import read_json
+from delineate.core.json_file import finite, read_json
 from delineate.errors import DataError
 
 NAME = "changes.json"
@@ -34,7 +34,7 @@ class Change:
         image_id: The image; None: several, or all.
         annotation_ids: The annotations that it concerns.
         what: What was done, in words.
-        before: What was there, as JSON can hold it.
+        before: What was there, as JSON can hold it; numbers that it has not are written as null.
         after: What is there now; None: nothing.
     """
 
@@ -54,7 +54,7 @@ class Change:
             "image_id": self.image_id,
             "annotation_ids": list(self.annotation_ids),
             "what": self.what,
-            "before": self.before,
+            "before": finite(self.before),
             "after": self.after,
         }
 

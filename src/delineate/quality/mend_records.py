@@ -13,12 +13,23 @@ from delineate.core.boxes import Size, xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import image_size, orientation, read_image
 from delineate.data.annotated import settle
-from delineate.data.coco_checks import check_annotations, check_images
+from delineate.data.coco_checks import NoObject, check_annotations, check_images
 from delineate.data.pictures import lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError, ImageError
 from delineate.quality.records import shift_of
-from delineate.quality.work import Record, Work, is_whole, owner_of, told_of
+from delineate.quality.work import Record, Work, called_by_id, is_whole, owner_of, told_of
+
+
+def leave_out_what_is_no_record(work: Work) -> None:
+    """Leave out what stands among images, annotations or categories and is no object."""
+    for key in ("images", "annotations", "categories"):
+        for position, record in enumerate(work.content[key], start=1):
+            if isinstance(record, NoObject):
+                what = f"left out number {position} of {key!r}, which is no object"
+                kind = "broken_category" if key == "categories" else "broken_record"
+                work.done(kind, what, before=record.got)
+        work.content[key] = [r for r in work.content[key] if not isinstance(r, NoObject)]
 
 
 def join_records(work: Work) -> None:
@@ -90,8 +101,8 @@ def restate_sizes(work: Work) -> None:
 def shift_ids(work: Work) -> None:
     """Shift category ids that are off by one, where that is certain."""
     used = {a["category_id"] for a in work.content["annotations"]}
-    listed = set(work.classes().source_ids)
-    if used <= listed:
+    listed = work.category_ids()
+    if used <= listed or not work.has_every_id():
         return
     shift, certain = shift_of(used, listed)
     if not shift or not certain:
@@ -169,11 +180,13 @@ def leave_out_annotations(work: Work) -> None:
 
 
 def leave_out_unclassed(work: Work) -> None:
-    """Leave out annotations of no category, unless all may be off by one, which is uncertain."""
-    classes = work.classes()
-    used, listed = {a["category_id"] for a in work.content["annotations"]}, set(classes.source_ids)
-    if not used <= listed and not shift_of(used, listed)[0]:
-        _leave_out(work, classes)
+    """Leave out annotations of no category.
+
+    They stay where all may be off by one, which is uncertain, or a category lacks its id.
+    """
+    used, listed = {a["category_id"] for a in work.content["annotations"]}, work.category_ids()
+    if not used <= listed and work.has_every_id() and not shift_of(used, listed)[0]:
+        _leave_out(work, called_by_id(listed))
 
 
 def _leave_out(work: Work, classes: ClassMap, spared: str = "") -> None:

@@ -20,6 +20,7 @@ KINDS = (
     "no_mask",
     "mask_outside",
     "unreadable_mask",
+    "broken_category",
     "broken_record",
 )
 """What `delineate.data.sample.Problem.kind` may say, and one more for all that is rare."""

@@ -4,7 +4,6 @@ The source is only read. A split in which nothing is to be done is copied byte f
 repair of a repaired copy is that copy.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from delineate._files import check_apart, write_whole, writing_folder
+from delineate.core.json_file import text_of
 from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_write import write_coco_splits
 from delineate.data.format_table import Format
@@ -24,12 +24,14 @@ from delineate.data.pictures import lies_at
 from delineate.data.sample import Dataset, PanopticDataset
 from delineate.errors import DataError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
+from delineate.quality.mend_categories import join_categories
 from delineate.quality.mend_masks import clear_crowds, mend_objects, rewrite_outlines
 from delineate.quality.mend_records import (
     join_records,
     leave_out_annotations,
     leave_out_pictures,
     leave_out_unclassed,
+    leave_out_what_is_no_record,
     renumber,
     restate_sizes,
     shift_ids,
@@ -38,6 +40,8 @@ from delineate.quality.mend_records import (
 from delineate.quality.work import Work
 
 STEPS: tuple[Callable[[Work], None], ...] = (
+    leave_out_what_is_no_record,
+    join_categories,
     join_records,
     renumber,
     turn_labels,
@@ -55,11 +59,13 @@ MENDED = (
     *("picture_listed_twice", "exif_rotated", "ids_off_by_one", "transposed_masks"),
     *("normalised_coordinates", "percent_coordinates", "repeated_id", "missing_picture"),
     *("unreadable_picture", "wrong_size", "unknown_image", "unknown_category", "no_mask"),
-    *("mask_outside", "unreadable_mask", "broken_record", "all_crowd", "empty_mask"),
-    *("duplicate_object", "box_disagrees", "area_differs", "box_convention", "area_convention"),
+    *("mask_outside", "unreadable_mask", "broken_record", "broken_category", "all_crowd"),
+    *("empty_mask", "duplicate_object", "box_disagrees", "area_differs", "box_convention"),
+    "area_convention",
 )
-"""Kinds of findings that a repair mends, as far as they are certain: no notes, and of objects that
-are annotated twice only exact copies."""
+"""Kinds of findings that a repair mends, as far as they are certain: no notes, of objects that are
+annotated twice only exact copies, and of categories only those that differ in nothing but the id.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,12 +225,12 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the JSON text, the keys in their order, one record a line."""
     before = "{"
     for key, value in content.items():
-        yield f"{before}{json.dumps(key)}: "
+        yield f"{before}{text_of(key)}: "
         before = ",\n"
         if isinstance(value, list):
-            yield "[" + ",".join(f"\n{json.dumps(v)}" for v in value) + "\n]"
+            yield "[" + ",".join(f"\n{text_of(v)}" for v in value) + "\n]"
         else:
-            yield json.dumps(value)
+            yield text_of(value)
     yield "}\n"
 
 

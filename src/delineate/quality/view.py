@@ -93,6 +93,7 @@ def stated_by(dataset: Dataset) -> Callable[[int], Stated]:
             crowd=crowd,
             areas=dataset.areas(index),
             boxes=dataset.stated_boxes(index),
+            misstated=np.zeros((count, 2), dtype=bool),
             outlines=(None,) * count,
         )
 

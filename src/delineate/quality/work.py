@@ -1,7 +1,7 @@
 """Work: one split under repair, as the records of a COCO file, and what was done to it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -11,7 +11,6 @@ from delineate.data.annotated import AnnotatedDataset
 from delineate.data.coco import dataset_of
 from delineate.data.coco_checks import check_images
 from delineate.data.sample import ImageRecord, Problem
-from delineate.errors import DataError
 from delineate.quality.changes import Change
 
 Record = dict[str, Any]
@@ -48,22 +47,18 @@ class Work:
             content = {**content, "categories": [{"id": i, "name": name} for i, name in ids]}
         return dataset_of(self.path, content, None, "skip")
 
-    def classes(self) -> ClassMap:
-        """Read the list of categories.
+    def category_ids(self) -> set[int]:
+        """Return the ids of the categories that are listed, with or without a sound name."""
+        return {c["id"] for c in self.content["categories"] if _is_id(c.get("id"))}
 
-        Raises:
-            DataError: It cannot be used.
-        """
-        try:
-            return ClassMap.from_coco(self.content["categories"])
-        except DataError as error:
-            raise DataError(f"{self.path}: {error}") from error
+    def has_every_id(self) -> bool:
+        """Tell whether every category states an id; else an id that is not listed may be its."""
+        return all(_is_id(category.get("id")) for category in self.content["categories"])
 
     def all_classes(self) -> ClassMap:
         """Return the categories that are listed or used, called by their ids."""
-        used = {a.get("category_id") for a in self.content["annotations"] if _has_category(a)}
-        ids = sorted(used | set(self.classes().source_ids))
-        return ClassMap(tuple(map(str, ids)), tuple(ids))
+        stated = (a.get("category_id") for a in self.content["annotations"])
+        return called_by_id(self.category_ids() | {i for i in stated if _is_id(i)})
 
     def by_image(self) -> dict[int, list[Record]]:
         """Return the annotations by the id of their image."""
@@ -101,6 +96,11 @@ def is_whole(value: Any) -> TypeGuard[int]:  # noqa: ANN401 - a stranger's JSON
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _has_category(annotation: Record) -> bool:
-    category = annotation.get("category_id")
-    return is_whole(category) and 0 <= category < ID_LIMIT
+def called_by_id(ids: Set[int]) -> ClassMap:
+    """Return classes of these ids, whatever their names are."""
+    listed = sorted(ids)
+    return ClassMap(tuple(map(str, listed)), tuple(listed))
+
+
+def _is_id(value: Any) -> TypeGuard[int]:  # noqa: ANN401 - a stranger's JSON
+    return is_whole(value) and 0 <= value < ID_LIMIT
