@@ -49,9 +49,16 @@ def planted(dataset: Dataset, found: list[Instances], share: float, seed: int) -
     images = []
     for index, (record, seen) in enumerate(zip(dataset.records, found, strict=True)):
         sound = dataset.instances(index)
-        truth = [(sound.masks.bitmap(k), int(sound.labels[k])) for k in range(len(sound))]
+        crowd = np.zeros(len(sound), bool) if sound.crowd is None else sound.crowd
+        whole = [(sound.masks.bitmap(k), int(sound.labels[k])) for k in range(len(sound))]
+        truth = [each for each, region in zip(whole, crowd, strict=True) if not region]
         spoilt = planting.spoilt(record.image_id, truth, len(dataset.classes)) if truth else []
-        labels = objects([b for b, _ in spoilt], [k for _, k in spoilt], size=record.size)
+        regions = [each for each, region in zip(whole, crowd, strict=True) if region]
+        labels = objects(
+            *zip(*spoilt, *regions, strict=True) if spoilt or regions else ((), ()),
+            crowd=np.arange(len(spoilt) + len(regions)) >= len(spoilt),
+            size=record.size,
+        )
         images.append(judged("val", record, labels, seen))
     findings = list(label_errors(images, dataset.classes))
     right = [f for f in findings if planting.is_planted(f)]

@@ -425,6 +425,15 @@ def test_what_an_annotation_says_beside_a_broken_category_may_be_anything(tmp_pa
     assert [p.annotation_id for p in problems] == [None, 113]
 
 
+def test_what_an_annotation_says_is_no_number_however_broken_the_category(tmp_path):
+    path = tiny_coco(tmp_path)
+    with edited(path) as content:
+        content["categories"].append({"id": 1})
+        content["annotations"][4]["category_id"] = True
+    kinds = [p.kind for p in read_coco(path, on_error="skip").problems]
+    assert kinds == ["broken_category", "broken_record"]
+
+
 def test_without_pictures_a_report_still_has_every_problem(tmp_path):
     path = tiny_coco(tmp_path)
     shutil.rmtree(tmp_path / "images")

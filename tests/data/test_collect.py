@@ -58,8 +58,8 @@ def test_unknown_classes_are_looked_up_once_each(monkeypatch):
 
 def test_no_objects_and_no_classes():
     collector, _ = with_pictures(1)
-    with pytest.raises(DataError, match="at least one class, got none"):
-        collector.dataset("data", "stop")
+    classes = collector.dataset("data", "stop").classes
+    assert (classes.names, classes.from_objects) == ((), True)
     collector, _ = with_pictures(1, otherwise="object")
     assert collector.dataset("data", "stop").classes.names == ("object",)
 

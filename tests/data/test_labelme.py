@@ -465,7 +465,7 @@ def test_a_broken_file(tmp_path, match):
 
 def test_nothing_of_use(tmp_path):
     with pytest.raises(DataError, match="expected objects of at least one class"):
-        read(put(tmp_path, shapes=[]))
+        open_dataset(put(tmp_path, shapes=[]))
 
 
 def test_whatever_is_in_a_file_nothing_but_sentences_comes_out(tmp_path):

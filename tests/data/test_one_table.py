@@ -9,6 +9,7 @@ from delineate.core.image import write_image
 from delineate.data.formats import open_dataset, open_splits
 from delineate.data.labelme import LABELS_FILE
 from delineate.data.one_table import in_one_table
+from delineate.errors import DataError
 from delineate.jobs.check import check_before_training
 from delineate.quality.checks import examine
 
@@ -62,6 +63,21 @@ def test_splits_have_the_classes_of_all_objects(tmp_path, other):
     assert [outline[0].tolist() for outline in stated.outlines] == [TRIANGLE] * len(other)
     sample = splits["val"][0]
     assert [names[label] for label in sample.instances.labels.tolist()] == other
+
+
+def test_a_split_without_objects_has_the_classes_of_the_others(tmp_path):
+    labelme(tmp_path / "train", ["dog", "cat"])
+    labelme(tmp_path / "val", [])
+    splits = open_splits(tmp_path)
+    assert {dataset.classes.names for dataset in splits.values()} == {("cat", "dog")}
+    assert found(splits["val"]) == [[]]
+
+
+def test_no_split_with_objects_is_refused(tmp_path):
+    labelme(tmp_path / "train", [])
+    labelme(tmp_path / "val", [])
+    with pytest.raises(DataError, match="expected objects of at least one class, got none"):
+        open_splits(tmp_path)
 
 
 def test_a_training_is_not_stopped_by_a_class_that_one_split_lacks(tmp_path):

@@ -115,6 +115,7 @@ def test_one_broken_outline_among_many_is_the_only_one_refused(broken):
     assert all(map(same, found, [outlines([given])[0] for given in many]))
     assert [held is None for held in found] == [False, True, True, False, True]
     np.testing.assert_array_equal(found[3][1], [1.5, 2, 3, 4, 5, 6, 7, 8])
+    assert found[3][1].base is None  # what is kept does not keep the others in memory
 
 
 @given(st.permutations(list((SOUND | BROKEN).values())))

@@ -57,8 +57,10 @@ class Planting:
             self.planted.append(("misclassified", image_id, len(labelled)))
         if kind == 3:
             side = int(np.sqrt(bitmap.sum()))
-            bitmap = bitmap & np.roll(bitmap, (side // 3, side // 4), (0, 1))
-            self.planted.append(("badly_outlined", image_id, len(labelled)))
+            cut = bitmap & np.roll(bitmap, (side // 3, side // 4), (0, 1))
+            if 0 < cut.sum() < bitmap.sum():  # of a line, or of few pixels, there is no part
+                bitmap = cut
+                self.planted.append(("badly_outlined", image_id, len(labelled)))
         labelled.append((bitmap, label))
         for _ in range(40 * (kind == 4)):
             place = self.anywhere(bitmap.shape, int(np.sqrt(bitmap.sum())))

@@ -32,7 +32,7 @@ from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import DataError, OutputError
 from delineate.quality import repair as repairing
-from delineate.quality.changes import check_changes
+from delineate.quality.changes import Change, check_changes
 from delineate.quality.checks import examine
 from delineate.quality.mend_records import upright
 from delineate.quality.repair import check_repairable, repair
@@ -136,6 +136,12 @@ def test_annotations_of_a_category_whose_id_is_text_stay(data, tmp_path, others)
     before = json.loads((data.folder / "train.json").read_text())
     assert repair(data.folder, tmp_path / "out", version="0").changes == ()
     assert json.loads((tmp_path / "out" / "train.json").read_text()) == before
+
+
+def test_changes_hold_no_number_that_json_has_not():
+    odd = {"weight": math.inf}
+    told = Change(kind="a", split="train", what="b", before=odd, after=odd).to_json()
+    assert told["before"] == told["after"] == {"weight": None}
 
 
 @pytest.mark.parametrize("fault", ["box of NaN", "area infinite"])

@@ -61,11 +61,12 @@ def read_coco(
         images: Folder of the pictures. By default each is looked for in `images/` beside the file,
             then beside the file itself.
         on_error: What broken records do: "stop" raises, "skip" leaves exactly them out and lists
-            them as `problems`. An image that is left out takes its annotations with it.
+            them as `problems`, "report" does so even if no image is left. An image that is left out
+            takes its annotations with it.
 
     Raises:
-        DataError: The file is no COCO data set, a record is broken and `on_error` is "stop", or no
-            image is left.
+        DataError: The file is no COCO data set; or a record is broken and `on_error` is "stop", or
+            no image is left and it is not "report".
     """
     check_on_error(on_error)
     path = Path(path)
@@ -100,7 +101,7 @@ def dataset_of(
     records = [record for record in looked_at if isinstance(record, ImageRecord)]
     kept = {record.image_id: record for record in records}
     left_out = ids_left_out(content["images"], kept)
-    unclassed = ids_left_out(content["categories"], classes.source_ids)
+    unclassed = ids_left_out(content["categories"], frozenset(classes.source_ids))
     checked = check_annotations(content["annotations"], kept, left_out, classes, unclassed)
     problems = [p for p in (*known, *looked_at, *unusable, *checked) if isinstance(p, Problem)]
 

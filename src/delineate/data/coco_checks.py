@@ -163,10 +163,10 @@ def check_annotations(
     seen: set[int] = set()
     for position, annotation in enumerate(listed):
         owner = annotation.get("image_id")
-        if isinstance(owner, int) and owner not in kept and owner in left_out:
+        if type(owner) is int and owner not in kept and owner in left_out:
             continue
         category = annotation.get("category_id")
-        if isinstance(category, int) and category in unclassed:
+        if type(category) is int and category in unclassed:
             continue
         try:
             sound = _annotation(annotation, kept, labels)
@@ -296,7 +296,7 @@ def _annotation_place(
 def ids_left_out(listed: Sequence[JsonObject], kept: Container[int]) -> set[int]:
     """Return the ids of those images, or categories, of a file that are not kept."""
     ids = (record.get("id") for record in listed)
-    return {i for i in ids if isinstance(i, int) and i not in kept}
+    return {i for i in ids if type(i) is int and i not in kept}
 
 
 def check_object(record: JsonObject) -> None:

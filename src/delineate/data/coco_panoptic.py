@@ -24,9 +24,10 @@ from delineate.core.panoptic_classes import PanopticClasses
 from delineate.core.picture_names import matches
 from delineate.data.annotated import OnError, check_on_error, listing, settle
 from delineate.data.coco import picture_folders, read_content
-from delineate.data.coco_checks import check_images, ids_left_out
+from delineate.data.coco_checks import check_images, check_object, ids_left_out
 from delineate.data.layouts import Sources, files
 from delineate.data.panoptic_maps import PanopticAnnotation, check_maps, read_panoptic
+from delineate.data.pictures import Broken
 from delineate.data.sample import ImageRecord, Problem, Sample, Stated
 from delineate.errors import DataError, nearest
 
@@ -149,18 +150,23 @@ def read_coco_panoptic(
         path: The JSON file; its maps lie in the folder of the same name, without the suffix.
         images: Folder of the pictures, as for `delineate.data.coco.read_coco`.
         on_error: What broken records do: "stop" raises, "skip" leaves exactly them out and lists
-            them as `problems`. An image and its annotation go together.
+            them as `problems`, "report" does so even if no image is left. An image and its
+            annotation go together.
         with_pictures: Look for the pictures. Evaluation needs none.
 
     Raises:
-        DataError: The file is no such data set, a record is broken and `on_error` is "stop", or no
-            image is left.
+        DataError: The file is no such data set; or a record is broken and `on_error` is "stop", or
+            no image is left and it is not "report".
     """
     check_on_error(on_error)
     path = Path(path)
     content = read_content(path)
     try:
+        for category in content["categories"]:
+            check_object(category)
         classes = PanopticClasses.from_coco(content["categories"])
+    except Broken as broken:
+        raise DataError(f"{path}: categories: {broken.why}: {broken.fix}.") from broken
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     maps = _map_folder(path)

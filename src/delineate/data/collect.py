@@ -192,7 +192,7 @@ class Collector:
     def dataset(
         self, name: str, on_error: OnError, read_picture: ReadPicture | None = None
     ) -> AnnotatedDataset:
-        """Return what was gathered.
+        """Return what was gathered; without objects it may have no class.
 
         Args:
             name: A short name for reports.
@@ -200,8 +200,7 @@ class Collector:
             read_picture: Gives the pixels of the pictures that the annotations hold.
 
         Raises:
-            DataError: No picture can be used, there is no class, or something is broken and
-                `on_error` is "stop".
+            DataError: No picture can be used, or something is broken and `on_error` is "stop".
         """
         records = [r for r in self._records if r.image_id not in self._dropped]
         objects = [(n, a) for n, a in self._objects if a.image_id not in self._dropped]
@@ -211,11 +210,6 @@ class Collector:
             names = sorted({name for name, _ in objects})
             if not names and self._otherwise is not None:
                 names = [self._otherwise]
-            if not names and records:
-                raise DataError(
-                    f"{self._source}: expected objects of at least one class, got none: name a "
-                    "data set with annotations."
-                )
             classes = ClassMap.from_names(names, from_objects=True)
         label = {name: i for i, name in enumerate(classes.names)}
         return AnnotatedDataset(

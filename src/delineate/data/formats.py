@@ -1,7 +1,7 @@
 """Open data in any format: the one way in, and the place where ambiguity is told."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from delineate.data.annotated import OnError, check_on_error
@@ -44,7 +44,9 @@ def open_dataset(
             f"them, for example {example}."
         )
     (source,) = sources.values()
-    return open_source(chosen, source, images=images, on_error=on_error)
+    dataset = open_source(chosen, source, images=images, on_error=on_error)
+    _check_classes(path, [dataset])
+    return dataset
 
 
 def open_splits(
@@ -81,8 +83,18 @@ def open_splits(
         for split, source in sources.items()
         if only is None or split in only
     }
+    _check_classes(path, splits.values())
     unlisted = all(dataset.classes.from_objects for dataset in splits.values())
     return in_one_table(splits) if splits and unlisted else splits
+
+
+def _check_classes(path: Path | str, datasets: Collection[Dataset]) -> None:
+    """Make sure that there is a class, where there are pictures."""
+    if any(map(len, datasets)) and not any(len(dataset.classes) for dataset in datasets):
+        raise DataError(
+            f"{path}: expected objects of at least one class, got none: name a data set with "
+            "annotations."
+        )
 
 
 def open_source(

@@ -35,7 +35,7 @@ class Change:
         annotation_ids: The annotations that it concerns.
         what: What was done, in words.
         before: What was there, as JSON can hold it; numbers that it has not are written as null.
-        after: What is there now; None: nothing.
+        after: What is there now, likewise; None: nothing.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Change:
             "annotation_ids": list(self.annotation_ids),
             "what": self.what,
             "before": finite(self.before),
-            "after": self.after,
+            "after": finite(self.after),
         }
 
 

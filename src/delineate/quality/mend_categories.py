@@ -40,9 +40,12 @@ def join_categories(work: Work) -> None:
 def _once(work: Work) -> list[Record]:
     """Return every category once, where some are there twice as they are."""
     kept: list[Record] = []
+    alike: dict[str, list[Record]] = {}
     for category in work.content["categories"]:
-        if category in kept:
+        before = alike.setdefault(repr((category.get("id"), category.get("name"))), [])
+        if category in before:
             work.done("broken_category", "removed the second of two equal ones", before=category)
         else:
+            before.append(category)
             kept.append(category)
     return kept

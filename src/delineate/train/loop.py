@@ -28,7 +28,7 @@ from delineate._optional import need
 from delineate.data.loader import Loader, check_may_start_workers
 from delineate.data.pasted.learnt import LOOKED_AT
 from delineate.data.sample import Dataset, Sample
-from delineate.errors import ConfigError, DataError, DelineateError, ReaderLost
+from delineate.errors import DataError, DelineateError, ReaderLost
 from delineate.train import checkpoint
 from delineate.train.budget import Budget
 from delineate.train.checkpoint import Checkpoint, Origin, Position
@@ -37,7 +37,7 @@ from delineate.train.feed import epoch_of, feed, held_out, labelled
 from delineate.train.folder import BEST, CONFIG, CURVES, LINES, finish, offer, open_folder
 from delineate.train.log import JsonLines, Sink, StepEvent, TensorBoard, ValidationEvent
 from delineate.train.optim import learning_rate
-from delineate.train.resolve import resolve
+from delineate.train.resolve import accelerator_of, resolve
 from delineate.train.step import Learner
 from delineate.train.stop import Stop
 from delineate.train.validate import measure
@@ -123,7 +123,7 @@ def fit(
         KeyboardInterrupt: The user stopped the run; ``last/`` has everything up to the last step.
     """
     check_may_start_workers()
-    accelerator = _accelerator(device)
+    accelerator = accelerator_of(device)
     config = from_dict(to_dict(config))  # checks what a recipe or a script put in
     train, val = held_out(config, train, val)
     if val is not None and not any(len(val.instances(index)) for index in range(len(val))):
@@ -315,17 +315,6 @@ def _validate(run: Run, progress: float, stop: Stop) -> None:
             sink.validation(event)
     run.save()
     position.validation_seconds = time.monotonic() - began  # now with the writing
-
-
-def _accelerator(device: str) -> str:
-    """Return the accelerator that a device's name means on this machine."""
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
-    if device == "auto":
-        return "cuda" if here["cuda"] else "cpu"
-    if not here.get(device):
-        names = " or ".join(name for name in here if here[name])
-        raise ConfigError(f"device should be auto or, on this machine, {names}, but is {device!r}.")
-    return device
 
 
 def _batches(run: Run) -> Iterator[list[Sample]]:

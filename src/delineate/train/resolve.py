@@ -24,6 +24,24 @@ _CROPS = (64, 256)  # smallest and largest side of a crop
 _WARMUP = (20, 500)  # fewest and most steps
 
 
+def accelerator_of(device: str) -> str:
+    """Return the accelerator that a device's name means on this machine.
+
+    Args:
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        ConfigError: It is another, or not here.
+    """
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    if device == "auto":
+        return "cuda" if here["cuda"] else "cpu"
+    if not here.get(device):
+        names = " or ".join(name for name in here if here[name])
+        raise ConfigError(f"device should be auto or, on this machine, {names}, but is {device!r}.")
+    return device
+
+
 def resolve(config: TrainConfig, train: Dataset, *, accelerator: str) -> TrainConfig:
     """Return `config` without any "auto"; a config that has none comes back equal.
 
