@@ -252,7 +252,7 @@ def test_a_damaged_map_is_told(tmp_path, what):
     [
         (lambda c: c["categories"][0].pop("isthing"), r"must say whether it is a thing"),
         (lambda c: c["categories"].append(c["categories"][0]), "comes twice"),
-        (lambda c: c["categories"].append(None), "categories: expected an object, got null"),
+        (lambda c: c["categories"].append(None), "categories: expected an object, got nothing"),
         (lambda c: c.update(categories=[]), "at least one of 'categories'"),
         (lambda c: c.pop("annotations"), "expected a COCO data set"),
         (lambda c: c["annotations"].clear(), "none of its 3 can be used"),
