@@ -276,3 +276,15 @@ def test_few_labels_or_a_blind_model_say_nothing():
     one = judged("train", record, truth, truth[:8].replace(scores=np.full(8, 0.9)))
     (told,) = label_errors([many] * 40 + [one], CLASSES)
     assert told.kind == "spurious_label"
+
+
+def test_a_picture_of_a_kind_that_the_model_never_saw_is_not_full_of_wrong_labels():
+    record = ImageRecord(image_id=1, name="a", path=None, size=SIZE)
+    truth = objects([square(10 * k, 10 * (k % 3), 8) for k in range(9)], [0] * 9)
+    scores = np.full(9, 0.9)
+    usual = [judged("train", record, truth, truth.replace(scores=scores))] * 40
+    strange = judged("train", record, truth, truth[:3].replace(scores=scores[:3]))
+    assert list(label_errors([*usual, strange], CLASSES)) == []
+    one_wrong = judged("train", record, truth, truth[:8].replace(scores=scores[:8]))
+    (told,) = label_errors([*usual, strange, one_wrong], CLASSES)
+    assert told.place.objects == (8,)

@@ -10,7 +10,9 @@ model, whose 0.9 may be right in half of the cases:
   prediction of the label's own class there, if there is one, is wrong;
 - badly_outlined: z / (z + 1), where z is how many usual deviations the overlap lies below the usual
   one of the class and size, times the chance that the prediction is right;
-- spurious_label: how often the model notices objects of that class and size, where it noticed none.
+- spurious_label: how often the model notices objects of that class and size, or, if that is less
+  often, the others in the same image, where it noticed none. A picture of a kind that it has never
+  seen is not full of wrong labels.
 
 A model has learnt the labels that it was trained on, errors included: train on one half of the
 data, judge the other. hotcoco's `image_diagnostics` lists candidates of the first two kinds by the
@@ -38,6 +40,7 @@ LEAST, SURE = 0.7, 0.9
 """Score from which a disagreement is told, as a note, and from which it is a warning."""
 
 _BLIND = 0.9  # share of objects like it that the model must notice to call one spurious
+_PRIOR = 5
 _FEWEST = 20  # labels, and overlaps of a class, without which nothing is said
 _SIZES = 5  # groups of labels by size, equally many
 _LOW, _LESS = 4.0, 0.1  # usual deviations and IoU below the usual overlap
@@ -103,7 +106,7 @@ def _findings(images: Sequence[Judged], classes: ClassMap) -> Iterator[Finding]:
 
     sizes = np.log(labels.areas.clip(1))
     seen = Chances.of(sizes, labels.labels, labels.noticed, of, count)
-    noticed = seen.at(sizes, labels.labels, of)
+    noticed = np.minimum(seen.at(sizes, labels.labels, of), _beside(labels, of))
     own = named.at(labels.own, labels.labels, of) * (labels.own > 0)
     misnamed = named.at(labels.other, labels.other_label, of) * (labels.other > 0) * (1 - own)
     usual, low = _below_usual(labels)
@@ -133,6 +136,16 @@ def _findings(images: Sequence[Judged], classes: ClassMap) -> Iterator[Finding]:
             + ", or let it stand if the model errs",
             score=chance,
         )
+
+
+def _beside(labels: Labelled, of: Ints) -> Floats:
+    """Return (m,) how often the other labels of the same image are noticed; few say little.
+
+    To few, as many as `_PRIOR` are added that are noticed as often as all of the data are.
+    """
+    usual = labels.noticed.mean() if len(of) else 0.0
+    hits = np.bincount(of, labels.noticed)[of] - labels.noticed
+    return (hits + _PRIOR * usual) / (np.bincount(of)[of] - 1 + _PRIOR)
 
 
 def _chances(said: Said, images: Ints, told: Bools, count: int) -> Chances:
