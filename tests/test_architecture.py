@@ -28,7 +28,8 @@ ALLOWED: dict[str, set[str]] = {
     },
 }
 # On the roof: nobody imports them but one another.
-FRONT = {"cli", "cli_data", "cli_lists", "cli_parts", "jobs"}
+FRONT = {"jobs", *(file.stem for file in PACKAGE.glob("cli*.py"))}
+LONGEST = 80  # lines of a function
 HEAVY = {
     "core": {"torch", "torchvision"},
     "evaluate": {"torch"},
@@ -93,6 +94,17 @@ def test_nobody_imports_the_roof() -> None:
         if name[0] == "delineate" and len(name) > 1 and name[1] in FRONT
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_functions_fit_on_a_screen() -> None:
+    long = [
+        f"{path}:{node.lineno} {node.name}"
+        for path in modules().values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno
+        if node.end_lineno - node.lineno >= LONGEST
+    ]
+    assert not long, "\n".join(long)
 
 
 def test_there_are_no_import_cycles() -> None:

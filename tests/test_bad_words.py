@@ -38,6 +38,49 @@ REFUSED = {
 # fmt: on
 
 
+LONG = "x" * 200
+ECHOED = {
+    "verb": ["data", LONG],
+    "option": ["train", "d", f"--{LONG}"],
+    "option with a value": ["train", "d", f"--{LONG}={LONG}"],
+    "number": ["demo", "--minutes", LONG],
+    "number with =": ["demo", f"--minutes={LONG}"],
+    "choice": ["train", "d", "--on-error", LONG],
+    "escaped": ["train", "d", "--on-error", "\x1b" * 50],
+    "argument": ["train", "d", LONG],
+    "arguments": ["train", *"abcdefghij" * 20],
+}
+
+
+@pytest.mark.parametrize("name", ECHOED)
+def test_long_words_are_cut(name, monkeypatch, capfd):
+    told = refused(ECHOED[name], monkeypatch, capfd)
+    assert "..." in told
+    assert "x" * 61 not in told
+    assert len(told) < 260
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["train", "d", "--a\x1b[31m\nb"], ["data", "\x1b[31m\nb"], ["train", "d", "e\x1b[31m\nb"]],
+)
+def test_control_characters_are_escaped(words, monkeypatch, capfd):
+    told = refused(words, monkeypatch, capfd)
+    assert r"\x1b[31m" in told
+    assert told.endswith("--help`.")
+
+
+def test_an_end_of_the_input_is_an_interruption(monkeypatch, capfd):
+    def ask(**_):
+        raise EOFError
+
+    monkeypatch.setattr("delineate.jobs.models.model_rows", ask)
+    assert call(["models", "list"], monkeypatch) == 130
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.strip() == "delineate: stopped, for the input ended too early: check it, then again."
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_one_sentence(name, monkeypatch, capfd):
     words, expected = REFUSED[name]

@@ -4,10 +4,15 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from builders import tiny_coco
 from command_line import call, files_in, refused
+from delineate._files import check_own
+from delineate.core.image import write_image
+from delineate.errors import OutputError
+from delineate.jobs import view
 
 FOLDERS = {
     "check": lambda data, out: ["check", data, "--quick", "--out", out],
@@ -26,7 +31,13 @@ PAGES = {
     "webp": lambda data, out: ["view", data, "--augment", "light", "--out", out / "a.webp"],
     "tif": lambda data, out: ["view", data, "--augment", "light", "--out", out / "a.tif"],
 }
-VERBS = FOLDERS | {"view": PAGES["page"], "view --augment": PAGES["png"]}
+VIEWS = {"view": PAGES["page"], "view --augment": PAGES["png"]}
+VERBS = FOLDERS | VIEWS
+STATES = [
+    *((verb, "new") for verb in VERBS),
+    *((verb, "empty") for verb in FOLDERS),
+    *((verb, "earlier") for verb in [*REPORTS, *VIEWS]),
+]
 
 
 @pytest.fixture
@@ -45,15 +56,32 @@ def content(folder):
     return {name: (folder / name).read_bytes() for name in files_in(folder)}
 
 
+def everything(folder):
+    return sorted(folder.rglob("*")), content(folder)
+
+
+def make_older(folder, names):
+    """Change files in what does not tell their kind."""
+    for name in names:
+        with (folder / name).open("ab") as file:
+            file.write(b"\n")
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
-@pytest.mark.parametrize("verb", VERBS)
-def test_what_stops_a_verb_leaves_nothing(verb, error, data, tmp_path, monkeypatch, capfd):
-    """Whichever of its files it is that does not get its name."""
+@pytest.mark.parametrize(("verb", "state"), STATES)
+def test_what_stops_a_verb_leaves_nothing(verb, state, error, data, tmp_path, monkeypatch, capfd):
+    """Whichever of its files it is that does not get its name; and what was there stays."""
     place = tmp_path / "place"
-    out = place if verb.startswith("view") else place / "new" / "out"
+    out = place if verb in VIEWS else place / "new" / "out"
+    place.mkdir()
+    if state == "empty":
+        out.mkdir(parents=True)
+    if state == "earlier":
+        assert run(VERBS[verb](data, out), monkeypatch) in (0, 1)
+        make_older(out, files_in(out))
+    before = everything(place)
     replace = os.replace
     for number in range(1, 20):
-        place.mkdir()
         left = number
 
         def fail(old, new):
@@ -70,11 +98,11 @@ def test_what_stops_a_verb_leaves_nothing(verb, error, data, tmp_path, monkeypat
             break
         assert code == (130 if isinstance(error, KeyboardInterrupt) else 2)
         assert "Traceback" not in capfd.readouterr().err
-        assert os.listdir(place) == []
-        place.rmdir()
+        assert everything(place) == before
     assert number > 1
     assert code in (0, 1)
-    assert files_in(place)
+    assert everything(place) != before
+    assert not any(path.name.startswith(".") for path in place.rglob("*"))
 
 
 @pytest.mark.parametrize("verb", FOLDERS)
@@ -95,12 +123,51 @@ def test_an_earlier_report_is_replaced_and_the_rest_kept(verb, data, tmp_path, m
     assert run(FOLDERS[verb](data, out), monkeypatch) in (0, 1)
     assert files_in(out) == REPORTS[verb]
     before = content(out)
-    for name in REPORTS[verb]:
-        (out / name).write_text("old")
+    make_older(out, REPORTS[verb])
     (out / "notes.txt").write_text("mine")
     assert run(FOLDERS[verb](data, out), monkeypatch) in (0, 1)
     assert content(out) == before | {"notes.txt": b"mine"}
     assert sorted(os.listdir(out)) == sorted([*REPORTS[verb], "notes.txt"])
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(
+    ("verb", "name", "text"),
+    [
+        ("check", "findings.json", '[{"kind": "fire", "place": "hall"}]'),
+        ("check", "findings.json", '{"findings": []}'),
+        ("check", "report.html", "<!doctype html> mine, with findings.json"),
+        ("stats", "stats.json", '{"name": "players", "splits": {"train": {"images": 3}}}'),
+        ("stats", "stats.json", "[]"),
+        ("stats", "stats.html", "<!doctype html> mine"),
+    ],
+)
+def test_a_file_of_another_is_never_replaced(
+    verb, name, text, alone, data, tmp_path, monkeypatch, capfd
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    if not alone:
+        assert run(FOLDERS[verb](data, out), monkeypatch) in (0, 1)
+    (out / name).write_text(text)
+    before = content(out)
+    capfd.readouterr()
+    told = refused(["data", *FOLDERS[verb](data, out)], monkeypatch, capfd)
+    assert told.endswith(f"got one with another {name}: choose another place.")
+    assert content(out) == before
+
+
+def test_an_earlier_report_without_findings_is_replaced(data, tmp_path, monkeypatch):
+    words = [*FOLDERS["check"](data, tmp_path / "out"), "--only", "all_crowd"]
+    for _ in range(2):
+        assert run(words, monkeypatch) == 0
+        assert (tmp_path / "out" / "findings.json").read_text() == "[]"
+
+
+@pytest.mark.parametrize("verb", [*REPORTS, "check --fix"])
+def test_the_place_is_looked_at_before_the_data(verb, data, tmp_path, monkeypatch, capfd):
+    told = refused(["data", *FOLDERS[verb](tmp_path / "none", data)], monkeypatch, capfd)
+    assert told.startswith(f"delineate: {data}: expected a folder that is new or empty")
 
 
 @pytest.mark.parametrize("verb", REPORTS)
@@ -120,7 +187,35 @@ def test_view_replaces_only_what_it_wrote(kind, data, tmp_path, monkeypatch, cap
     for _ in range(2):
         assert run(words, monkeypatch) == 0
     capfd.readouterr()
-    out.write_bytes(b"<!doctype html> a page of mine, or a picture")
+    mine = b'<!doctype html> a page of mine <dialog id="viewer">, or a picture'
+    out.write_bytes(mine)
     told = refused(["data", *words], monkeypatch, capfd)
     assert f"{out}: expected a new file, or an earlier one of this kind to replace" in told
-    assert out.read_bytes() == b"<!doctype html> a page of mine, or a picture"
+    assert out.read_bytes() == mine
+
+
+def test_view_does_not_replace_another_page_of_ours(data, tmp_path, monkeypatch, capfd):
+    run(FOLDERS["check"](data, tmp_path / "out"), monkeypatch)
+    before = content(tmp_path / "out")
+    capfd.readouterr()
+    words = ["data", "view", data, "--out", tmp_path / "out" / "report.html"]
+    assert "expected a new file, or an earlier one" in refused(words, monkeypatch, capfd)
+    assert content(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_a_large_sheet_is_known(suffix, tmp_path):
+    out = tmp_path / f"a{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
+    write_image(out, noise, software=view._SOFTWARE)
+    assert out.stat().st_size > 2 * 65536
+    check_own(out, view._SHEET)
+    write_image(out, noise)
+    with pytest.raises(OutputError, match="choose another place"):
+        check_own(out, view._SHEET)
+
+
+def test_a_sheet_that_could_not_be_known_again_is_refused(data, tmp_path, monkeypatch, capfd):
+    words = ["data", "view", tmp_path / "none", "--augment", "light", "--out", tmp_path / "a.bmp"]
+    told = refused(words, monkeypatch, capfd)
+    assert told.endswith(f"got --out {tmp_path / 'a.bmp'}: write x.png, x.jpg or x.webp.")

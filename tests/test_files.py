@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from delineate._files import write_whole, writing_folder
+from delineate._files import check_free, check_own, write_whole, writing_folder
 from delineate.errors import ConfigError, DataError, OutputError
 
 
@@ -128,6 +128,56 @@ def test_errors_in_a_folder_name_the_place_that_was_asked_for(tmp_path):
         assert str(caught.value) == f"{tmp_path / 'out' / 'a.png'}: expected less"
     with pytest.raises(KeyError):
         fill(KeyError)
+
+
+def test_a_place_that_cannot_be_looked_at(tmp_path):
+    place = tmp_path / ("a" * 300)
+    for own in (None, {"a.txt": b"a"}):
+        with pytest.raises(OutputError, match="shorten the name"), writing_folder(place, own=own):
+            pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_empty_folder_stays_where_it_gets_no_name(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OutputError), writing_folder(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_cannot_be_put_back_is_not_lost(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def fail(old, new):
+        if ".old" not in str(new):
+            raise OSError(errno.EIO, "broken")
+        replace(old, new)
+
+    (tmp_path / "a.txt").write_text("a, old")
+    monkeypatch.setattr(os, "replace", fail)
+    with (
+        pytest.raises(OutputError, match="broken"),
+        writing_folder(tmp_path, own={"a.txt": b"^a"}) as folder,
+    ):
+        (folder / "a.txt").write_text("a, new")
+    (kept,) = tmp_path.rglob("*.txt")
+    assert kept.read_text() == "a, old"
+
+
+def test_only_the_ends_of_a_file_are_looked_at(tmp_path):
+    for before, after, known in ((0, 10**6, True), (10**6, 0, True), (10**6, 10**6, False)):
+        (tmp_path / "a").write_bytes(bytes(before) + b"mark" + bytes(after))
+        if known:
+            check_own(tmp_path / "a", b"mark")
+            check_free(tmp_path, own={"a": b"mark"})
+            continue
+        with pytest.raises(OutputError, match="another file"):
+            check_own(tmp_path / "a", b"mark")
+        with pytest.raises(OutputError, match="with another a:"):
+            check_free(tmp_path, own={"a": b"mark"})
 
 
 @pytest.mark.parametrize("name", ["full", "file"])

@@ -3,13 +3,16 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 from delineate.errors import InputError, OutputError
+
+_LOOKED_AT = 1 << 16  # bytes at either end of a file, where its kind is told
 
 _ADVICE = {
     errno.ENOENT: "make its folder first",
@@ -63,25 +66,29 @@ def writing_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def writing_folder(path: str | os.PathLike[str], *, own: str | None = None) -> Iterator[Path]:
+def writing_folder(
+    path: str | os.PathLike[str], *, own: Mapping[str, bytes] | None = None
+) -> Iterator[Path]:
     """Give a folder to fill, which gets the name `path` when the block ends well.
 
     The folder is a new one beside `path`: who looks at `path`, even after a crash, finds nothing or
-    everything. On failure nothing is left, and errors of the block name `path` for the new folder.
+    everything. Only with `own`, where `path` is there already, it is a new one within, whose files
+    are moved to `path` at the end: whole each, and all or, should one fail, none of them. On
+    failure nothing is left, and errors of the block name `path` for the new folder.
 
     Args:
         path: A place where there is nothing yet, or an empty folder.
-        own: A file that tells an earlier result of the same kind. A folder that holds it may be
-            there: files of the same names are replaced, each whole, and others are left.
+        own: The files that are written, as for `check_free`. A folder with earlier ones may be
+            there: they are replaced, and others are left.
 
     Raises:
         OutputError: There is something else, or the place cannot be written to.
     """
     path = Path(path).absolute()
-    inside = own is not None and path.is_dir()
-    temporary = (path if inside else path.parent) / f".{secrets.token_hex(8)}.tmp"
+    check_free(path, own=own)
+    name = f".{secrets.token_hex(8)}.tmp"
     try:
-        check_free(path, own=own)
+        temporary = (path if own and path.is_dir() else path.parent) / name
         missing = [folder for folder in temporary.parents if not folder.exists()]
         try:
             temporary.mkdir(parents=True)
@@ -94,9 +101,9 @@ def writing_folder(path: str | os.PathLike[str], *, own: str | None = None) -> I
                     folder.rmdir()
             raise
     except InputError as error:
-        if temporary.name not in str(error):
+        if name not in str(error):
             raise
-        told = str(error).replace(str(temporary), str(path)).replace(temporary.name, path.name)
+        told = str(error).replace(str(temporary), str(path)).replace(name, path.name)
         raise type(error)(told) from error
     except OSError as error:
         raise output_error(path, error) from error
@@ -105,28 +112,71 @@ def writing_folder(path: str | os.PathLike[str], *, own: str | None = None) -> I
 def _settle(filled: Path, path: Path) -> None:
     """Give a filled folder its name; where it lies within that, move its files there."""
     if filled.parent == path:
-        for file in sorted(filled.iterdir()):
-            os.replace(file, path / file.name)
-        filled.rmdir()
+        _move_out(filled, path)
         return
-    if path.is_dir():
+    was_there = path.is_dir()
+    if was_there:
         path.rmdir()
-    os.replace(filled, path)
+    try:
+        os.replace(filled, path)
+    except BaseException:
+        if was_there:
+            path.mkdir()
+        raise
 
 
-def check_free(path: str | os.PathLike[str], *, own: str | None = None) -> None:
-    """Make sure that a folder is not there yet, is empty, or holds the file `own`.
+def _move_out(filled: Path, path: Path) -> None:
+    """Move the files of a folder to the one above, all or none; what they replace is deleted."""
+    replaced = filled.with_suffix(".old")
+    replaced.mkdir()
+    moves: list[tuple[Path, Path]] = []
+    for file in sorted(filled.iterdir()):
+        if os.path.lexists(path / file.name):
+            moves.append((path / file.name, replaced / file.name))
+        moves.append((file, path / file.name))
+    begun: list[tuple[Path, Path]] = []
+    try:
+        for move in moves:
+            begun.append(move)
+            os.replace(*move)
+    except BaseException:
+        for old, new in reversed(begun):
+            with contextlib.suppress(OSError):  # the last has not been moved
+                os.replace(new, old)
+        with contextlib.suppress(OSError):
+            replaced.rmdir()
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+    filled.rmdir()
+
+
+def check_free(path: str | os.PathLike[str], *, own: Mapping[str, bytes] | None = None) -> None:
+    """Make sure that a folder is not there yet, is empty, or holds an earlier result.
+
+    Args:
+        path: The folder.
+        own: Name of a file that will be replaced -> pattern of what tells an earlier one, found
+            within 64 KiB of its beginning or its end. Of the names that are in the folder, and at
+            least one must be, each needs its own.
 
     Raises:
-        OutputError: It is not.
+        OutputError: It is not, or cannot be looked at.
     """
-    folder = Path(path)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    folder, own = Path(path), own or {}
+    try:
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return
+        there = [name for name in own if os.path.lexists(folder / name)]
+        others = [name for name in there if not _has(folder / name, own[name])]
+    except OSError as error:
+        raise output_error(folder, error) from error
+    if there and not others:
         return
-    if own is not None and (folder / own).is_file():
-        return
-    earlier = "" if own is None else f", or has the {own} of an earlier run"
-    got = "one that holds something" + (" else" if own else "") if folder.is_dir() else "a file"
+    earlier = f", or has the {' and '.join(own)} of an earlier run" if own else ""
+    got = "a file"
+    if folder.is_dir():
+        got = f"one with another {others[0]}" if others else "one that holds something"
+        got += " else" * (not others and bool(own))
     raise OutputError(
         f"{folder}: expected a folder that is new or empty{earlier}, got {got}: choose another "
         "place."
@@ -136,18 +186,35 @@ def check_free(path: str | os.PathLike[str], *, own: str | None = None) -> None:
 def check_own(path: str | os.PathLike[str], mark: bytes) -> None:
     """Make sure that a file is not there yet, or has what tells an earlier one of its kind.
 
+    Args:
+        path: The file.
+        mark: Pattern of that, as for `check_free`.
+
     Raises:
-        OutputError: It is another one.
+        OutputError: It is another one, or cannot be read.
     """
     file = Path(path)
     try:
-        if file.is_file() and mark not in file.read_bytes():
-            raise OutputError(
-                f"{file}: expected a new file, or an earlier one of this kind to replace, got "
-                "another file: choose another place."
-            )
+        other = file.is_file() and not _has(file, mark)
     except OSError as error:
         raise output_error(file, error) from error
+    if other:
+        raise OutputError(
+            f"{file}: expected a new file, or an earlier one of this kind to replace, got "
+            "another file: choose another place."
+        )
+
+
+def _has(path: Path, pattern: bytes) -> bool:
+    """Tell whether a file has a pattern at its beginning or at its end."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        ends = file.read(_LOOKED_AT)
+        if re.search(pattern, ends, re.DOTALL):
+            return True
+        file.seek(max(path.stat().st_size - _LOOKED_AT, 0))
+        return bool(re.search(pattern, file.read(), re.DOTALL))
 
 
 def check_apart(source: Path, out: Path) -> None:

@@ -310,6 +310,9 @@ def main() -> None:
         where = f" {error.filename}" if error.filename else " a file or folder"
         say(f"delineate: the system refuses{where}: {error.strerror}; check the path, then again.")
         sys.exit(2)
+    except typer.Abort:  # what Typer makes of EOFError
+        say("delineate: stopped, for the input ended too early: check it, then again.")
+        sys.exit(130)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():
             raise

@@ -1,5 +1,6 @@
 """What the option parser refuses, as one sentence."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,9 @@ import typer
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Base of what the parser raises; some versions of Typer have click's own, and export none."""
+
+
+_LONGEST = 60  # characters of a word that is echoed
 
 
 def usage_sentence(error: Any, command: Any, words: Sequence[str]) -> str:  # noqa: ANN401
@@ -27,7 +31,7 @@ def usage_sentence(error: Any, command: Any, words: Sequence[str]) -> str:  # no
     said = str(error.format_message()).strip()
     if said.startswith("Usage:"):
         return said
-    return f"delineate: {_told(error, said, command, verb)}"
+    return f"delineate: {_shortened(_told(error, said, command, verb), words)}"
 
 
 def _told(error: Any, said: str, command: Any, verb: str) -> str:  # noqa: ANN401
@@ -45,7 +49,17 @@ def _told(error: Any, said: str, command: Any, verb: str) -> str:  # noqa: ANN40
         return f"expected another value for {_name(parameter)}{_got(error)}: {why}; {see}"
     if said.endswith("?"):
         return _begun(said.replace(". Did you", ": did you"))
-    return f"{_begun(said)}: {see}"
+    few = re.sub(rf"(\(.{{{_LONGEST}}}).+\)$", r"\1...)", said.rstrip("."), flags=re.DOTALL)
+    return f"{_begun(few)}: {see}"
+
+
+def _shortened(sentence: str, words: Sequence[str]) -> str:
+    """Return a sentence with the words that it echoes cut, and what cannot be printed escaped."""
+    parts = {part for word in words for part in (word, *word.partition("="))}
+    echoed = {form for part in parts for form in (part, repr(part)[1:-1]) if len(form) > _LONGEST}
+    for form in sorted(echoed, key=len, reverse=True):
+        sentence = sentence.replace(form, f"{form[:_LONGEST]}...")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
 
 
 def _begun(sentence: str) -> str:

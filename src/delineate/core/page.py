@@ -18,8 +18,14 @@ from delineate.core.outlines import Outline
 _FOCUS = ' class="focus"'
 
 
+def generator(kind: str) -> str:
+    """Return the HTML by which a page tells that we have made it, and which kind it is."""
+    return f'<meta name="generator" content="Delineate: {escape(kind)}">'
+
+
 def page(
     *,
+    kind: str,
     title: str,
     body: str,
     facts: Mapping[str, str] | None = None,
@@ -30,6 +36,7 @@ def page(
     """Return a whole page.
 
     Args:
+        kind: Which kind of page it is; see `generator`.
         title: What it is about, as text.
         body: HTML below the title and the facts.
         facts: Name -> text of what else a reader should know, in order.
@@ -43,6 +50,7 @@ def page(
         policy += f"; script-src 'sha256-{base64.b64encode(digest).decode('ascii')}'"
     return Template(template("delineate.core", "page.html")).substitute(
         policy=policy,
+        generator=generator(kind),
         title=escape(title),
         style=template("delineate.core", "page.css") + style,
         facts="\n".join(

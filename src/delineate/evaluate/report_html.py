@@ -72,7 +72,7 @@ def html_report(
         galleries="" if gallery is None else _galleries(gallery),
     )
     style = template("delineate.evaluate", "report.css")
-    return page(title=title, facts=told, body=body, style=style)
+    return page(kind="evaluation", title=title, facts=told, body=body, style=style)
 
 
 def _headline(result: CocoResult) -> str:

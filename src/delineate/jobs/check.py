@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from delineate import __version__
-from delineate._files import check_apart, write_whole, writing_folder
+from delineate._files import check_apart, check_free, write_whole, writing_folder
+from delineate.core.page import generator
 from delineate.data.formats import open_splits
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
@@ -20,7 +22,7 @@ from delineate.quality.findings import SEVERITIES, Finding, worst_first
 from delineate.quality.kinds import TOLD
 from delineate.quality.label_errors import KINDS as MODEL_KINDS
 from delineate.quality.repair import MENDED, Repair, check_repairable, repair
-from delineate.quality.report_html import write_doctor_report
+from delineate.quality.report_html import KIND, write_doctor_report
 from delineate.quality.report_text import report, total
 from delineate.quality.shots import Predicted
 
@@ -34,8 +36,13 @@ STOPS_TRAINING = (
 """Errors with which a training would be a waste of time, where they are certain. Without objects it
 stops by itself."""
 
-REPORT = "findings.json"
-"""Tells that a folder holds an earlier report, which may be replaced."""
+FINDINGS, REPORT = "findings.json", "report.html"
+
+_OWN = {
+    FINDINGS: rb'\A\[(\]\s*\Z|\s*\{\s*"kind": "\w+",\s*"severity": )',
+    REPORT: re.escape(generator(KIND).encode()),
+}
+"""By what the files of an earlier report are known; only such files are replaced."""
 
 MOSTLY = 0.5
 """Share of the validation's objects that cannot be learnt from which training is meaningless."""
@@ -122,6 +129,8 @@ def check(
         DataError: The data cannot be read at all.
         OutputError: A place cannot be written, or holds something else.
     """
+    if out is not None:
+        check_free(out, own=_OWN)
     _check_only(only, quick=quick, judged=judge is not None)
     if fix is not None:
         check_apart(data, fix)
@@ -134,7 +143,7 @@ def check(
     told: list[Finding] = []
     predicted: Predicted = {}
     with contextlib.ExitStack() as stack:
-        folder = out and stack.enter_context(writing_folder(out, own=REPORT))
+        folder = out and stack.enter_context(writing_folder(out, own=_OWN))
         findings = examine(splits, **options)
         if judge is not None and (shown := {s: data for s, data in splits.items() if len(data)}):
             told, predicted = judge(shown)
@@ -145,7 +154,7 @@ def check(
             looked_at = _looked_at(splits) + (", quick checks alone" if quick else "")
             _write_report(folder, data, splits, findings, predicted, looked_at)
     if out is not None:
-        say(f"report in {out / 'report.html'}")
+        say(f"report in {out / REPORT}")
     if fix is None:
         return Checked(splits=splits, findings=findings)
     repaired = repair(data, fix, images=images, format=format, version=__version__)
@@ -163,9 +172,9 @@ def _write_report(
     looked_at: str,
 ) -> None:
     listed = json.dumps([finding.to_json() for finding in findings], indent=1)
-    write_whole(folder / REPORT, listed.encode())
+    write_whole(folder / FINDINGS, listed.encode())
     write_doctor_report(
-        folder / "report.html",
+        folder / REPORT,
         findings,
         splits,
         {"data": str(data), "looked at": looked_at, "delineate": __version__},

@@ -77,11 +77,9 @@ def synth(
             either for both splits, or the source cannot be read.
         OutputError: The place cannot be written, or is not empty.
     """
-    counts = _counts(images, val)
-    _check_backgrounds(source, backgrounds)
     check_free(out)
-    if val and "val" not in counts:
-        say("a single picture is no two splits: it goes to train.json, and there is no val.json")
+    _check_backgrounds(source, backgrounds)
+    counts = _counts(images, val, say)
     given = {"classes": classes, "size": size, "objects": objects, "seed": seed}
     options: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
     made: dict[str, SynthDataset] = {}
@@ -153,7 +151,7 @@ def parsed_range(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2] or found[1])
 
 
-def _counts(images: int, val: float) -> dict[str, tuple[int, int]]:
+def _counts(images: int, val: float, say: Say) -> dict[str, tuple[int, int]]:
     """Return the first number and the count of pictures of each split."""
     held_out = max(round(images * val), 1) if val and images > 1 else 0
     if not 0 <= val < 1 or images <= held_out:
@@ -161,6 +159,8 @@ def _counts(images: int, val: float) -> dict[str, tuple[int, int]]:
             f"expected at least one picture in every split, got --images {images} --val {val:g}: "
             "ask for more pictures, or for --val 0."
         )
+    if val and not held_out:
+        say("a single picture is no two splits: it goes to train.json, and there is no val.json")
     counts = {"train": (0, images - held_out)}
     return counts | ({"val": (images - held_out, held_out)} if held_out else {})
 

@@ -1,5 +1,6 @@
 """`delineate data view`: every image of a data set with its objects, on one page."""
 
+import re
 import webbrowser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from delineate._files import check_own
 from delineate.core.image import write_image
 from delineate.core.json_file import read_json
+from delineate.core.page import generator
 from delineate.data.annotated import OnError
 from delineate.data.derived import Subset
 from delineate.data.one_table import in_one_table
@@ -18,9 +20,12 @@ from delineate.errors import ConfigError, DataError, nearest
 from delineate.jobs.augmented import augmented_sheet
 from delineate.jobs.opening import Say, counted, opened, plural, title_of
 from delineate.quality.findings import Finding
-from delineate.quality.gallery import Chosen, write_gallery
+from delineate.quality.gallery import KIND, Chosen, write_gallery
 
-_PAGE, _SHEET = b'<dialog id="viewer"', b"Delineate: sheet"
+_SOFTWARE = "Delineate: sheet"
+"""What a sheet says that it was made by; of all formats only BMP cannot say it."""
+
+_PAGE, _SHEET = re.escape(generator(KIND).encode()), re.escape(_SOFTWARE.encode())
 """By what an earlier gallery, and an earlier sheet, is known; only such a file is replaced."""
 
 
@@ -121,13 +126,18 @@ def view_augmented(
         DataError: The data set is broken, or no image is left to show.
         OutputError: The picture cannot be written, or another file is there.
     """
+    if out.suffix.lower() == ".bmp":
+        raise ConfigError(
+            f"expected a picture that can tell who made it, which no BMP can, got --out {out}: "
+            "write x.png, x.jpg or x.webp."
+        )
     check_own(out, _SHEET)
     splits = opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
     split, dataset = next(iter(splits.items()))
     (chosen,) = _chosen({split: dataset}, shows, None)
     rows = 4 if limit is None else limit
     sheet = augmented_sheet(Subset(dataset, chosen.indices), preset, seed=seed, images=rows)
-    write_image(out, sheet, software=_SHEET.decode())
+    write_image(out, sheet, software=_SOFTWARE)
     if show:
         webbrowser.open(out.resolve().as_uri())
     return {"out": str(out), "split": split, "preset": preset, "seed": seed}

@@ -29,6 +29,9 @@ from delineate.quality.findings import SEVERITIES, Finding
 from delineate.quality.gallery_entries import Entry, entry
 from delineate.quality.view import Counted, silently
 
+KIND = "gallery"
+"""Which kind of page it is; see `delineate.core.page.generator`."""
+
 EMBEDDED = 2000
 """Images up to which their small pictures are in the page itself."""
 
@@ -192,6 +195,7 @@ def _page(
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     room = "delineate.quality"
     return page(
+        kind=KIND,
         title=title,
         body=Template(template(room, "gallery.html")).substitute(data=text),
         facts={part.split: f"{len(part.indices):,} images" for part in chosen},

@@ -17,6 +17,9 @@ from delineate.quality.report_text import total
 from delineate.quality.shots import Photographer, Predicted, shot_html
 from delineate.quality.view import Counted, silently
 
+KIND = "check"
+"""Which kind of page it is; see `delineate.core.page.generator`."""
+
 PICTURES = 40
 """Findings of a kind that are shown on pictures, the surest first; with many kinds, fewer."""
 
@@ -84,6 +87,7 @@ def doctor_report(
         _section(group, number, albums, classes, pictured) for number, group in enumerate(groups)
     )
     return page(
+        kind=KIND,
         title=title,
         body=f"{_headline(ordered)}\n{_bar(groups, classes, predicted)}\n{sections}"
         if groups

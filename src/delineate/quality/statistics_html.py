@@ -11,6 +11,9 @@ from delineate.quality.charts import heat_map, histogram, matrix, stacked
 from delineate.quality.statistics import SplitStatistics, Statistics
 from delineate.quality.statistics_text import ROWS
 
+KIND = "statistics"
+"""Which kind of page it is; see `delineate.core.page.generator`."""
+
 _CLASSES = 200  # listed at most
 
 
@@ -43,6 +46,7 @@ def statistics_html(result: Statistics) -> str:
     )
     facts = {name: f"{split.images:,} images" for name, split in result.splits.items()}
     return page(
+        kind=KIND,
         title=f"Statistics of {result.name}",
         body=body,
         facts=facts,
