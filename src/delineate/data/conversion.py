@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from delineate._files import writing_folder
@@ -25,6 +25,8 @@ class Conversion:
         objects: Objects of each split.
         losses: What is not as it was, by split.
         lost_classes: Classes of the source, stuff included, that the result does not know.
+        renamed: Old name -> new name of the pictures that are called otherwise now, by split. In
+            another folder, or with an ending that is the format's, a picture keeps its name.
     """
 
     format: str
@@ -32,6 +34,7 @@ class Conversion:
     objects: Mapping[str, int]
     losses: Mapping[str, tuple[Difference, ...]]
     lost_classes: tuple[str, ...]
+    renamed: Mapping[str, Mapping[str, str]]
 
     @property
     def exact(self) -> bool:
@@ -47,6 +50,7 @@ class Conversion:
             "exact": self.exact,
             "losses": {s: [loss.to_json() for loss in found] for s, found in self.losses.items()},
             "lost_classes": list(self.lost_classes),
+            "renamed": {split: dict(names) for split, names in self.renamed.items() if names},
         }
 
 
@@ -132,6 +136,14 @@ def _compared(
         },
         losses=losses,
         lost_classes=tuple(name for name in wanted if name not in known),
+        renamed={
+            split: {
+                record.name: name
+                for record, name in zip(dataset.records, names[split], strict=True)
+                if not PurePath(name).name.startswith(PurePath(record.name).stem)
+            }
+            for split, dataset in splits.items()
+        },
     )
 
 

@@ -78,6 +78,9 @@ def summary(result: Conversion, out: Path) -> str:
         lines.append(f"... and {len(found) - _SHOWN} more: --json lists all")
     if result.lost_classes:
         lines.append(f"classes that the result does not know: {', '.join(result.lost_classes)}")
+    if others := [f"{old!r} is {new!r}" for n in result.renamed.values() for old, new in n.items()]:
+        more = f" and {len(others) - 1} more (--json lists all)" if len(others) > 1 else ""
+        lines.append(f"pictures that have another name now: {others[0]}{more}")
     total = sum(result.objects.values())
     objects = plural(total, "object")
     if not total and result.exact:
