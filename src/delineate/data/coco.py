@@ -49,6 +49,7 @@ def is_coco(path: Path) -> bool:
     )
 
 
+@collector_held_back()
 def read_coco(
     path: Path | str, *, images: Path | str | None = None, on_error: OnError = "stop"
 ) -> AnnotatedDataset:
@@ -73,7 +74,6 @@ def read_coco(
     return dataset_of(path, streamed_content(path), picture_folders(path, images), on_error)
 
 
-@collector_held_back()
 def dataset_of(
     path: Path,
     content: Mapping[str, list[Any]],

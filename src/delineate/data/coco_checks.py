@@ -67,7 +67,8 @@ def check_images(
                     "repeated_id",
                 )
             ids.add(record.image_id)
-            first = names.setdefault(os.path.normpath(record.name), record.image_id)
+            plain = os.path.normpath(record.name) if "/" in record.name else record.name
+            first = names.setdefault(plain, record.image_id)
             if first != record.image_id:
                 raise Broken(
                     f"its file is listed already, as image {first}",
@@ -248,7 +249,7 @@ def _segmentation(annotation: JsonObject, size: Size) -> Compact:
 
 def stated_area(area: object) -> float:
     """Return an area as a file states it, NaN if that is no area."""
-    if isinstance(area, int | float) and 0 <= area <= _LARGEST:  # false for NaN
+    if (type(area) is float or type(area) is int) and 0 <= area <= _LARGEST:  # false for NaN
         return float(area)
     return math.nan
 
