@@ -8,7 +8,7 @@ import pytest
 from builders import tiny_coco
 from command_line import call, files_in, refused
 from delineate.core.image import image_size
-from delineate.quality.findings import Finding
+from delineate.quality.findings import Finding, Place
 
 
 @pytest.fixture
@@ -126,3 +126,28 @@ def test_a_file_of_something_else(data, tmp_path, monkeypatch, capfd, content, s
     )
     assert sentence in told
     assert not (tmp_path / "g.html").exists()
+
+
+def test_findings_of_other_data(data, tmp_path, monkeypatch, capfd):
+    (first, *_) = json.loads((data / "train.json").read_text())["images"]
+
+    def finding(name, image_id=first["id"], split="train"):
+        place = Place(split=split, image_id=image_id, name=name)
+        told = Finding(kind="odd", severity="note", place=place, why="w", fix="f")
+        return told.to_json()
+
+    def arguments(*findings):
+        (tmp_path / "f.json").write_text(json.dumps(findings))
+        return [data, "--out", tmp_path / "g.html", "--findings", tmp_path / "f.json"]
+
+    own, other, nameless = finding(first["file_name"]), finding("cat.png"), finding("")
+    said = refused(["data", "view", *arguments(other, other)], monkeypatch, capfd)
+    assert "expected findings about images of these data" in said
+    assert not (tmp_path / "g.html").exists()
+    strangers = [other, finding("", 9999), finding("", split="test")]
+    code = call(["data", "view", *arguments(own, nameless, *strangers)], monkeypatch)
+    assert code == 0
+    assert "3 of 5 findings are about images that are not" in capfd.readouterr().err
+    assert [len(image["findings"]) for image in images_in(tmp_path / "g.html")] == [2] + [0] * 7
+    call(["data", "view", *arguments(finding("other.png")), "--only", "val"], monkeypatch)
+    assert "not in these data" not in capfd.readouterr().err

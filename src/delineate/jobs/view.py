@@ -19,7 +19,7 @@ from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError, nearest
 from delineate.jobs.augmented import augmented_sheet
 from delineate.jobs.opening import Say, counted, opened, plural, title_of
-from delineate.quality.findings import Finding
+from delineate.quality.findings import Finding, Place
 from delineate.quality.gallery import KIND, Chosen, write_gallery
 
 _SOFTWARE = "Delineate: sheet"
@@ -63,7 +63,8 @@ def view(
 
     Raises:
         ConfigError: An option is wrong.
-        DataError: The data set is broken, no image is left to show, or `findings` is another file.
+        DataError: The data set is broken, no image is left to show, or `findings` is another file,
+            or of other data.
         OutputError: The page cannot be written, or another file is there.
     """
     if out.suffix.lower() not in (".html", ".htm"):
@@ -73,6 +74,8 @@ def view(
     splits = in_one_table(
         opened(data, images=images, format=format, on_error=on_error, only=only, say=say)
     )
+    if findings is not None:
+        found = _fitting(found, splits, only, findings, say)
     chosen = _chosen(splits, shows, limit)
     written = write_gallery(out, chosen, title=title_of(data), findings=found, counted=counted)
     if show:
@@ -178,6 +181,44 @@ def _found(path: Path) -> list[Finding]:
         return [Finding.from_json(finding) for finding in told]
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def _fitting(
+    found: Sequence[Finding],
+    splits: Mapping[str, Dataset],
+    only: Sequence[str] | None,
+    path: Path,
+    say: Say,
+) -> list[Finding]:
+    """Return the findings whose images are in the data, by split, id and name; tell of others."""
+    names = {
+        (split, record.image_id): record.name
+        for split, dataset in splits.items()
+        for record in dataset.records
+    }
+
+    def fits(place: Place) -> bool:
+        image = place.split, place.image_id or 0
+        return image in names and place.name in ("", names[image])
+
+    about: dict[int, list[Place]] = {}
+    for k, finding in enumerate(found):
+        for place in (finding.place, *finding.others):
+            if place.image_id is not None and (not only or place.split in only):
+                about.setdefault(k, []).append(place)
+    strange = {k for k, places in about.items() if not all(map(fits, places))}
+    if strange and len(strange) == len(about):
+        raise DataError(
+            f"{path}: expected findings about images of these data, but the images of all "
+            f"{len(strange):,} are others: run `delineate data check` on the data, and name its "
+            "file."
+        )
+    if strange:
+        say(
+            f"{path}: {len(strange):,} of {plural(len(about), 'finding')} are about images that "
+            "are not in these data, and are left out: check the data anew"
+        )
+    return [finding for k, finding in enumerate(found) if k not in strange]
 
 
 def summary(result: Mapping[str, Any]) -> str:
