@@ -410,3 +410,17 @@ def test_labels_that_all_are_off_by_one_are_not_repaired(tmp_path):
     splits = open_splits(tmp_path, on_error="skip")
     with pytest.raises(DataError, match=r"line 3 of a\.txt, .* every label is wrong; convert"):
         check_repairable(tmp_path, splits)
+
+
+def test_what_an_image_takes_with_it_is_listed(data, tmp_path):
+    """Of two broken records of one id, the first; a second of the id of one that stays, nothing."""
+    with data.train() as content:
+        third, fourth = content["images"][2:4]
+        data.picture(third).unlink()
+        content["images"] += [dict(third), fourth | {"file_name": "none.png"}]
+        own = sorted(a["id"] for a in content[ALL] if a["image_id"] == third["id"])
+    changes = repair(data.folder, tmp_path / "out", version="0").changes
+    assert [sorted(change.annotation_ids) for change in changes] == [own, [], []]
+    assert {change.left_out for change in changes} == {"image"}
+    listed = json.loads((tmp_path / "out" / "changes.json").read_text())["changes"]
+    assert (sorted(listed[0]["annotation_ids"]), listed[0]["left_out"]) == (own, "image")

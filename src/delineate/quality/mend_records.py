@@ -154,21 +154,30 @@ def leave_out_pictures(work: Work) -> None:
         DataError: No image is left.
     """
     images: list[Record] = []
-    kept: set[int] = set()
-    problems: list[Problem] = []
+    broken: list[tuple[Record, Problem]] = []
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         problem = _decoded(seen) if isinstance(seen, ImageRecord) else seen
         if problem is None:
             images.append(image)
-            kept.add(image["id"])
         else:
-            problems.append(problem)
-            what = f"left out with its annotations: {problem.why}"
-            work.done(problem.kind, what, image_id=problem.image_id, before=image)
-    settle(work.path, len(work.content["images"]), len(kept), problems, "skip")
-    gone = {image.get("id") for image in work.content["images"] if is_whole(image.get("id"))}
-    gone -= kept
+            broken.append((image, problem))
+    settle(work.path, len(work.content["images"]), len(images), [p for _, p in broken], "skip")
     work.content["images"] = images
+    owned, kept = work.by_image(), {image["id"] for image in images}
+    gone: set[int] = set()
+    for image, problem in broken:
+        own = image.get("id")
+        taken = owned[own] if is_whole(own) and own not in kept | gone else []
+        if is_whole(own) and own not in kept:
+            gone.add(own)
+        work.done(
+            problem.kind,
+            f"left out with its annotations: {problem.why}",
+            image_id=problem.image_id,
+            annotation_ids=_ids(taken),
+            left_out="image",
+            before=image,
+        )
     work.content["annotations"] = [
         annotation for annotation in work.content["annotations"] if owner_of(annotation) not in gone
     ]
@@ -205,7 +214,8 @@ def _leave_out(work: Work, classes: ClassMap, spared: str = "") -> None:
             checked.kind,
             f"left out: {checked.why}",
             image_id=checked.image_id,
-            annotation_ids=() if checked.annotation_id is None else (checked.annotation_id,),
+            annotation_ids=_ids([annotation]),
+            left_out="annotation",
             before=told_of(annotation),
         )
     work.content["annotations"] = annotations
