@@ -122,6 +122,9 @@ def test_wrong_input_is_one_sentence(data, tmp_path, monkeypatch, capfd):
     command = ["data", "check", data.folder, "--only", "thin_masks"]
     assert "did you mean 'thin_mask'" in refused(command, monkeypatch, capfd)
     assert "found nothing there" in refused(["data", "check", tmp_path / "no"], monkeypatch, capfd)
+    for choice in ("--only", "--ignore"):
+        command = ["data", "check", tmp_path / "no", "--fix", tmp_path / "out", choice, "tiny_mask"]
+        assert "leave --only and --ignore out" in refused(command, monkeypatch, capfd)
     command = ["data", "check", data.folder, "--fix", data.folder]
     assert "new or empty" in refused(command, monkeypatch, capfd)
 

@@ -126,10 +126,15 @@ def check(
         say: Receives lines for the user.
 
     Raises:
-        ConfigError: A kind or the format is unknown, or no check that runs tells a kind of `only`.
+        ConfigError: A kind or the format is unknown, no check that runs tells a kind of `only`, or
+            kinds are chosen for a repair.
         DataError: The data cannot be read at all.
         OutputError: A place cannot be written, or holds something else.
     """
+    if fix is not None and (only or ignore):
+        raise ConfigError(
+            "--fix mends all that is certain, of every kind: leave --only and --ignore out."
+        )
     if out is not None:
         check_free(out, own=_OWN)
     _check_only(only, quick=quick, judged=judge is not None)
