@@ -26,6 +26,7 @@ from delineate.errors import DataError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
 from delineate.quality.mend_categories import join_categories
 from delineate.quality.mend_masks import clear_crowds, mend_objects, rewrite_outlines
+from delineate.quality.mend_numbers import restate_ids, state_sizes
 from delineate.quality.mend_records import (
     join_records,
     leave_out_annotations,
@@ -41,7 +42,9 @@ from delineate.quality.work import Work
 
 STEPS: tuple[Callable[[Work], None], ...] = (
     leave_out_what_is_no_record,
+    restate_ids,
     join_categories,
+    state_sizes,
     join_records,
     renumber,
     turn_labels,
