@@ -20,6 +20,7 @@ from faults import (
 from PIL import Image
 
 from builders import tiny_coco
+from delineate.core import image_open
 from delineate.core.image import read_image
 from delineate.core.masks import Masks
 from delineate.core.rle import from_segmentation, to_bitmap
@@ -510,3 +511,27 @@ def test_an_unrotated_picture_without_a_size_is_turned_only_where_a_side_tells(d
         record["height"] = 0
     (change,) = repair(data.folder, tmp_path / "untold", version="0").changes
     assert change.left_out == "image"
+
+
+@pytest.mark.parametrize("format", ["coco", "voc"])
+def test_pictures_that_this_user_may_not_read_are_not_left_out(
+    data, tmp_path, monkeypatch, format
+):
+    source = data.folder
+    if format != "coco":
+        source = tmp_path / "source"
+        convert(open_splits(data.folder), format, source)
+    shut = sorted(source.rglob("scene_0_00003.png"))[0]
+
+    def opened(path, mode):
+        if path == str(shut):
+            raise PermissionError(13, "Permission denied")
+        return open(path, mode)
+
+    monkeypatch.setattr(image_open, "open", opened, raising=False)
+    sentence = r"scene_0_00003\.png': its file may not be read by this user: change its permissions"
+    with pytest.raises(DataError, match=sentence):
+        repair(source, tmp_path / "out", version="0")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(DataError, match=sentence):
+        check_repairable(source, open_splits(source, on_error="skip"))

@@ -4,7 +4,8 @@ Every repair takes a `Work`, changes its content, and lists what it did.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import image_size, orientation, read_image
 from delineate.data.annotated import settle
 from delineate.data.coco_checks import NoObject, check_annotations, check_images
-from delineate.data.pictures import lies_at
+from delineate.data.pictures import SHUT, lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError, ImageError
 from delineate.quality.records import shift_of
@@ -151,7 +152,7 @@ def leave_out_pictures(work: Work) -> None:
     """Leave out images whose record or picture is broken, with their annotations.
 
     Raises:
-        DataError: No image is left.
+        DataError: No image is left, or see `check_open`.
     """
     images: list[Record] = []
     broken: list[tuple[Record, Problem]] = []
@@ -161,7 +162,9 @@ def leave_out_pictures(work: Work) -> None:
             images.append(image)
         else:
             broken.append((image, problem))
-    settle(work.path, len(work.content["images"]), len(images), [p for _, p in broken], "skip")
+    problems = [problem for _, problem in broken]
+    check_open(work.path, problems)
+    settle(work.path, len(work.content["images"]), len(images), problems, "skip")
     work.content["images"] = images
     owned, kept = work.by_image(), {image["id"] for image in images}
     gone: set[int] = set()
@@ -181,6 +184,20 @@ def leave_out_pictures(work: Work) -> None:
     work.content["annotations"] = [
         annotation for annotation in work.content["annotations"] if owner_of(annotation) not in gone
     ]
+
+
+def check_open(source: Path, problems: Iterable[Problem]) -> None:
+    """Make sure that no picture would be left out only because this user may not read it.
+
+    Raises:
+        DataError: One would.
+    """
+    if shut := [problem for problem in problems if problem.fix == SHUT]:
+        more = f", and {len(shut) - 1:,} more" if len(shut) > 1 else ""
+        raise DataError(
+            f"{source}: expected pictures that can be copied, got {shut[0].where}: {shut[0].why}"
+            f"{more}: {SHUT}, then repair."
+        )
 
 
 def leave_out_annotations(work: Work) -> None:
