@@ -24,7 +24,8 @@ Only = Annotated[
 def check(
     data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
     fix: Annotated[
-        Path | None, typer.Option(help="Write a repaired copy, and the list of its changes, here.")
+        Path | None,
+        typer.Option(help="Write a copy here, all that is certain repaired, and list the changes."),
     ] = None,
     out: Annotated[
         Path | None,

@@ -79,6 +79,36 @@ def test_a_repaired_copy_passes(data, tmp_path, monkeypatch, capfd):
     assert result["repaired"]["counts"] == {"error": 0, "warning": 0, "note": 0}
 
 
+def test_labels_that_a_repair_drops_are_counted(data, tmp_path, monkeypatch, capfd):
+    def dropped(name):
+        call(["data", "check", data.folder, "--fix", tmp_path / name, "--json"], monkeypatch)
+        result = json.loads(capfd.readouterr()[0])["repaired"]["left_out"]
+        call(["data", "check", data.folder, "--fix", tmp_path / f"{name}, told"], monkeypatch)
+        return result, capfd.readouterr()[0].splitlines()[-2]
+
+    FAULTS["mask empty"].plant(data)
+    assert dropped("one") == (
+        {"images": 0, "annotations": 1, "annotations_with_images": 0},
+        "1 annotation left out",
+    )
+    image = FAULTS["picture missing"].plant(data).image_id
+    with data.train() as content:
+        own = sum(annotation["image_id"] == image for annotation in content["annotations"])
+    assert dropped("both") == (
+        {"images": 1, "annotations": own + 1, "annotations_with_images": own},
+        f"{own} annotations left out with 1 image, and 1 alone: {own + 1} in all",
+    )
+
+
+def test_what_is_left_adds_up(data, tmp_path, monkeypatch, capfd):
+    for fault in ("one grey picture", "mask one pixel wide"):
+        FAULTS[fault].plant(data)
+    call(["data", "check", data.folder, "--fix", tmp_path / "out"], monkeypatch)
+    assert capfd.readouterr()[0].splitlines()[-1] == (
+        "left in it: 1 warning, 2 notes: thin_mask (1), few_points (1), grey_among_coloured (1)"
+    )
+
+
 def test_a_copy_that_was_altered_is_told(data, tmp_path, monkeypatch, capfd):
     out = tmp_path / "mended"
     call(["data", "check", data.folder, "--fix", out], monkeypatch)
@@ -92,6 +122,9 @@ def test_wrong_input_is_one_sentence(data, tmp_path, monkeypatch, capfd):
     command = ["data", "check", data.folder, "--only", "thin_masks"]
     assert "did you mean 'thin_mask'" in refused(command, monkeypatch, capfd)
     assert "found nothing there" in refused(["data", "check", tmp_path / "no"], monkeypatch, capfd)
+    for choice in ("--only", "--ignore"):
+        command = ["data", "check", tmp_path / "no", "--fix", tmp_path / "out", choice, "tiny_mask"]
+        assert "leave --only and --ignore out" in refused(command, monkeypatch, capfd)
     command = ["data", "check", data.folder, "--fix", data.folder]
     assert "new or empty" in refused(command, monkeypatch, capfd)
 

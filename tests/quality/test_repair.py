@@ -20,6 +20,7 @@ from faults import (
 from PIL import Image
 
 from builders import tiny_coco
+from delineate.core import image_open
 from delineate.core.image import read_image
 from delineate.core.masks import Masks
 from delineate.core.rle import from_segmentation, to_bitmap
@@ -126,11 +127,11 @@ def test_a_class_whose_id_another_bears_is_joined_with_none(data, tmp_path, shar
 
 
 @pytest.mark.parametrize("others", [1, 2])
-def test_annotations_of_a_category_whose_id_is_text_stay(data, tmp_path, others):
+def test_annotations_of_a_category_whose_id_is_a_word_stay(data, tmp_path, others):
     """With one category left they seem off by one."""
     with data.train() as content:
         content["categories"] = content["categories"][2 - others :]
-        content["categories"][-1]["id"] = "3"
+        content["categories"][-1]["id"] = "three"
         content[ALL] = [a for a in content[ALL] if a["category_id"] > 2 - others]
         content[ALL] = [a for a in content[ALL] if a["category_id"] == 3 or others > 1]
     before = json.loads((data.folder / "train.json").read_text())
@@ -410,3 +411,127 @@ def test_labels_that_all_are_off_by_one_are_not_repaired(tmp_path):
     splits = open_splits(tmp_path, on_error="skip")
     with pytest.raises(DataError, match=r"line 3 of a\.txt, .* every label is wrong; convert"):
         check_repairable(tmp_path, splits)
+
+
+def test_what_an_image_takes_with_it_is_listed(data, tmp_path):
+    """Of two broken records of one id, the first; a second of the id of one that stays, nothing."""
+    with data.train() as content:
+        third, fourth = content["images"][2:4]
+        data.picture(third).unlink()
+        content["images"] += [dict(third), fourth | {"file_name": "none.png"}]
+        own = sorted(a["id"] for a in content[ALL] if a["image_id"] == third["id"])
+    changes = repair(data.folder, tmp_path / "out", version="0").changes
+    assert [sorted(change.annotation_ids) for change in changes] == [own, [], []]
+    assert {change.left_out for change in changes} == {"image"}
+    listed = json.loads((tmp_path / "out" / "changes.json").read_text())["changes"]
+    assert (sorted(listed[0]["annotation_ids"]), listed[0]["left_out"]) == (own, "image")
+
+
+@pytest.mark.parametrize("spell", [float, str])
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [
+        *(("annotations", "id"), ("annotations", "image_id"), ("annotations", "category_id")),
+        *(("images", "id"), ("categories", "id")),
+    ],
+)
+def test_ids_in_another_spelling_come_back(clean, data, tmp_path, spell, key, field):
+    with data.train() as content:
+        for record in content[key]:
+            record[field] = spell(record[field])
+    (change,) = repair(data.folder, tmp_path / "out", version="0").changes
+    right = json.loads((clean / "train.json").read_text())
+    found = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert found == right
+    assert {type(record[field]) for record in found[key]} == {int}
+    assert {type(value) for value in change.before} == {spell}
+    again = repair(tmp_path / "out", tmp_path / "again", version="0")
+    assert again.changes == ()
+
+
+def test_ids_are_not_read_from_texts_where_a_reference_leads_nowhere(data, tmp_path):
+    with data.train() as content:
+        content[ALL][0]["category_id"], content[ALL][1]["category_id"] = "2", 99
+        second = content[ALL][2]["id"]
+        content[ALL][2]["category_id"] = float(content[ALL][2]["category_id"])
+        gone = {content[ALL][0]["id"], content[ALL][1]["id"]}
+        count = len(content[ALL])
+    result = repair(data.folder, tmp_path / "out", version="0")
+    left_out = [change for change in result.changes if change.left_out]
+    assert {own for change in left_out for own in change.annotation_ids} == gone
+    found = json.loads((tmp_path / "out" / "train.json").read_text())[ALL]
+    assert len(found) == count - 2
+    assert second in {annotation["id"] for annotation in found}
+
+
+def test_no_id_is_read_that_another_has(data, tmp_path):
+    with data.train() as content:
+        content["categories"].append({"id": 1.0, "name": "acorn"})
+        content[ALL][0]["id"] = float(content[ALL][1]["id"])
+        count = len(content[ALL])
+    repair(data.folder, tmp_path / "out", version="0")
+    found = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert [type(category["id"]) for category in found["categories"]] == [int, int, int, float]
+    assert len({annotation["id"] for annotation in found[ALL]}) == count
+
+
+@pytest.mark.parametrize("width", ["as text", "wide", 0, -3, None, 1.5, "as float"])
+@pytest.mark.parametrize("both", [True, False])
+def test_a_record_without_a_size_gets_that_of_its_picture(clean, data, tmp_path, width, both):
+    with data.train() as content:
+        image = content["images"][2]
+        spelt = {"as text": str(image["width"]), "as float": float(image["width"])}
+        image["width"] = spelt.get(width, width)
+        if both:
+            del image["height"]
+    (change,) = repair(data.folder, tmp_path / "out", version="0").changes
+    right = json.loads((clean / "train.json").read_text())
+    found = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert found == right
+    assert (change.image_id, change.after["width"]) == (image["id"], SIZE[1])
+
+
+def test_a_size_of_which_one_side_says_otherwise_is_none_to_guess(data, tmp_path):
+    with data.train() as content:
+        image = content["images"][2]
+        image.update(width=0, height=SIZE[0] + 9)
+    (change,) = repair(data.folder, tmp_path / "out", version="0").changes
+    assert (change.image_id, change.left_out) == (image["id"], "image")
+
+
+def test_an_unrotated_picture_without_a_size_is_turned_only_where_a_side_tells(data, tmp_path):
+    image = FAULTS["labels of the unrotated picture"].plant(data).image_id
+    with data.train() as content:
+        (record,) = (one for one in content["images"] if one["id"] == image)
+        del record["width"]
+    changes = repair(data.folder, tmp_path / "told", version="0").changes
+    assert [change.kind for change in changes] == ["broken_record", "exif_rotated"]
+    with data.train() as content:
+        (record,) = (one for one in content["images"] if one["id"] == image)
+        record["height"] = 0
+    (change,) = repair(data.folder, tmp_path / "untold", version="0").changes
+    assert change.left_out == "image"
+
+
+@pytest.mark.parametrize("format", ["coco", "voc"])
+def test_pictures_that_this_user_may_not_read_are_not_left_out(
+    data, tmp_path, monkeypatch, format
+):
+    source = data.folder
+    if format != "coco":
+        source = tmp_path / "source"
+        convert(open_splits(data.folder), format, source)
+    shut = sorted(source.rglob("scene_0_00003.png"))[0]
+
+    def opened(path, mode):
+        if path == str(shut):
+            raise PermissionError(13, "Permission denied")
+        return open(path, mode)
+
+    monkeypatch.setattr(image_open, "open", opened, raising=False)
+    sentence = r"scene_0_00003\.png': its file may not be read by this user: change its permissions"
+    with pytest.raises(DataError, match=sentence):
+        repair(source, tmp_path / "out", version="0")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(DataError, match=sentence):
+        check_repairable(source, open_splits(source, on_error="skip"))

@@ -14,6 +14,9 @@ from delineate.core.image import IMAGE_SUFFIXES, check_file, stored_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
 
+SHUT = "change its permissions"
+"""What to do about a picture that is there, but may not be read, as `core.image` says, too."""
+
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/|[A-Za-z][A-Za-z0-9+.-]*://")
 _LOWER = (".jpg", *(suffix for suffix in IMAGE_SUFFIXES if suffix != ".jpg"))
 _SUFFIXES = (*_LOWER, *(suffix.upper() for suffix in _LOWER))  # the most frequent first
@@ -114,7 +117,7 @@ def lies_at(places: Iterable[Path]) -> Path:
     folders = list(dict.fromkeys(place.parent for place in empty))
     if shut := [f for f in folders if f.is_dir() and not os.access(f, os.X_OK)]:
         raise Broken(
-            f"this user may not look into {shut[0]}", "change its permissions", "missing_picture"
+            f"this user may not look into {shut[0]}", SHUT, "missing_picture"
         )
     raise Broken(
         f"its file is missing in {' and in '.join(map(str, folders[:2]))}"

@@ -16,7 +16,7 @@ from delineate.data.formats import open_splits
 from delineate.data.sample import Dataset
 from delineate.errors import ConfigError, DataError
 from delineate.jobs.opening import Say, counted, plural
-from delineate.quality.changes import NAME, check_changes
+from delineate.quality.changes import NAME, Change, check_changes
 from delineate.quality.checks import QUICK_KINDS, examine, wanted
 from delineate.quality.findings import SEVERITIES, Finding, worst_first
 from delineate.quality.kinds import TOLD
@@ -90,6 +90,7 @@ class Checked:
                 "out": str(self.repaired.out),
                 "images": dict(self.repaired.images),
                 "changes": len(self.repaired.changes),
+                "left_out": _left_out(self.repaired.changes),
                 "counts": _counts(self.left),
                 "findings": [finding.to_json() for finding in self.left],
             }
@@ -125,10 +126,15 @@ def check(
         say: Receives lines for the user.
 
     Raises:
-        ConfigError: A kind or the format is unknown, or no check that runs tells a kind of `only`.
+        ConfigError: A kind or the format is unknown, no check that runs tells a kind of `only`, or
+            kinds are chosen for a repair.
         DataError: The data cannot be read at all.
         OutputError: A place cannot be written, or holds something else.
     """
+    if fix is not None and (only or ignore):
+        raise ConfigError(
+            "--fix mends all that is certain, of every kind: leave --only and --ignore out."
+        )
     if out is not None:
         check_free(out, own=_OWN)
     _check_only(only, quick=quick, judged=judge is not None)
@@ -190,7 +196,8 @@ def text(checked: Checked) -> str:
     if (repaired := checked.repaired) is not None:
         changes = plural(len(repaired.changes), "change")
         lines.append(f"wrote {repaired.out}: {changes}, listed in {NAME}")
-        kinds = Counter(finding.kind for finding in checked.left if finding.severity != "note")
+        lines += _left_out_text(**_left_out(repaired.changes))
+        kinds = Counter(finding.kind for finding in checked.left)
         left = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.items())
         lines.append(f"left in it: {total(checked.left)}{f': {left}' if left else ''}")
     return "\n".join(lines)
@@ -258,6 +265,28 @@ def _check_only(only: Sequence[str], *, quick: bool, judged: bool) -> None:
 
 def _looked_at(splits: Mapping[str, Dataset]) -> str:
     return ", ".join(f"{split} {plural(len(data), 'image')}" for split, data in splits.items())
+
+
+def _left_out(changes: Sequence[Change]) -> dict[str, int]:
+    """Count the images and annotations that a copy lacks, and those that went with an image."""
+    images = [change for change in changes if change.left_out == "image"]
+    with_images = sum(len(change.annotation_ids) for change in images)
+    alone = sum(change.left_out == "annotation" for change in changes)
+    return {
+        "images": len(images),
+        "annotations": with_images + alone,
+        "annotations_with_images": with_images,
+    }
+
+
+def _left_out_text(images: int, annotations: int, annotations_with_images: int) -> list[str]:
+    if not images:
+        return [f"{plural(annotations, 'annotation')} left out"] if annotations else []
+    line = (
+        f"{plural(annotations_with_images, 'annotation')} left out with {plural(images, 'image')}"
+    )
+    alone = annotations - annotations_with_images
+    return [f"{line}, and {alone:,} alone: {annotations:,} in all" if alone else line]
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:

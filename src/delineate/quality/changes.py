@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from delineate.core.json_file import finite, read_json
 from delineate.errors import DataError
@@ -32,7 +32,9 @@ class Change:
         kind: The kind of finding that it mends.
         split: Where.
         image_id: The image; None: several, or all.
-        annotation_ids: The annotations that it concerns.
+        annotation_ids: The annotations that it concerns, of an image that is left out all it had.
+        left_out: What is not in the copy for it: the "annotation", or the "image" with all its
+            annotations; None: nothing, or only what the copy has in another record.
         what: What was done, in words.
         before: What was there, as JSON can hold it; numbers that it has not are written as null.
         after: What is there now, likewise; None: nothing.
@@ -42,6 +44,7 @@ class Change:
     split: str
     image_id: int | None = None
     annotation_ids: tuple[int, ...] = ()
+    left_out: Literal["image", "annotation"] | None = None
     what: str
     before: Any = None
     after: Any = None
@@ -53,6 +56,7 @@ class Change:
             "split": self.split,
             "image_id": self.image_id,
             "annotation_ids": list(self.annotation_ids),
+            "left_out": self.left_out,
             "what": self.what,
             "before": finite(self.before),
             "after": finite(self.after),

@@ -108,6 +108,7 @@ def _remove(work: Work, findings: Iterable[Finding]) -> set[int]:
             f"removed: {cause.why}",
             image_id=cause.place.image_id,
             annotation_ids=(annotation["id"],),
+            left_out=None if cause.kind == "duplicate_object" else "annotation",
             before=told_of(annotation),
         )
     work.content["annotations"] = kept

@@ -4,7 +4,8 @@ Every repair takes a `Work`, changes its content, and lists what it did.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import image_size, orientation, read_image
 from delineate.data.annotated import settle
 from delineate.data.coco_checks import NoObject, check_annotations, check_images
-from delineate.data.pictures import lies_at
+from delineate.data.pictures import SHUT, lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError, ImageError
 from delineate.quality.records import shift_of
@@ -151,27 +152,52 @@ def leave_out_pictures(work: Work) -> None:
     """Leave out images whose record or picture is broken, with their annotations.
 
     Raises:
-        DataError: No image is left.
+        DataError: No image is left, or see `check_open`.
     """
     images: list[Record] = []
-    kept: set[int] = set()
-    problems: list[Problem] = []
+    broken: list[tuple[Record, Problem]] = []
     for image, seen in zip(work.content["images"], work.looked_at(), strict=True):
         problem = _decoded(seen) if isinstance(seen, ImageRecord) else seen
         if problem is None:
             images.append(image)
-            kept.add(image["id"])
         else:
-            problems.append(problem)
-            what = f"left out with its annotations: {problem.why}"
-            work.done(problem.kind, what, image_id=problem.image_id, before=image)
-    settle(work.path, len(work.content["images"]), len(kept), problems, "skip")
-    gone = {image.get("id") for image in work.content["images"] if is_whole(image.get("id"))}
-    gone -= kept
+            broken.append((image, problem))
+    problems = [problem for _, problem in broken]
+    check_open(work.path, problems)
+    settle(work.path, len(work.content["images"]), len(images), problems, "skip")
     work.content["images"] = images
+    owned, kept = work.by_image(), {image["id"] for image in images}
+    gone: set[int] = set()
+    for image, problem in broken:
+        own = image.get("id")
+        taken = owned[own] if is_whole(own) and own not in kept | gone else []
+        if is_whole(own) and own not in kept:
+            gone.add(own)
+        work.done(
+            problem.kind,
+            f"left out with its annotations: {problem.why}",
+            image_id=problem.image_id,
+            annotation_ids=_ids(taken),
+            left_out="image",
+            before=image,
+        )
     work.content["annotations"] = [
         annotation for annotation in work.content["annotations"] if owner_of(annotation) not in gone
     ]
+
+
+def check_open(source: Path, problems: Iterable[Problem]) -> None:
+    """Make sure that no picture would be left out only because this user may not read it.
+
+    Raises:
+        DataError: One would.
+    """
+    if shut := [problem for problem in problems if problem.fix == SHUT]:
+        more = f", and {len(shut) - 1:,} more" if len(shut) > 1 else ""
+        raise DataError(
+            f"{source}: expected pictures that can be copied, got {shut[0].where}: {shut[0].why}"
+            f"{more}: {SHUT}, then repair."
+        )
 
 
 def leave_out_annotations(work: Work) -> None:
@@ -205,7 +231,8 @@ def _leave_out(work: Work, classes: ClassMap, spared: str = "") -> None:
             checked.kind,
             f"left out: {checked.why}",
             image_id=checked.image_id,
-            annotation_ids=() if checked.annotation_id is None else (checked.annotation_id,),
+            annotation_ids=_ids([annotation]),
+            left_out="annotation",
             before=told_of(annotation),
         )
     work.content["annotations"] = annotations

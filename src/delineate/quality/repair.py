@@ -26,7 +26,9 @@ from delineate.errors import DataError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
 from delineate.quality.mend_categories import join_categories
 from delineate.quality.mend_masks import clear_crowds, mend_objects, rewrite_outlines
+from delineate.quality.mend_numbers import restate_ids, state_sizes
 from delineate.quality.mend_records import (
+    check_open,
     join_records,
     leave_out_annotations,
     leave_out_pictures,
@@ -41,7 +43,9 @@ from delineate.quality.work import Work
 
 STEPS: tuple[Callable[[Work], None], ...] = (
     leave_out_what_is_no_record,
+    restate_ids,
     join_categories,
+    state_sizes,
     join_records,
     renumber,
     turn_labels,
@@ -113,9 +117,11 @@ def check_repairable(source: Path, splits: Mapping[str, Dataset]) -> None:
     """Make sure that a copy in COCO's instance format is worth having.
 
     Raises:
-        DataError: It would lose what panoptic or federated data say; or all labels are of another
-            class than they say, which leaving out those without a class would only hide.
+        DataError: It would lose what panoptic or federated data say, or pictures that this user may
+            not read; or all labels are of another class than they say, which leaving out those
+            without a class would only hide.
     """
+    check_open(source, (p for dataset in splits.values() for p in dataset.problems))
     for problem in (p for dataset in splits.values() for p in dataset.problems):
         if problem.kind == "ids_off_by_one":
             raise DataError(
