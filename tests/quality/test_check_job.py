@@ -9,7 +9,7 @@ from command_line import SMALL, call, files_in, refused
 from delineate.data.coco_write import write_coco
 from delineate.data.formats import open_splits
 from delineate.data.synthetic import SyntheticScenes
-from delineate.errors import DataError
+from delineate.errors import DataError, OutputError
 from delineate.jobs.check import check, check_before_training
 from delineate.quality.findings import Finding, Place, worst_first
 from delineate.quality.report_text import LINES, report
@@ -107,6 +107,14 @@ def test_what_is_left_adds_up(data, tmp_path, monkeypatch, capfd):
     assert capfd.readouterr()[0].splitlines()[-1] == (
         "left in it: 1 warning, 2 notes: thin_mask (1), few_points (1), grey_among_coloured (1)"
     )
+
+
+@pytest.mark.parametrize(("out", "fix"), [("a", "a"), ("a/b", "a"), ("a", "a/b")])
+def test_the_report_and_the_copy_need_places_of_their_own(data, tmp_path, out, fix):
+    places = {"out": tmp_path / out, "fix": tmp_path / fix}
+    with pytest.raises(OutputError, match="beside that of the report"):
+        check(data.folder, **places, say=print)
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_copy_that_was_altered_is_told(data, tmp_path, monkeypatch, capfd):

@@ -535,3 +535,17 @@ def test_pictures_that_this_user_may_not_read_are_not_left_out(
     assert not (tmp_path / "out").exists()
     with pytest.raises(DataError, match=sentence):
         check_repairable(source, open_splits(source, on_error="skip"))
+
+
+def test_a_category_that_is_lost_costs_no_labels(tmp_path):
+    """With 1, 2 and a null, labels of 3 may be of what the null was: nothing tells of a shift."""
+    clean = clean_set(tmp_path / "clean")
+    path = clean / "train.json"
+    with edited(path) as content:
+        content["categories"][-1] = None
+        labels = sorted(a["category_id"] for a in content["annotations"])
+    repair(clean, tmp_path / "fixed", version="0")
+    written = json.loads((tmp_path / "fixed" / "train.json").read_text())
+    assert sorted(a["category_id"] for a in written["annotations"]) == labels
+    kinds = {f.kind for f in examine(open_splits(tmp_path / "fixed", on_error="skip"))}
+    assert "broken_category" in kinds

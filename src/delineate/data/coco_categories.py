@@ -64,7 +64,8 @@ def _judged(listed: Sequence[JsonObject]) -> Iterator[Broken | None]:
             )
         elif name in ids:
             why = "it is listed twice" if ids[name] == own else f"category {ids[name]} is called so"
-            yield Broken(why, "rename one of them, or join the two", _KIND)
+            fix = "rename one of them, or join the two, as --fix does where nothing else differs"
+            yield Broken(why, fix, _KIND)
         else:
             ids[name] = own
             yield None

@@ -14,7 +14,7 @@ from delineate._files import check_apart, check_free, write_whole, writing_folde
 from delineate.core.page import generator
 from delineate.data.formats import open_splits
 from delineate.data.sample import Dataset
-from delineate.errors import ConfigError, DataError
+from delineate.errors import ConfigError, DataError, OutputError
 from delineate.jobs.opening import Say, counted, plural
 from delineate.quality.changes import NAME, Change, check_changes
 from delineate.quality.checks import QUICK_KINDS, examine, wanted
@@ -140,6 +140,11 @@ def check(
     _check_only(only, quick=quick, judged=judge is not None)
     if fix is not None:
         check_apart(data, fix)
+        if out is not None and _overlap(fix.resolve(), out.resolve()):
+            raise OutputError(
+                f"{fix}: expected a place for the repaired copy beside that of the report, got one "
+                f"with {out}: choose another place."
+            )
     splits = open_splits(data, images=images, format=format, on_error="report")
     if fix is not None:
         check_repairable(data, splits)
@@ -167,6 +172,10 @@ def check(
     copy = open_splits(repaired.out, format="coco", on_error="skip")
     left = worst_first([*examine(copy, **options), *told])  # no repair changes what a model says
     return Checked(splits=splits, findings=findings, repaired=repaired, left=left)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _write_report(

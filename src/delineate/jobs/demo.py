@@ -49,7 +49,7 @@ def run(out: Path, *, minutes: float, seed: int, say: Say) -> dict[str, Any]:
     say(f"1/4 drawing {sum(SCENES.values())} scenes into {data}")
     for split, scenes in splits.items():
         write_coco(data / f"{split}.json", scenes)
-    say(f"2/4 training maskrcnn_nano for {minutes:g} minutes into {folder}")
+    say(f"2/4 training mask_rcnn_nano for {minutes:g} minutes into {folder}")
     settings = [f"budget.minutes={minutes}", f"seed={seed}", *SETTINGS]
     begun = (folder / CONFIG).is_file()
     train(data, folder, recipe="mask_rcnn_nano", settings=settings, resume=begun, say=say)

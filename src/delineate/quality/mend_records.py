@@ -23,8 +23,14 @@ from delineate.quality.work import Record, Work, called_by_id, is_whole, owner_o
 
 
 def leave_out_what_is_no_record(work: Work) -> None:
-    """Leave out what stands among images, annotations or categories and is no object."""
-    for key in ("images", "annotations", "categories"):
+    """Leave out what stands among images, annotations or categories and is no object.
+
+    Of the categories only where no annotation may be of one that is lost there.
+    """
+    annotations = (a for a in work.content["annotations"] if not isinstance(a, NoObject))
+    used = {repr(annotation.get("category_id")) for annotation in annotations}
+    all_listed = used <= {repr(c.get("id")) for c in work.content["categories"]}
+    for key in ("images", "annotations", *["categories"] * all_listed):
         for position, record in enumerate(work.content[key], start=1):
             if isinstance(record, NoObject):
                 what = f"left out number {position} of {key!r}, which is no object"
