@@ -13,7 +13,7 @@ from delineate.core.classes import ClassMap
 from delineate.data.coco import read_coco
 from delineate.data.coco_panoptic_write import write_coco_panoptic
 from delineate.data.conversion import convert
-from delineate.data.formats import open_splits
+from delineate.data.formats import open_dataset, open_splits
 from delineate.data.synthetic import SyntheticScenes
 from delineate.data.synthetic_panoptic import PanopticScenes
 from delineate.errors import ConfigError, DataError, OutputError
@@ -163,7 +163,7 @@ def test_numbers_of_formats_without_ids_do_not_contradict(clean, tmp_path):
     convert(open_splits(tmp_path / "data"), "labelme", tmp_path / "labelme")
     for listed in (tmp_path / "labelme").rglob("*.txt"):
         listed.unlink()
-    splits = open_splits(tmp_path / "labelme")
+    splits = {name: open_dataset(tmp_path / "labelme" / name) for name in NAMES}
     assert splits["train"].classes.names != splits["val"].classes.names
     assert "class_ids_differ" not in {finding.kind for finding in examine(splits, quick=True)}
     repair(tmp_path / "labelme", tmp_path / "out", version="0")
