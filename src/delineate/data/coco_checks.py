@@ -259,8 +259,10 @@ def stated_box(box: object) -> tuple[float, ...]:
     """Return the four numbers that a file states as a box, NaN if these are none."""
     if not isinstance(box, list) or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
         return _NO_BOX
-    sound = -_LARGEST <= min(box) <= max(box) <= _LARGEST and not math.isnan(sum(box))
-    return tuple(map(float, box)) if sound else _NO_BOX
+    if not -_LARGEST <= min(box) <= max(box) <= _LARGEST:
+        return _NO_BOX
+    x, y, width, height = map(float, box)
+    return (x, y, width, height) if x + y + width + height < math.inf else _NO_BOX  # not for NaN
 
 
 def _annotation_problem(
