@@ -2,7 +2,9 @@
 
     python benchmarks/label_errors.py RUN DATA/val.json [RUN DATA/val.json ...] [--seeds 5]
 
-Each RUN is the folder of a model that was trained on other images than those of its file. One label
+Each RUN is the folder of a model that was trained on other images than those of its file, such as
+augmentation.py and synthesis.py leave behind with --keep (``mushrooms_standard_0`` and
+``48_0_real_and_made`` are those of the results). One label
 in twenty is spoilt: left out, given another class (where there are several), cut to a part, or
 joined by one of nothing. Then the doctor compares the labels with what the model sees, and its list
 is read from the top: how many of the first k are planted, where k were planted? What is wrong in

@@ -149,5 +149,8 @@ def test_findings_of_other_data(data, tmp_path, monkeypatch, capfd):
     assert code == 0
     assert "3 of 5 findings are about images that are not" in capfd.readouterr().err
     assert [len(image["findings"]) for image in images_in(tmp_path / "g.html")] == [2] + [0] * 7
-    call(["data", "view", *arguments(finding("other.png")), "--only", "val"], monkeypatch)
+    (tmp_path / "g.html").unlink()
+    words = [*arguments(finding("other.png")), "--only", "val"]
+    assert call(["data", "view", *words], monkeypatch) == 0
     assert "not in these data" not in capfd.readouterr().err
+    assert not any(image["findings"] for image in images_in(tmp_path / "g.html"))

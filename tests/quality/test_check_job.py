@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from faults import FAULTS, Data, clean_set, linked_copy
+from faults import FAULTS
 
 from command_line import SMALL, call, files_in, refused
 from delineate.data.coco_write import write_coco
@@ -13,16 +13,6 @@ from delineate.errors import DataError, OutputError
 from delineate.jobs.check import check, check_before_training
 from delineate.quality.findings import Finding, Place, worst_first
 from delineate.quality.report_text import LINES, report
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    return clean_set(tmp_path_factory.mktemp("clean"))
-
-
-@pytest.fixture
-def data(clean, tmp_path):
-    return Data(linked_copy(clean, tmp_path / "data"))
 
 
 def test_clean_data_pass(clean, monkeypatch, capfd):

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from faults import FAULTS, NAMES, Data, clean_set, edited, linked_copy
+from faults import FAULTS, NAMES, edited, linked_copy
 from PIL import Image
 
 from command_line import call, refused
@@ -22,16 +22,6 @@ from delineate.jobs.label_results import check_results
 from delineate.quality.checks import examine
 from delineate.quality.findings import Finding, Place
 from delineate.quality.repair import repair
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    return clean_set(tmp_path_factory.mktemp("clean"))
-
-
-@pytest.fixture
-def data(clean, tmp_path):
-    return Data(linked_copy(clean, tmp_path / "data"))
 
 
 def drawn(folder, outlines, *, boxes=True, size=(48, 64), split="train", **fields):

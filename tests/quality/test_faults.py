@@ -13,11 +13,6 @@ from delineate.quality.judging import EXPLAINS
 from delineate.quality.repair import MENDED, repair
 
 
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    return clean_set(tmp_path_factory.mktemp("clean"))
-
-
 def checked(folder, **options):
     return examine(open_splits(folder, on_error="report"), **options)
 

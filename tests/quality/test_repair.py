@@ -10,10 +10,8 @@ from faults import (
     CLASSES,
     FAULTS,
     SIZE,
-    Data,
     clean_set,
     edited,
-    linked_copy,
     rectangle,
     set_mask,
 )
@@ -39,16 +37,6 @@ from delineate.quality.mend_records import upright
 from delineate.quality.repair import check_repairable, repair
 
 ALL = "annotations"
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    return clean_set(tmp_path_factory.mktemp("clean"))
-
-
-@pytest.fixture
-def data(clean, tmp_path):
-    return Data(linked_copy(clean, tmp_path / "data"))
 
 
 def masks_of(path):
