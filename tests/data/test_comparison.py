@@ -177,3 +177,17 @@ def test_stuff_of_another_class_or_outline(tmp_path):
     changed = list(differences(before, other, [other.records[0].name]))
     assert again == []
     assert any(d.kind == "stuff" and d.iou < 1 for d in changed)
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo", "lvis", "cityscapes", "png_instances"])
+def test_pictures_that_have_another_name_are_told(before, tmp_path, name):
+    """A folder, or an ending that is the format's, is no other name."""
+    assert not any(convert({"train": before}, name, tmp_path / "plain").renamed.values())
+    result = convert({"train": before, "val": before}, name, tmp_path / "twice")
+    first = before.records[0].name
+    assert result.renamed["train"] == {}
+    assert set(result.renamed["val"]) == {record.name for record in before.records}
+    assert f"val_{first}".removesuffix(".png") in result.renamed["val"][first]
+    told = summary(result, tmp_path / "twice")
+    assert f"pictures that have another name now: {first!r} is " in told
+    assert result.to_json()["renamed"].keys() == {"val"}
