@@ -177,7 +177,6 @@ def test_the_words_for_people(tmp_path, monkeypatch, capfd):
         (["--objects", "9-3"], "got 9 and 3"),
         (["--images", 1, "--val", 1], "at least one picture in every split"),
         (["--val", 1], "at least one picture in every split"),
-        (["--backgrounds", "drawn"], "--from DATA with --backgrounds"),
         (["--from", "DATA", "--classes", "disk"], "called 'disk': did you mean 'disc'"),
         (["--from", "DATA", "--size", 20], "at least 32 x 32 pixels"),
         (["--from", "DATA", "--backgrounds", "EMPTY"], "found none directly in it"),

@@ -31,6 +31,10 @@ Broken = Annotated[
 Format = Annotated[
     str | None, typer.Option("--format", help="Format of the data; default: found out.")
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SPLIT", help="Take this split alone; may be repeated. Default: all."),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best.")]
 
 
