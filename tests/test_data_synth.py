@@ -183,7 +183,7 @@ def test_the_words_for_people(tmp_path, monkeypatch, capfd):
         (["--from", "DATA", "--backgrounds", "/nowhere"], "expected a folder with pictures"),
         (["--from", "/nowhere"], "nowhere"),
         (["--from", "NOTHING"], "can be cut out, got none"),
-        (["--from", "ONE"], "too few for 2 parts"),
+        (["--from", "ONE"], "got 1 for 2: add some, or ask for --val 0."),
         (["--from", "DATA", "--backgrounds", "SINGLE"], "got 1 for 2: add some, or ask for --val"),
     ],
 )

@@ -9,7 +9,18 @@ import typer
 from delineate.cli_lists import formats, kinds
 from delineate.cli_looks import stats, view
 from delineate.cli_options import refuse
-from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, Only, say, show
+from delineate.cli_parts import (
+    Broken,
+    Device,
+    Format,
+    Images,
+    Json,
+    OnError,
+    Only,
+    say,
+    several,
+    show,
+)
 from delineate.cli_stop import tells_stop
 
 data_app = typer.Typer(
@@ -44,12 +55,12 @@ def check(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KIND", help="Tell this kind alone, of `delineate data kinds`; may be repeated."
+            metavar="KIND", help="Tell this kind alone, of `delineate data kinds`, or several: a,b."
         ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Tell none of this kind; may be repeated."),
+        typer.Option(metavar="KIND", help="Tell none of this kind, or of several: a,b."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -80,8 +91,8 @@ def check(
         images=images,
         format=format,
         quick=quick,
-        only=only or (),
-        ignore=ignore or (),
+        only=several(only),
+        ignore=several(ignore),
         say=say,
     )
     show(checked.to_json(), as_json, job.text(checked))
@@ -243,7 +254,7 @@ def split(
         seed=seed,
         group_by=group_by or (),
         to=to,
-        only=only,
+        only=several(only) or None,
         images=images,
         format=format,
         copy=copy,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from delineate.cli_options import refuse
-from delineate.cli_parts import Broken, Format, Images, Json, OnError, Only, say, show
+from delineate.cli_parts import Broken, Format, Images, Json, OnError, Only, say, several, show
 from delineate.cli_stop import tells_stop
 
 
@@ -31,7 +31,7 @@ def stats(
     result, text = job.stats(
         data,
         out=out,
-        only=only,
+        only=several(only) or None,
         images=images,
         format=format,
         on_error=on_error.value,
@@ -81,7 +81,7 @@ def view(
     common: dict[str, Any] = {
         "limit": limit,
         "shows": shows,
-        "only": only,
+        "only": several(only) or None,
         "images": images,
         "format": format,
         "on_error": on_error.value,

@@ -74,10 +74,10 @@ def open_splits(
         DataError: As `open_dataset`; or the folder holds no annotations.
         ConfigError: As `open_dataset`; or `only` names no split.
     """
+    chosen, sources = find_sources(Path(path), format)
     for name in only or ():
         if name not in SPLITS:
-            raise ConfigError(f"no split is called {name!r}: {nearest(name, SPLITS)}")
-    chosen, sources = find_sources(Path(path), format)
+            raise ConfigError(f"no split is called {name!r}: {nearest(name, sources)}")
     splits = {
         split: open_source(chosen, source, images=images, on_error=on_error)
         for split, source in sources.items()

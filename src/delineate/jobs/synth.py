@@ -182,6 +182,11 @@ def _parts(
     tell_problems(splits["train"], say)
     if len(counts) == 1:
         return {"train": splits["train"]}
+    if len(splits["train"]) < len(counts):
+        raise DataError(
+            f"{source}: expected images with objects to paste for every split, got "
+            f"{len(splits['train'])} for {len(counts)}: add some, or ask for --val 0."
+        )
     total = sum(count for _, count in counts.values())
     shares = {name: count / total for name, (_, count) in counts.items()}
     return split(splits["train"], shares, seed=seed)
