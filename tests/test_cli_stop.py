@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -70,6 +71,20 @@ def test_without_a_place_it_says_that_it_stopped(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(stats, "opened", signalling(signal.SIGTERM, stats.opened))
     assert call(["data", "stats", tiny_coco(tmp_path)], monkeypatch) == 143
     assert capfd.readouterr().err.splitlines() == ["stopped"]
+
+
+def test_what_python_says_of_a_lock_that_ctrl_c_took_is_ctrl_c(tmp_path, monkeypatch, capfd):
+    def waited(*arguments, **options):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            threading.Lock().release()
+
+    monkeypatch.setattr(stats, "opened", waited)
+    words = ["data", "stats", tiny_coco(tmp_path), "--out", tmp_path / "out"]
+    assert call(words, monkeypatch) == 143
+    told = capfd.readouterr().err.splitlines()
+    assert told == [f"stopped; nothing was written to {tmp_path / 'out'}"]
 
 
 def test_a_second_sigterm_does_not_disturb_the_first(tmp_path, monkeypatch, capfd):

@@ -18,7 +18,7 @@ from delineate.cli_data import data_app
 from delineate.cli_errors import UsageError, usage_sentence
 from delineate.cli_options import refuse
 from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
-from delineate.cli_stop import INTERRUPTED, sigterm_as_ctrl_c, tells_stop
+from delineate.cli_stop import INTERRUPTED, is_stop, sigterm_as_ctrl_c, tells_stop
 from delineate.errors import ConfigError, DelineateError
 
 app = typer.Typer(
@@ -313,6 +313,8 @@ def _run() -> None:
         say("delineate: stopped, for the input ended too early: check it, then again.")
         sys.exit(INTERRUPTED)
     except (MemoryError, RuntimeError) as error:
+        if is_stop(error):
+            sys.exit(INTERRUPTED)
         if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():
             raise
         say("delineate: memory is full: lower the batch size or, in training, augment.crop.")

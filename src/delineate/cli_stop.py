@@ -63,12 +63,23 @@ def tells_stop(verb: Callable[P, None]) -> Callable[P, None]:
         before = {place: _state(place) for place in given if isinstance(place, Path)}
         try:
             verb(*arguments, **options)
-        except KeyboardInterrupt:
-            same = [str(place) for place, state in before.items() if _state(place) == state]
-            say(f"stopped; nothing was written to {' or '.join(same)}" if same else "stopped")
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if is_stop(error):
+                same = [str(place) for place, state in before.items() if _state(place) == state]
+                say(f"stopped; nothing was written to {' or '.join(same)}" if same else "stopped")
             raise
 
     return told
+
+
+def is_stop(error: BaseException | None) -> bool:
+    """Tell whether an error is a Ctrl-C, or has come of one.
+
+    Where it comes while a thread pool is waited for, Python may lose a lock, and complain of that.
+    """
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt) or is_stop(error.__context__)
+    )
 
 
 def _state(place: Path) -> object:
