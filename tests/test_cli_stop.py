@@ -12,17 +12,23 @@ import pytest
 from builders import tiny_coco
 from command_line import SMALL, call, files_in
 from delineate.jobs import check as doctor
-from delineate.jobs import convert_data, stats, synth
+from delineate.jobs import convert, convert_data, evaluate_results, stats, synth
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals")
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 VERBS = {
-    "check": (["check", "DATA", "--quick", "--out", "OUT"], doctor, "write_whole"),
-    "check --fix": (["check", "DATA", "--quick", "--fix", "OUT"], doctor, "examine"),
-    "convert": (["convert", "DATA", "OUT", "--to", "yolo"], convert_data, "convert"),
-    "stats": (["stats", "DATA", "--out", "OUT"], stats, "opened"),
-    "synth": (["synth", "OUT", "--images", "2", "--size", "64"], synth, "write_image"),
+    "check": (["data", "check", "DATA", "--quick", "--out", "OUT"], doctor, "write_whole"),
+    "check --fix": (["data", "check", "DATA", "--quick", "--fix", "OUT"], doctor, "examine"),
+    "convert": (["data", "convert", "DATA", "OUT", "--to", "yolo"], convert_data, "convert"),
+    "stats": (["data", "stats", "DATA", "--out", "OUT"], stats, "opened"),
+    "synth": (["data", "synth", "OUT", "--images", "2", "--size", "64"], synth, "write_image"),
+    "evaluate": (
+        ["evaluate", "r.json", "DATA", "--out", "OUT"],
+        evaluate_results,
+        "evaluate_results",
+    ),
+    "models convert": (["models", "convert", "x.pth", "--out", "OUT"], convert, "convert_file"),
 }
 
 
@@ -51,7 +57,7 @@ def test_a_verb_says_that_nothing_was_written(verb, number, tmp_path, monkeypatc
     out.parent.mkdir()
     monkeypatch.setattr(module, name, signalling(number, getattr(module, name)))
     places = {"DATA": data, "OUT": out}
-    assert call(["data", *(places.get(w, w) for w in words)], monkeypatch) == CODES[number]
+    assert call([places.get(w, w) for w in words], monkeypatch) == CODES[number]
     printed, told = capfd.readouterr()
     assert told.splitlines()[-1] == f"stopped; nothing was written to {out}"
     assert printed == ""
