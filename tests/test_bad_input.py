@@ -221,22 +221,6 @@ def test_results_of_other_pictures_alone(tmp_path, monkeypatch, capfd):
     assert not out.exists()
 
 
-OF_A_MODEL = {
-    "--images": ["--images", "pictures"],
-    "--device": ["--device", "cpu"],
-    "--on-error skip": ["--on-error", "skip"],
-}
-
-
-@pytest.mark.parametrize("flag", OF_A_MODEL)
-def test_results_take_no_options_of_a_model(flag, tmp_path, monkeypatch, capfd):
-    path = tiny_coco(tmp_path)
-    arguments = ["evaluate", results(path, {}), path, *OF_A_MODEL[flag]]
-    sentence = refused(arguments, monkeypatch, capfd)
-    assert f"with {flag}, got" in sentence
-    assert "leave the option out" in sentence
-
-
 @pytest.mark.parametrize("number", ["0", "-3", "1.5", "1" + 20 * "0"])
 def test_a_limit_of_detections_that_is_none(number, tmp_path, monkeypatch, capfd):
     path = tiny_coco(tmp_path)

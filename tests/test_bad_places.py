@@ -55,12 +55,28 @@ def test_a_place_that_is_no_folder(name, verb, work, tmp_path, monkeypatch, capf
 
 
 @every_verb
-@pytest.mark.skipif(sys.platform != "linux", reason="needs /sys, where nobody may make folders")
-def test_a_place_without_permission(verb, work, monkeypatch, capfd):
-    arguments = [*VERBS[verb](work), "--out", "/sys/delineate"]
+@pytest.mark.skipif(sys.platform != "linux", reason="needs folders where nobody may make others")
+@pytest.mark.parametrize("place", ["/sys", "/proc"])
+def test_a_place_without_permission(place, verb, work, monkeypatch, capfd):
+    arguments = [*VERBS[verb](work), "--out", f"{place}/delineate"]
     sentence = refused(arguments, monkeypatch, capfd)
-    assert "/sys/delineate cannot be written" in sentence
+    assert f"{place}/delineate cannot be written" in sentence
     assert sentence.endswith("choose a folder that you may write to.")
+
+
+@every_verb
+@pytest.mark.parametrize("target", ["gone", "link"])
+@pytest.mark.parametrize("name", ["link", "link/out"])
+def test_a_link_that_leads_nowhere(name, target, verb, work, tmp_path, monkeypatch, capfd):
+    """Or to itself."""
+    link, out = tmp_path / "link", tmp_path / name
+    link.symlink_to(tmp_path / target)
+    sentence = refused([*VERBS[verb](work), "--out", out], monkeypatch, capfd)
+    assert sentence == (
+        f"delineate: {out} cannot be written ({link} is a link that leads nowhere): remove it, or "
+        "choose another place."
+    )
+    assert os.listdir(tmp_path) == ["link"]
 
 
 @every_verb

@@ -116,6 +116,16 @@ def test_a_folder_of_something_else_is_refused(verb, data, tmp_path, monkeypatch
     assert content(out) == {"report.html": b"mine"}
 
 
+@pytest.mark.parametrize("name", ["link", "link/out"])
+@pytest.mark.parametrize("verb", FOLDERS)
+def test_a_link_that_leads_nowhere_is_told(verb, name, data, tmp_path, monkeypatch, capfd):
+    """Before the work, which could not get that name."""
+    (tmp_path / "link").symlink_to("link")
+    told = refused(["data", *FOLDERS[verb](data, tmp_path / name)], monkeypatch, capfd)
+    assert "link is a link that leads nowhere): remove it, or choose another place." in told
+    assert sorted(os.listdir(tmp_path)) == ["data", "link"]
+
+
 @pytest.mark.parametrize("verb", REPORTS)
 def test_an_earlier_report_is_replaced_and_the_rest_kept(verb, data, tmp_path, monkeypatch, capfd):
     out = tmp_path / "out"

@@ -170,7 +170,7 @@ def test_says_what_came_out(data, tmp_path, monkeypatch, capfd):
         (["--fractions", "train=most,val=0.2"], "got 'train=most'"),
         (["--fractions", "train=nan,val=0.2"], "got 'train=nan'"),
         (["--group-by", "(x)"], "finds none in 16 of 16"),
-        (["--group-by", "folder"], "1 separate groups"),
+        (["--group-by", "folder"], "1 separate group of images"),
         (["--only", "dev"], "no split is called 'dev'"),
     ],
 )

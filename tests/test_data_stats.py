@@ -53,6 +53,18 @@ def test_classes_are_matched_by_name(data, monkeypatch, capfd):
     assert objects["val"] == {"ball": 5, "disc": 4, "box": 0}
 
 
+def test_a_slip_in_a_split_names_those_that_there_are(tmp_path, monkeypatch, capfd):
+    said = refused(
+        ["data", "stats", tiny_coco(tmp_path).parent, "--only", "vall"], monkeypatch, capfd
+    )
+    assert said == "delineate: no split is called 'vall': choose one of train."
+
+
+def test_several_splits_with_a_comma(data, monkeypatch, capfd):
+    assert call(["data", "stats", data, "--only", "train, val", "--json"], monkeypatch) == 0
+    assert list(json.loads(capfd.readouterr().out)["splits"]) == ["train", "val"]
+
+
 def test_a_split_that_is_not_there(data, monkeypatch, capfd):
     said = refused(["data", "stats", data, "--only", "test"], monkeypatch, capfd)
-    assert "expected the split test, found none of that name" in said
+    assert "expected the split test, got train and val: name another with --only" in said

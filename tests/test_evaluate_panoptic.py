@@ -108,8 +108,8 @@ def test_out_and_foreign_images(files, tmp_path, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--device", "cpu"], "with --device"),
-        (["--max-dets", "300"], "--max-dets 300 came with it"),
+        (["--device", "cpu"], "no --device with"),
+        (["--max-dets", "300"], "expected no --max-dets with --panoptic"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(files, monkeypatch, capfd, arguments, message):

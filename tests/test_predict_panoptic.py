@@ -167,16 +167,17 @@ def test_classes_are_joined_by_name(drawn, tmp_path, monkeypatch, capfd):
     assert "did you mean" in said
 
 
-def test_ctrl_c_keeps_what_there_is(drawn, tmp_path, monkeypatch, capfd):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_there_is(number, code, drawn, tmp_path, monkeypatch, capfd):
     answer, calls = Predictor.panoptic, count(1)
 
     def interrupted(self, image):
         if next(calls) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return answer(self, image)
 
     monkeypatch.setattr(Predictor, "panoptic", interrupted)
-    assert call(predict(drawn, tmp_path / "out"), monkeypatch) == 130
+    assert call(predict(drawn, tmp_path / "out"), monkeypatch) == code
     assert "stopped after 2 of 3 pictures" in capfd.readouterr().err
     content = json.loads((tmp_path / "out" / "panoptic.json").read_text())
     assert len(content["annotations"]) == len(content["images"]) == 2

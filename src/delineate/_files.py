@@ -163,6 +163,8 @@ def check_free(path: str | os.PathLike[str], *, own: Mapping[str, bytes] | None 
         OutputError: It is not, or cannot be looked at.
     """
     folder, own = Path(path), own or {}
+    if _broken_link(folder) is not None:
+        raise output_error(folder, FileNotFoundError())
     try:
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return
@@ -232,10 +234,18 @@ def check_apart(source: Path, out: Path) -> None:
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """Say in one sentence why `path` cannot be written and what to do."""
-    advice = _ADVICE.get(error.errno or 0, "choose another place")
-    return OutputError(
-        f"{os.fspath(path)} cannot be written ({error.strerror or error}): {advice}."
-    )
+    why, advice = error.strerror or error, _ADVICE.get(error.errno or 0, "choose another place")
+    if (link := _broken_link(Path(path))) is not None:
+        why, advice = f"{link} is a link that leads nowhere", "remove it, or choose another place"
+    elif error.errno == errno.ENOENT and Path(path).parent.is_dir():  # as in /proc
+        advice = _ADVICE[errno.EACCES]
+    return OutputError(f"{os.fspath(path)} cannot be written ({why}): {advice}.")
+
+
+def _broken_link(path: Path) -> Path | None:
+    """Return a symbolic link on the way to a place, or there, behind which there is nothing."""
+    way = (path, *path.parents)
+    return next((p for p in way if os.path.islink(p) and not os.path.exists(p)), None)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

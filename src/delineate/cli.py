@@ -2,7 +2,7 @@
 
 What a machine may rely on: ``--json`` prints one JSON object on stdout and nothing else; progress
 and warnings go to stderr; exit codes are 0 good, 1 a check failed, 2 the input was wrong (one
-sentence), 130 interrupted (nothing lost).
+sentence), 130 interrupted and 143 ended by SIGTERM (nothing lost).
 """
 
 import re
@@ -16,7 +16,9 @@ import typer
 
 from delineate.cli_data import data_app
 from delineate.cli_errors import UsageError, usage_sentence
+from delineate.cli_options import refuse
 from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
+from delineate.cli_stop import INTERRUPTED, is_stop, sigterm_as_ctrl_c, tells_stop
 from delineate.errors import ConfigError, DelineateError
 
 app = typer.Typer(
@@ -51,6 +53,7 @@ def demo(
 
 @app.command(epilog="Example: delineate train my-data --out run --set optim.lr=1e-3")
 def train(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="Data folder with splits, or a file; any format.")],
     recipe: Annotated[str, typer.Option(help="What to train.")] = "mask_rcnn_nano",
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/train"),
@@ -72,6 +75,13 @@ def train(
 
     The run folder gets the best checkpoint, its metrics and a report.
     """
+    if resume:
+        refuse(
+            context,
+            "recipe",
+            why="with --resume, as a run goes on with the recipe that it began with: leave one of "
+            "the two out.",
+        )
     from delineate.jobs import train as job
 
     result = job.train(
@@ -90,7 +100,9 @@ def train(
 
 
 @app.command(epilog="Example: delineate evaluate run my-data/val.json")
+@tells_stop
 def evaluate(
+    context: typer.Context,
     model: Annotated[
         str, typer.Argument(help="Run folder, checkpoint, name:tag, or predictions.json.")
     ],
@@ -118,13 +130,19 @@ def evaluate(
     COCO counts the 100 best predictions; images of more objects need a larger --max-dets.
     A file of predictions in COCO's result format is measured, too.
     """
-    if panoptic and max_dets != 100:
-        raise ConfigError(
-            f"--panoptic counts every segment, and --max-dets {max_dets} came with it: leave "
-            "one of the two out."
+    if panoptic:
+        refuse(
+            context,
+            "max_dets",
+            why="with --panoptic, which counts every segment: leave one of the two out.",
         )
     if Path(model).suffix.lower() == ".json":
-        _without_model(model, images=images, format=format, device=device, on_error=on_error)
+        refuse(
+            context,
+            *("images", "format", "device", "on_error"),
+            why=f"with {model}, which is measured as it stands, without a model or pictures: name "
+            "a model to evaluate, or leave the option out.",
+        )
         if panoptic:
             from delineate.jobs.evaluate_panoptic_results import evaluate_panoptic_results
 
@@ -155,24 +173,6 @@ def evaluate(
     show(result, as_json, table)
 
 
-def _without_model(
-    results: str, *, images: Path | None, format: str | None, device: str | None, on_error: OnError
-) -> None:
-    """Refuse options that say how a model is run where there is none."""
-    given = {
-        "--images": images is not None,
-        "--format": format is not None,
-        "--device": device is not None,
-        "--on-error skip": on_error is OnError.skip,
-    }
-    if any(given.values()):
-        raise ConfigError(
-            f"expected a model to evaluate with {', '.join(flag for flag in given if given[flag])},"
-            f" got {results}, which is measured as it stands, without a model or pictures: leave "
-            "the option out."
-        )
-
-
 @app.command(epilog="Example: delineate predict photos/ --model run --out found")
 def predict(
     context: typer.Context,
@@ -201,7 +201,12 @@ def predict(
     """
     common: dict[str, Any] = {"overlays": overlays, "device": device, "on_error": on_error.value}
     if panoptic:
-        _refuse_with_panoptic(context, "score", "label_masks", "batch_size")
+        refuse(
+            context,
+            *("score", "label_masks", "batch_size"),
+            why="with --panoptic, which answers by the rules of the model's family: leave the one "
+            "or the other out.",
+        )
         from delineate.jobs.pictures import summary
         from delineate.jobs.predict_panoptic import predict_panoptic
 
@@ -222,18 +227,6 @@ def predict(
         **common,
     )
     show(result, as_json, summary(result, "object"))
-
-
-def _refuse_with_panoptic(context: typer.Context, *names: str) -> None:
-    """Refuse options that say nothing about segments, whatever their value."""
-    sources = {name: context.get_parameter_source(name) for name in names}
-    given = [n for n, source in sources.items() if source and source.name == "COMMANDLINE"]
-    if given:
-        flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise ConfigError(
-            f"expected no {flags} with --panoptic, which answers by the rules of the model's "
-            "family: leave the one or the other out."
-        )
 
 
 @models_app.command("list", epilog="Example: delineate models list")
@@ -266,6 +259,7 @@ def models_show(
 @models_app.command(
     "convert", epilog="Example: delineate models convert model_final.pkl --out mine.safetensors"
 )
+@tells_stop
 def models_convert(
     file: Annotated[Path, typer.Argument(help="Checkpoint of another program, or of ours.")],
     out: Annotated[Path, typer.Option(help="Where the result is written.")],
@@ -293,6 +287,11 @@ _NO_VALUE = re.compile("--[a-z-]+=")
 
 def main() -> None:
     """Run the command line; every expected failure is one sentence and an exit code."""
+    with sigterm_as_ctrl_c():
+        _run()
+
+
+def _run() -> None:
     try:
         if any(word == "" or _NO_VALUE.fullmatch(word) for word in sys.argv[1:]):
             raise ConfigError(
@@ -312,8 +311,10 @@ def main() -> None:
         sys.exit(2)
     except typer.Abort:  # what Typer makes of EOFError
         say("delineate: stopped, for the input ended too early: check it, then again.")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except (MemoryError, RuntimeError) as error:
+        if is_stop(error):
+            sys.exit(INTERRUPTED)
         if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():
             raise
         say("delineate: memory is full: lower the batch size or, in training, augment.crop.")

@@ -2,26 +2,36 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from delineate.cli_lists import formats, kinds
-from delineate.cli_parts import Broken, Device, Format, Images, Json, OnError, say, show
-from delineate.errors import ConfigError
+from delineate.cli_looks import stats, view
+from delineate.cli_options import refuse
+from delineate.cli_parts import (
+    Broken,
+    Device,
+    Format,
+    Images,
+    Json,
+    OnError,
+    Only,
+    say,
+    several,
+    show,
+)
+from delineate.cli_stop import tells_stop
 
 data_app = typer.Typer(
     help="Prepare and check data sets.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Only = Annotated[
-    list[str] | None,
-    typer.Option(metavar="SPLIT", help="Take this split alone; may be repeated. Default: all."),
-]
-
 
 @data_app.command("check", epilog="Example: delineate data check my-data --fix mended")
+@tells_stop
 def check(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
     fix: Annotated[
         Path | None,
@@ -45,12 +55,12 @@ def check(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KIND", help="Tell this kind alone, of `delineate data kinds`; may be repeated."
+            metavar="KIND", help="Tell this kind alone, of `delineate data kinds`, or several: a,b."
         ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Tell none of this kind; may be repeated."),
+        typer.Option(metavar="KIND", help="Tell none of this kind, or of several: a,b."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -62,11 +72,14 @@ def check(
     from delineate.jobs import check as job
 
     judge: job.Judge | None = None
-    if model is not None and Path(model).suffix.lower() == ".json":
+    if model is None:
+        refuse(context, "device", why="without --model, which is what it runs: leave it out.")
+    elif Path(model).suffix.lower() == ".json":
+        refuse(context, "device", why=f"with {model}, for which no model runs: leave it out.")
         from delineate.jobs.label_results import check_results
 
         judge = partial(check_results, results=Path(model))
-    elif model is not None:
+    else:
         from delineate.jobs.label_check import check_labels
 
         judge = partial(check_labels, model=model, device=device, say=say)
@@ -78,8 +91,8 @@ def check(
         images=images,
         format=format,
         quick=quick,
-        only=only or (),
-        ignore=ignore or (),
+        only=several(only),
+        ignore=several(ignore),
         say=say,
     )
     show(checked.to_json(), as_json, job.text(checked))
@@ -91,6 +104,7 @@ data_app.command("kinds", epilog="Example: delineate data kinds")(kinds)
 
 
 @data_app.command("convert", epilog="Example: delineate data convert my-labels out --to yolo")
+@tells_stop
 def convert(
     source: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
     out: Annotated[Path, typer.Argument(help="The new folder.")],
@@ -128,7 +142,9 @@ data_app.command("formats", epilog="Example: delineate data formats")(formats)
 @data_app.command(
     "synth", epilog="Example: delineate data synth made --from my-data/train.json --images 500"
 )
+@tells_stop
 def synth(
+    context: typer.Context,
     out: Annotated[Path, typer.Argument(help="The new folder.")],
     images: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 500,
     classes: Annotated[
@@ -169,6 +185,13 @@ def synth(
     """
     from delineate.jobs import synth as job
 
+    if source is None:
+        refuse(
+            context,
+            *("format", "on_error", "backgrounds"),
+            why="without --from, the data whose objects are pasted: name them, or draw scenes "
+            "without the option.",
+        )
     result = job.synth(
         out,
         images=images,
@@ -189,6 +212,7 @@ def synth(
 @data_app.command(
     "split", epilog="Example: delineate data split my-data divided --fractions train=0.8,val=0.2"
 )
+@tells_stop
 def split(
     source: Annotated[Path, typer.Argument(help="Data; several splits are put together first.")],
     out: Annotated[Path, typer.Argument(help="The new data folder.")],
@@ -230,7 +254,7 @@ def split(
         seed=seed,
         group_by=group_by or (),
         to=to,
-        only=only,
+        only=several(only) or None,
         images=images,
         format=format,
         copy=copy,
@@ -240,89 +264,7 @@ def split(
     show(result, as_json, summary(result))
 
 
-@data_app.command("stats", epilog="Example: delineate data stats my-data --out report")
-def stats(
-    data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for stats.html and stats.json; default: none.")
-    ] = None,
-    only: Only = None,
-    images: Images = None,
-    format: Format = None,
-    on_error: Broken = OnError.stop,
-    as_json: Json = False,
-) -> None:
-    """Count what data are made of, and say whether rare classes should be shown more often.
-
-    Sizes, crowding, occlusion, shape and balance, of every split and together.
-    """
-    from delineate.jobs import stats as job
-
-    result, text = job.stats(
-        data,
-        out=out,
-        only=only,
-        images=images,
-        format=format,
-        on_error=on_error.value,
-        say=say,
-    )
-    show(result, as_json, text)
-
-
-@data_app.command("view", epilog="Example: delineate data view my-data --out gallery.html --open")
-def view(
-    data: Annotated[Path, typer.Argument(help="Data folder or file, in any format.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The page, or picture; default: gallery.html, or augmented.png."),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Show at most so many images, evenly spread.")
-    ] = None,
-    shows: Annotated[
-        str | None, typer.Option("--class", help="Only images that show this class.")
-    ] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PRESET", help="Instead, a sheet of what a training with it would see."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="With --augment: that of the training.")] = 0,
-    findings: Annotated[
-        Path | None,
-        typer.Option(help="findings.json of `data check --out`, to filter by and to read."),
-    ] = None,
-    browse: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    only: Only = None,
-    images: Images = None,
-    format: Format = None,
-    on_error: Broken = OnError.stop,
-    as_json: Json = False,
-) -> None:
-    """Show every image with its objects on one page, to search and to filter.
-
-    Up to 2,000 images the page is a single file; beyond, a folder of small pictures lies beside it.
-    """
-    from delineate.jobs import view as job
-
-    common: dict[str, Any] = {
-        "limit": limit,
-        "shows": shows,
-        "only": only,
-        "images": images,
-        "format": format,
-        "on_error": on_error.value,
-        "show": browse,
-        "say": say,
-    }
-    if augment is not None and findings is not None:
-        raise ConfigError("expected --findings or --augment, got both: leave one out.")
-    if augment is not None:
-        out = out or Path("augmented.png")
-        result = job.view_augmented(data, out, preset=augment, seed=seed, **common)
-        show(result, as_json, f"sheet in {out}")
-        return
-    result = job.view(data, out or Path("gallery.html"), findings=findings, **common)
-    show(result, as_json, job.summary(result))
+data_app.command("stats", epilog="Example: delineate data stats my-data --out report")(stats)
+data_app.command("view", epilog="Example: delineate data view my-data --out gallery.html --open")(
+    view
+)

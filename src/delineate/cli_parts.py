@@ -31,7 +31,16 @@ Broken = Annotated[
 Format = Annotated[
     str | None, typer.Option("--format", help="Format of the data; default: found out.")
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SPLIT", help="Take this split alone, or several: a,b. Default: all."),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the best.")]
+
+
+def several(words: list[str] | None) -> list[str]:
+    """Return what an option that may be repeated, or have commas in it, names."""
+    return [part.strip() for word in words or () for part in word.split(",")]
 
 
 def say(line: str) -> None:

@@ -67,7 +67,7 @@ def test_no_objects_and_no_classes():
 def test_a_report_stands_without_any_picture():
     collector = Collector(Path("data"))
     assert not collector.pictures([Listed("a.png", (Path("none/a.png"),))])
-    with pytest.raises(DataError, match="none of its 1 can be used"):
+    with pytest.raises(DataError, match="but its only one cannot be used"):
         collector.dataset("data", "skip")
     dataset = collector.dataset("data", "report")
     assert (len(dataset), len(dataset.classes)) == (0, 0)

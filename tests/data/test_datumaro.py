@@ -98,7 +98,7 @@ def test_samples_hold_no_mask_and_say_so(shared_data):
         "image '100.jpg', annotation 7: an RLE must have its image's ",
         "item '21': it has no picture",
     ]
-    with pytest.raises(DataError, match=r"none of its 1 can be used \(the first: item '2': it has"):
+    with pytest.raises(DataError, match=r"but its only one cannot be used \(item '2': it has"):
         read(annotations / "val.json", on_error="skip")
     skeletons = read(folder / "with_skeleton" / "annotations" / "default.json", on_error="skip")
     assert [p.why for p in skeletons.problems] == ["the type 'skeleton' has no area"]

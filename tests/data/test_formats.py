@@ -10,6 +10,7 @@ import pytest
 from builders import tiny_coco
 from delineate.data.format_table import FORMATS
 from delineate.data.formats import open_dataset, open_splits
+from delineate.data.yolo_write import write_yolo
 from delineate.errors import ConfigError, DataError
 from panoptic_cases import tiny_coco_panoptic
 
@@ -73,7 +74,7 @@ def test_every_format_stands_under_its_own_name():
 def test_what_may_be_of_several_formats(tmp_path):
     tiny_coco(tmp_path)
     tiny_coco_panoptic(tmp_path)
-    with pytest.raises(DataError, match=r"may be coco or coco_panoptic: choose with --format"):
+    with pytest.raises(DataError, match="choose with --format coco or --format coco_panoptic,"):
         open_splits(tmp_path)
 
 
@@ -151,3 +152,25 @@ def test_problems_are_handed_on(tmp_path):
     with pytest.raises(DataError, match="1 broken record"):
         open_splits(path)
     assert len(open_splits(path, on_error="skip")["train"].problems) == 1
+
+
+def test_an_export_of_two_formats_opens_with_each_that_is_named(tmp_path):
+    """As Roboflow's, where one is unpacked beside the other."""
+    for split in ("train", "valid"):
+        data = tiny_coco(tmp_path / split, 2, name="_annotations.coco")
+        (tmp_path / "other").mkdir()
+        write_yolo(tmp_path / "other", {"train": open_dataset(data)})
+        for folder in ("images", "labels"):
+            written = tmp_path / "other" / folder / "train"
+            shutil.copytree(written, tmp_path / split / folder, dirs_exist_ok=True)
+        shutil.rmtree(tmp_path / "other")
+    names = "train: ../train/images\nval: ../valid/images\nnames: [disc, box]\n"
+    (tmp_path / "data.yaml").write_text(names)
+    with pytest.raises(DataError) as told:
+        open_splits(tmp_path)
+    assert "may be COCO instances or YOLO segmentation" in str(told.value)
+    options = re.findall(r"--format (\w+)", str(told.value))
+    assert options == ["coco", "yolo"]
+    for format in options:
+        splits = open_splits(tmp_path, format=format)
+        assert {name: len(dataset) for name, dataset in splits.items()} == {"train": 2, "val": 2}

@@ -312,7 +312,7 @@ def test_an_address_never_leads_out(tmp_path):
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "a.png", np.full((40, 80, 3), 90, np.uint8))
     path = export(tmp_path / "in", task(result(), image="/data/local-files/?d=../a.png"), names=())
-    with pytest.raises(DataError, match="none of its 1 can be used"):
+    with pytest.raises(DataError, match="but its only one cannot be used"):
         open_dataset(path)
 
 

@@ -5,6 +5,7 @@ import types
 import pytest
 
 from delineate.errors import DataError
+from delineate.jobs.pictures import pictures_to_predict
 from delineate.predict.sources import sources
 
 
@@ -78,3 +79,23 @@ def test_a_file_is_one_however_its_path_is_written(tmp_path):
     plain, around = tmp_path / "a" / "x.png", tmp_path / "b" / ".." / "a" / "x.png"
     assert list(sources([plain, around])) == [plain]
     assert list(sources([around, plain])) == [around]
+
+
+def test_pictures_in_subfolders_are_told(folder, tmp_path):
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "5.bmp").touch()
+    said = []
+
+    def named(*names):
+        said.clear()
+        return len(pictures_to_predict([*map(str, names)], tmp_path / "out", "skip", said.append))
+
+    assert named(folder) == 5
+    (line,) = said
+    assert line.startswith(f"{folder}: 2 pictures in its subfolders left out, such as {folder}")
+    pattern = line.split("'")[1]
+    assert pattern == str(folder / "**" / "*.bmp")
+    assert named(folder, pattern) == 7
+    assert not said
+    assert named(folder, folder / "deep") == 6
+    assert [line.split(" picture")[0] for line in said] == [f"{folder}: 1", f"{folder}/deep: 1"]

@@ -127,6 +127,18 @@ def test_wrong_input_is_one_sentence(data, tmp_path, monkeypatch, capfd):
     assert "new or empty" in refused(command, monkeypatch, capfd)
 
 
+def test_several_kinds_with_a_comma(data, monkeypatch, capfd):
+    for fault in ("mask one pixel wide", "object annotated twice"):
+        FAULTS[fault].plant(data)
+    wanted = {"thin_mask", "duplicate_object"}
+    for choice, told in (("--only", True), ("--ignore", False)):
+        command = ["data", "check", data.folder, choice, "thin_mask,duplicate_object", "--json"]
+        call(command, monkeypatch)
+        kinds = {f["kind"] for f in json.loads(capfd.readouterr().out)["findings"]}
+        assert (wanted <= kinds) == told
+        assert told == (kinds <= wanted)
+
+
 @pytest.mark.parametrize("pictures", ["scene_0_*", "*"])
 @pytest.mark.parametrize("options", [[], ["--quick"]])
 def test_pictures_that_are_all_missing_are_findings(

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -451,6 +452,23 @@ def test_ctrl_c_saves_the_step_and_goes_through(tmp_path):
     assert "--resume" in heard.notes[-1]
     assert heard.closed == 1
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_readers_that_end_with_the_training_do_not_hide_why(tmp_path, monkeypatch):
+    """A signal to all processes of a training reaches those that read, too."""
+    own = Loader.batches
+
+    def batches(self, epoch, start=0):
+        yield from islice(own(self, epoch, start), 2)
+        signal.raise_signal(signal.SIGINT)
+        raise ReaderLost("a process that reads images has ended.")
+
+    monkeypatch.setattr(Loader, "batches", batches)
+    heard = Heard()
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_config(), scenes(), None, tmp_path, sinks=[heard], device="cpu")
+    assert checkpoint.load(checkpoint.file_in(tmp_path)).position.step == 2
+    assert "stopped after step 2" in heard.notes[-1]
 
 
 def test_ctrl_c_during_validation_leaves_it_due(tmp_path, monkeypatch):

@@ -221,13 +221,21 @@ def settle(
     if not kept and not problems:
         raise DataError(f"{path}: expected images, but it lists none: name the right file.")
     if not kept and on_error != "report":
-        first = problems[0]
-        raise DataError(
-            f"{path}: expected images, but none of its {pictures or 1} can be used (the first: "
-            f"{first.where}: {first.why}): {first.fix}."
-        )
+        raise none_usable(path, "images", pictures, problems[0])
     if problems and on_error == "stop":
         raise DataError(listing(path, problems))
+
+
+def none_usable(path: Path, things: str, count: int, first: Problem) -> DataError:
+    """Return the error where none of the images, or whatever is listed, can be used."""
+    none = (
+        f"none of its {count} can be used (the first: "
+        if count > 1
+        else "its only one cannot be used ("
+    )
+    return DataError(
+        f"{path}: expected {things}, but {none}{first.where}: {first.why}): {first.fix}."
+    )
 
 
 def listing(path: Path, problems: Sequence[Problem], *, skip: bool = True) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from delineate.core.classes import ClassMap
+from delineate.data.annotated import none_usable
 from delineate.data.coco_checks import JsonObject, check_object
 from delineate.data.pictures import Broken
 from delineate.data.sample import Problem
@@ -38,11 +39,7 @@ def check_categories(path: Path, listed: Sequence[JsonObject]) -> tuple[ClassMap
     ]
     sound = [record for record, broken in zip(listed, judged, strict=True) if broken is None]
     if not sound:
-        first = problems[0]
-        raise DataError(
-            f"{path}: expected categories, but none of its {len(listed)} can be used (the first: "
-            f"{first.where}: {first.why}): {first.fix}."
-        )
+        raise none_usable(path, "categories", len(listed), problems[0])
     return ClassMap.from_coco(sound), problems
 
 

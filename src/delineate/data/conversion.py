@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from delineate._files import writing_folder
+from delineate.core.classes import ClassMap
 from delineate.data.comparison import Difference, differences
 from delineate.data.format_table import FORMATS, Format
 from delineate.data.formats import find_sources, open_source
@@ -27,6 +28,8 @@ class Conversion:
         lost_classes: Classes of the source, stuff included, that the result does not know.
         renamed: Old name -> new name of the pictures that are called otherwise now, by split. In
             another folder, or with an ending that is the format's, a picture keeps its name.
+        renumbered: Class -> its id in the source and the other one that it has now, by split, where
+            both formats have ids.
     """
 
     format: str
@@ -35,6 +38,7 @@ class Conversion:
     losses: Mapping[str, tuple[Difference, ...]]
     lost_classes: tuple[str, ...]
     renamed: Mapping[str, Mapping[str, str]]
+    renumbered: Mapping[str, Mapping[str, tuple[int, int]]]
 
     @property
     def exact(self) -> bool:
@@ -51,6 +55,11 @@ class Conversion:
             "losses": {s: [loss.to_json() for loss in found] for s, found in self.losses.items()},
             "lost_classes": list(self.lost_classes),
             "renamed": {split: dict(names) for split, names in self.renamed.items() if names},
+            "renumbered": {
+                split: {name: list(ids) for name, ids in found.items()}
+                for split, found in self.renumbered.items()
+                if found
+            },
         }
 
 
@@ -121,12 +130,14 @@ def _compared(
 ) -> Conversion:
     _, sources = find_sources(folder, format.name)
     losses: dict[str, tuple[Difference, ...]] = {}
+    renumbered: dict[str, Mapping[str, tuple[int, int]]] = {}
     known: set[str] = set()
     for split, before in splits.items():
         after = open_source(format, sources[split], images=None, on_error="skip")
-        known.update(_class_names(after))
+        known.update(_classes(after).names)
+        renumbered[split] = _other_ids(before, after)
         losses[split] = tuple(differences(before, after, names[split]))
-    wanted = dict.fromkeys(name for dataset in splits.values() for name in _class_names(dataset))
+    wanted = dict.fromkeys(name for dataset in splits.values() for name in _classes(dataset).names)
     return Conversion(
         format=format.name,
         images={split: len(dataset) for split, dataset in splits.items()},
@@ -144,14 +155,26 @@ def _compared(
             }
             for split, dataset in splits.items()
         },
+        renumbered=renumbered,
     )
 
 
-def _class_names(dataset: Dataset) -> tuple[str, ...]:
-    """Return the names of its classes, those of stuff included."""
+def _classes(dataset: Dataset) -> ClassMap:
+    """Return its classes, those of stuff included."""
     if isinstance(dataset, PanopticDataset):
-        return dataset.panoptic_classes.joint.names
-    return dataset.classes.names
+        return dataset.panoptic_classes.joint
+    return dataset.classes
+
+
+def _other_ids(before: Dataset, after: Dataset) -> dict[str, tuple[int, int]]:
+    """Return class -> old and new id of those that have another one."""
+    if not (before.classes.own_ids and after.classes.own_ids):
+        return {}
+    olds, news = (
+        dict(zip(table.names, table.source_ids, strict=True))
+        for table in map(_classes, (before, after))
+    )
+    return {name: (old, news[name]) for name, old in olds.items() if old != news.get(name, old)}
 
 
 def _refusal(result: Conversion) -> str:

@@ -74,10 +74,10 @@ def open_splits(
         DataError: As `open_dataset`; or the folder holds no annotations.
         ConfigError: As `open_dataset`; or `only` names no split.
     """
+    chosen, sources = find_sources(Path(path), format)
     for name in only or ():
         if name not in SPLITS:
-            raise ConfigError(f"no split is called {name!r}: {nearest(name, SPLITS)}")
-    chosen, sources = find_sources(Path(path), format)
+            raise ConfigError(f"no split is called {name!r}: {nearest(name, sources)}")
     splits = {
         split: open_source(chosen, source, images=images, on_error=on_error)
         for split, source in sources.items()
@@ -146,10 +146,11 @@ def find_sources(path: Path, format: str | None = None) -> tuple[Format, Sources
         ) from error
     if unclear is not None and not found:
         raise unclear
-    names = [candidate.name for candidate, _ in found]
+    options = " or ".join(f"--format {candidate.name}" for candidate, _ in found)
+    titles = " or ".join(candidate.title for candidate, _ in found)
     raise DataError(
-        f"{path}: expected a data set of one format, and this may be {' or '.join(names)}: choose "
-        f"with --format, for example --format {names[0]}, or name a single file or folder of it."
+        f"{path}: expected a data set of one format, and this may be {titles}: choose with "
+        f"{options}, or name a single file or folder of it."
     )
 
 

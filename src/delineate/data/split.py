@@ -46,7 +46,8 @@ def split(
     members = _members(range(len(dataset)) if groups is None else groups)
     if len(members) < len(fractions):
         raise DataError(
-            f"{dataset.name!r} has {len(members)} separate groups of images, too few for "
+            f"{dataset.name!r} has {len(members)} separate group{'s' * (len(members) != 1)} of "
+            f"images, too few for "
             f"{len(fractions)} parts: ask for fewer parts, for finer groups, or add images."
         )
     counts = objects_by_size(dataset)

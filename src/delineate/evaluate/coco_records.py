@@ -134,8 +134,10 @@ def _one_of(known: Collection[int], record: JsonObject, key: str) -> Any:  # noq
 def _box(box: object) -> list[float]:
     numbers = isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))
     if not isinstance(box, list) or not numbers or min(box[2:]) < 0:
+        got = "no box (null, or no 'bbox' at all)" if box is None else short(box)
         raise DataError(
-            f"expected a 'bbox' of x, y, width and height, got {short(box)}: export it again."
+            "expected four numbers as 'bbox' (x, y, width and height, these not below 0), got "
+            f"{got}: state the box, or export the file again."
         )
     return box
 

@@ -1,7 +1,7 @@
 """`delineate data convert`: a data set in another format, and what that has cost."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from delineate.data.layouts import split_named
 from delineate.data.sample import Dataset
 from delineate.jobs.opening import Say, opened, plural
 
-_SHOWN = 30  # losses in the text; --json has all
+_SHOWN, _SHOWN_IDS = 30, 10  # losses, and ids of classes, in the text; --json has all
 
 
 def convert_data(
@@ -81,6 +81,7 @@ def summary(result: Conversion, out: Path) -> str:
     if others := [f"{old!r} is {new!r}" for n in result.renamed.values() for old, new in n.items()]:
         more = f" and {len(others) - 1} more (--json lists all)" if len(others) > 1 else ""
         lines.append(f"pictures that have another name now: {others[0]}{more}")
+    lines += _renumbered_text(result)
     total = sum(result.objects.values())
     objects = plural(total, "object")
     if not total and result.exact:
@@ -108,6 +109,23 @@ def summary(result: Conversion, out: Path) -> str:
     splits = ", ".join(f"{split} {count:,}" for split, count in result.images.items())
     lines.append(f"wrote {out} ({FORMATS[result.format].title}; images: {splits})")
     return "\n".join(lines)
+
+
+def _renumbered_text(result: Conversion) -> list[str]:
+    """Return a line about class ids that are others now, if there are any."""
+    found = {name: ids for split in result.renumbered.values() for name, ids in split.items()}
+    if not found:
+        return []
+    olds, news = (_ids(sorted(ids)) for ids in zip(*found.values(), strict=True))
+    (name, (old, new)), *_ = found.items()
+    return [f"class ids {olds} are {news} now ({name!r} {old} is {new}); names are as they were"]
+
+
+def _ids(ids: Sequence[int]) -> str:
+    """Return sorted ids to read."""
+    if len(ids) > 2 and ids[-1] - ids[0] == len(ids) - 1:
+        return f"{ids[0]} to {ids[-1]}"
+    return ", ".join(map(str, ids[:_SHOWN_IDS])) + ", ..." * (len(ids) > _SHOWN_IDS)
 
 
 def format_rows() -> list[dict[str, Any]]:

@@ -56,8 +56,9 @@ def opened(
     splits = open_splits(data, images=images, format=format, on_error=on_error, only=only)
     if not splits:
         raise DataError(
-            f"{data}: expected the split {' or '.join(only or ())}, found none of that name: leave "
-            "out --only, or name the file."
+            f"{data}: expected the split {' or '.join(only or ())}, got "
+            f"{' and '.join(find_sources(data, format)[1])}: name another with --only, or leave it "
+            "out."
         )
     for dataset in splits.values():
         tell_problems(dataset, say)

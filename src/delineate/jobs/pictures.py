@@ -1,5 +1,6 @@
 """The pictures of a prediction: sound before the work, and a place for what is found in them."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from rich.progress import Progress
 from delineate.core.image import check_file
 from delineate.data.annotated import OnError
 from delineate.errors import DataError, ImageError, OutputError
-from delineate.jobs.opening import not_a_run, plural
+from delineate.jobs.opening import Say, not_a_run, plural
+from delineate.predict.sources import in_subfolders
 from delineate.predict.sources import sources as find_images
 
 RESULTS, OVERLAYS, LABEL_MASKS = "predictions.json", "overlays", "label_masks"
@@ -20,8 +22,12 @@ SEGMENTS, MAPS = "panoptic.json", "panoptic"
 _SHOWN = 5
 
 
-def pictures_to_predict(sources: Sequence[str], out: Path, on_error: OnError) -> list[Path]:
+def pictures_to_predict(
+    sources: Sequence[str], out: Path, on_error: OnError, say: Say
+) -> list[Path]:
     """Return the pictures that `sources` name, where `out` can take results.
+
+    Those in subfolders of folders that are named are left out, which is told.
 
     Raises:
         DataError: Something named does not exist, or holds no picture.
@@ -30,9 +36,22 @@ def pictures_to_predict(sources: Sequence[str], out: Path, on_error: OnError) ->
     """
     pictures = list(find_images(sources))
     _without_results(not_a_run(out))
+    _tell_subfolders(sources, pictures, say)
     if on_error == "stop":
         _check(pictures)
     return pictures
+
+
+def _tell_subfolders(sources: Sequence[str], pictures: Sequence[Path], say: Say) -> None:
+    taken = set(map(os.path.abspath, pictures))
+    for folder in dict.fromkeys(Path(name) for name in sources if Path(name).is_dir()):
+        below = [p for p in in_subfolders(folder) if os.path.abspath(p) not in taken]
+        if below:
+            pattern = folder / "**" / f"*{below[0].suffix}"
+            say(
+                f"{folder}: {plural(len(below), 'picture')} in its subfolders left out, such as "
+                f"{below[0]}: name those folders, too, or a pattern such as '{pattern}'"
+            )
 
 
 def _check(pictures: Sequence[Path]) -> None:

@@ -54,7 +54,7 @@ def predict(
     Returns:
         What was written, and how many images, objects and skipped pictures there were.
     """
-    pictures = pictures_to_predict(sources, out, on_error)
+    pictures = pictures_to_predict(sources, out, on_error, say)
     loaded = load(model)
     predictor = Predictor(loaded, device=device, score_threshold=score, batch_size=batch_size)
     make_folder(out)

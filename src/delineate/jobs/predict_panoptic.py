@@ -56,7 +56,7 @@ def predict_panoptic(
     Raises:
         ModelError: The model answers with boxes alone.
     """
-    pictures = pictures_to_predict(sources, out, on_error)
+    pictures = pictures_to_predict(sources, out, on_error, say)
     loaded = load(model)
     if not loaded.has_masks:
         raise ModelError(f"expected a model with masks, got {model}, which answers with boxes.")

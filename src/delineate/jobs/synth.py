@@ -72,13 +72,12 @@ def synth(
         The images and objects of each split, and where the preview is.
 
     Raises:
-        ConfigError: A number makes no sense, or options do not go together.
+        ConfigError: A number makes no sense.
         DataError: A class is unknown, there is nothing to cut out or to paste on, too little of
             either for both splits, or the source cannot be read.
         OutputError: The place cannot be written, or is not empty.
     """
     check_free(out)
-    _check_backgrounds(source, backgrounds)
     counts = _counts(images, val, say)
     given = {"classes": classes, "size": size, "objects": objects, "seed": seed}
     options: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
@@ -183,6 +182,11 @@ def _parts(
     tell_problems(splits["train"], say)
     if len(counts) == 1:
         return {"train": splits["train"]}
+    if len(splits["train"]) < len(counts):
+        raise DataError(
+            f"{source}: expected images with objects to paste for every split, got "
+            f"{len(splits['train'])} for {len(counts)}: add some, or ask for --val 0."
+        )
     total = sum(count for _, count in counts.values())
     shares = {name: count / total for name, (_, count) in counts.items()}
     return split(splits["train"], shares, seed=seed)
@@ -245,14 +249,6 @@ def _info(lent: Mapping[str, str], **words: str) -> dict[str, Any]:
         "seed": int(words["seed"]),
         "command": _command(lent | words),
     }
-
-
-def _check_backgrounds(source: Path | None, backgrounds: str) -> None:
-    if source is None and backgrounds != OWN:
-        raise ConfigError(
-            "expected --from DATA with --backgrounds, got the latter alone: name the data whose "
-            "objects are pasted, or leave it out."
-        )
 
 
 def _command(options: Mapping[str, str]) -> str:

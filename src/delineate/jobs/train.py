@@ -52,7 +52,7 @@ def train(
         The content of ``metrics.json``; under "run" the folder, under "checkpoint" the model.
     """
     config = with_settings(_config(recipe, out, resume=resume), settings)
-    if data.is_dir() and out.resolve() == data.resolve():
+    if data.is_dir() and out.is_dir() and out.samefile(data):
         raise ConfigError(
             f"expected a folder of its own for the run, got that of the data, {out}: choose another"
             " with --out."

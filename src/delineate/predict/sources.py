@@ -35,6 +35,16 @@ def sources(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) ->
     yield from once.values()
 
 
+def in_subfolders(folder: Path) -> list[Path]:
+    """Return the images below a folder that are not directly in it, without what is hidden."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if Path(place) != folder:
+            found += [Path(place, name) for name in files if not name.startswith(".")]
+    return sorted((p for p in found if p.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
+
+
 def _expand(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():

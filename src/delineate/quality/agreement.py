@@ -30,7 +30,7 @@ def boxes(view: View) -> Iterator[Finding]:
             kind="box_disagrees",
             severity="error",
             place=view.place(i),
-            why="its 'bbox' is none (expected four finite numbers: x, y, width and height), and "
+            why="its 'bbox' is no box (expected four finite numbers: x, y, width and height), and "
             "programs that need it fail, or measure nonsense",
             fix="state the box of its mask",
         )
@@ -60,7 +60,7 @@ def areas(view: View) -> Iterator[Finding]:
             kind="area_differs",
             severity="warning",
             place=view.place(i),
-            why="its 'area' is none (expected a finite number from 0 on); objects are counted as "
+            why="its 'area' is no area (expected a finite number from 0 on); objects count as "
             "small, medium or large by it",
             fix="state the area of the mask",
         )

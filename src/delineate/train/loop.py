@@ -212,8 +212,7 @@ def _begin(
 
 def _learn(run: Run, stop: Stop) -> None:
     """Step and validate until the budget is used up or the user says stop."""
-    config, position = run.config, run.position
-    batches = _batches(run)
+    config, position, batches = run.config, run.position, _batches(run)
     saved = time.monotonic()
     started = saved - position.seconds
     while not stop.requested:
@@ -229,7 +228,12 @@ def _learn(run: Run, stop: Stop) -> None:
         if progress >= 1:
             return
         rate = learning_rate(config.optim, position.step, progress)
-        samples = list(islice(batches, config.accumulate))
+        try:
+            samples = list(islice(batches, config.accumulate))
+        except ReaderLost:
+            if not stop.requested:
+                raise
+            break  # what stopped the training has ended its readers, too
         losses = run.learner.step(samples, number=position.step, rate=rate)
         epoch = position.step * config.accumulate // run.loader.batches_per_epoch
         position.step += 1
