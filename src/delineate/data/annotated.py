@@ -18,7 +18,14 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import ImageArray, read_image
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
-from delineate.data.sample import ImageRecord, Outlines, Problem, Sample, Stated
+from delineate.data.sample import (
+    UNANNOTATED,
+    ImageRecord,
+    Outlines,
+    Problem,
+    Sample,
+    Stated,
+)
 from delineate.data.segmentations import Compact, expand
 from delineate.errors import ConfigError, DataError
 
@@ -211,23 +218,24 @@ def settle(
         path: Where it was read from, for messages.
         pictures: How many it lists.
         kept: How many of them can be used.
-        problems: Everything that cannot.
+        problems: Everything that cannot; pictures without annotations stop nothing.
         on_error: What broken records do.
 
     Raises:
         DataError: No picture can be used and `on_error` is not "report", or there are problems and
             it is "stop".
     """
+    broken = [problem for problem in problems if problem.kind != UNANNOTATED]
     if not kept and not problems:
         raise DataError(f"{path}: expected images, but it lists none: name the right file.")
     if not kept and on_error != "report":
-        first = problems[0]
+        first = [*broken, *problems][0]
         raise DataError(
             f"{path}: expected images, but none of its {pictures or 1} can be used (the first: "
             f"{first.where}: {first.why}): {first.fix}."
         )
-    if problems and on_error == "stop":
-        raise DataError(listing(path, problems))
+    if broken and on_error == "stop":
+        raise DataError(listing(path, broken))
 
 
 def listing(path: Path, problems: Sequence[Problem], *, skip: bool = True) -> str:

@@ -38,6 +38,7 @@ TOLD: Mapping[str, Kind] = MappingProxyType(
         "unreadable_mask": Kind(_ERROR, "a mask is neither outlines nor run lengths that fit"),
         "broken_category": Kind(_ERROR, "a class has no name, or shares its name or id"),
         "broken_record": Kind(_ERROR, "a record is none, lacks a field or has a wrong one"),
+        "no_annotation_file": Kind(_WARNING, "a picture has no file of annotations"),
         "ids_off_by_one": Kind(_DOUBT, "class ids are counted from another number than the list"),
         "transposed_masks": Kind(_DOUBT, "all outlines are written y before x"),
         "normalised_coordinates": Kind(_ERROR, "all outlines are shares of the picture"),

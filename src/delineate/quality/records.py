@@ -1,10 +1,10 @@
-"""Broken records, which reading a data set leaves out, as findings."""
+"""What reading a data set leaves out: broken records, and pictures that nobody annotated."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from delineate.data.sample import Dataset, Problem
+from delineate.data.sample import UNANNOTATED, Dataset, Problem
 from delineate.quality.census import Counts
 from delineate.quality.findings import Finding, Place
 
@@ -22,12 +22,13 @@ KINDS = (
     "unreadable_mask",
     "broken_category",
     "broken_record",
+    UNANNOTATED,
 )
 """What `delineate.data.sample.Problem.kind` may say, and one more for all that is rare."""
 
 
 def broken_records(splits: Mapping[str, Dataset]) -> Iterator[Finding]:
-    """Return every broken record of every split."""
+    """Return every broken record of every split, and every picture that nobody annotated."""
     for split, dataset in splits.items():
         for problem in dataset.problems:
             yield _finding(split, problem)
@@ -86,7 +87,7 @@ def _finding(split: str, problem: Problem) -> Finding:
     known = problem.image_id is not None
     return Finding(
         kind=problem.kind if problem.kind in KINDS else "broken_record",
-        severity="error",
+        severity="warning" if problem.kind == UNANNOTATED else "error",
         place=place,
         why=problem.why if known else f"{problem.where}: {problem.why}",
         fix=f"{problem.fix} ({problem.action})",

@@ -8,12 +8,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from delineate._files import check_apart, write_whole, writing_folder
 from delineate.core.json_file import text_of
 from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_write import write_coco_splits
+from delineate.data.collect import OBJECT
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_source
 from delineate.data.layouts import Sources
@@ -195,7 +196,9 @@ def _converted(
         work = Work(split, path, read_content(path), [folder / "images"])
         for problem in dataset.problems:
             what = f"left out: {problem.where}: {problem.why}"
-            work.done(problem.kind, what, image_id=problem.image_id)
+            part: Literal["annotation", "image"]
+            part = "annotation" if problem.action == OBJECT else "image"
+            work.done(problem.kind, what, image_id=problem.image_id, left_out=part)
         works.append(work)
     pictures = {record.path for dataset in splits.values() for record in dataset.records}
     inside = [source] if source.is_file() else sorted(source.rglob("*"))
