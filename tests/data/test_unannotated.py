@@ -149,11 +149,11 @@ def test_pictures_that_other_splits_share_are_theirs(tmp_path):
 
 @pytest.mark.parametrize(
     "other",
-    (
+    [
         *("a.jpg", "a_mask.png", "mask_a.png", "a_labelIds.png", "a.thumb.jpg", "b_color.png"),
         *("aachen_1_gtFine_instanceIds.png", "THUMB-7.png", ".c.png", "._a.png", "c.txt"),
         *("masks/c.png", "thumbnails/c.png", "a_json/img.png", "a_json/label_viz.png"),
-    ),
+    ],
 )
 def test_other_pictures_are_passed_over(tmp_path, other):
     folder = labelled(tmp_path, "a", "b")

@@ -47,6 +47,8 @@ _OWN = {
 MOSTLY = 0.5
 """Share of the validation's objects that cannot be learnt from which training is meaningless."""
 
+_LETTERS = {"mends": "m ", "leaves out": "l ", "mends or leaves out": "ml", None: "  "}
+
 _WARNINGS = 10  # lines told before a training
 
 
@@ -219,21 +221,22 @@ def kind_rows() -> list[dict[str, Any]]:
             "kind": kind,
             "severity": list(told.severities),
             "meaning": told.meaning,
-            "mended": kind in MENDED,
+            "fix": MENDED.get(kind),
         }
         for kind, told in TOLD.items()
     ]
 
 
 def kind_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the kinds of findings to read; a star: `--fix` mends it where that is certain."""
+    """Return the kinds of findings to read; a letter says what `--fix` does about it."""
     width = max(len(row["kind"]) for row in rows)
     lines = [
-        f"{row['kind']:{width}}  {'*' if row['mended'] else ' '}  "
+        f"{row['kind']:{width}}  {_LETTERS[row['fix']]}  "
         f"{', '.join(row['severity']):14}  {row['meaning']}"
         for row in rows
     ]
-    return "\n".join([*lines, "* mended by --fix, where that is certain"])
+    told = [f"{letter}  --fix {fix} it" for fix, letter in _LETTERS.items() if fix]
+    return "\n".join([*lines, f"where that is certain: {', '.join(told)}"])
 
 
 def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -> None:

@@ -1,6 +1,7 @@
 """What there is to find: every kind of finding, how bad it may be, and what it means.
 
-`delineate.quality.checks` says which check finds it, `delineate.quality.repair` which are mended.
+`delineate.quality.checks` says which check finds it, `delineate.quality.repair` what is done
+about it.
 """
 
 from collections.abc import Mapping

@@ -7,6 +7,7 @@ import numpy as np
 from delineate.data.sample import UNANNOTATED, Dataset, Problem
 from delineate.quality.census import Counts
 from delineate.quality.findings import Finding, Place
+from delineate.quality.kinds import TOLD
 
 KINDS = (
     "missing_picture",
@@ -85,9 +86,10 @@ def _finding(split: str, problem: Problem) -> Finding:
     ids = () if problem.annotation_id is None else (problem.annotation_id,)
     place = Place(split=split, image_id=problem.image_id, name=problem.name, ids=ids)
     known = problem.image_id is not None
+    kind = problem.kind if problem.kind in KINDS else "broken_record"
     return Finding(
-        kind=problem.kind if problem.kind in KINDS else "broken_record",
-        severity="warning" if problem.kind == UNANNOTATED else "error",
+        kind=kind,
+        severity=TOLD[kind].severities[0],
         place=place,
         why=problem.why if known else f"{problem.where}: {problem.why}",
         fix=f"{problem.fix} ({problem.action})",

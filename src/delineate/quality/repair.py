@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any, Literal
 
 from delineate._files import check_apart, write_whole, writing_folder
@@ -22,7 +23,7 @@ from delineate.data.lvis import LvisDataset
 from delineate.data.naming import uniquely_named
 from delineate.data.one_table import in_one_table
 from delineate.data.pictures import lies_at
-from delineate.data.sample import Dataset, PanopticDataset
+from delineate.data.sample import UNANNOTATED, Dataset, PanopticDataset
 from delineate.errors import DataError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
 from delineate.quality.mend_categories import join_categories
@@ -60,17 +61,25 @@ STEPS: tuple[Callable[[Work], None], ...] = (
 """The repairs of a split's records, in their order: what is said of all annotations is said of
 those that stay, so that another repair finds nothing. What compares splits and masks follows."""
 
-MENDED = (
-    *("picture_listed_twice", "exif_rotated", "ids_off_by_one", "transposed_masks"),
-    *("normalised_coordinates", "percent_coordinates", "repeated_id", "missing_picture"),
-    *("unreadable_picture", "wrong_size", "unknown_image", "unknown_category", "no_mask"),
-    *("mask_outside", "unreadable_mask", "broken_record", "broken_category", "all_crowd"),
-    *("empty_mask", "duplicate_object", "box_disagrees", "area_differs", "box_convention"),
-    "area_convention",
+Mending = Literal["mends", "leaves out", "mends or leaves out"]
+
+MENDED: Mapping[str, Mending] = MappingProxyType(
+    {
+        **dict.fromkeys(("picture_listed_twice", "exif_rotated"), "mends or leaves out"),
+        **dict.fromkeys(("repeated_id", "wrong_size", "broken_record"), "mends or leaves out"),
+        **dict.fromkeys(("missing_picture", "unreadable_picture", UNANNOTATED), "leaves out"),
+        **dict.fromkeys(("unknown_image", "unknown_category", "no_mask"), "leaves out"),
+        **dict.fromkeys(("mask_outside", "unreadable_mask", "empty_mask"), "leaves out"),
+        **dict.fromkeys(("ids_off_by_one", "transposed_masks", "all_crowd"), "mends"),
+        **dict.fromkeys(("normalised_coordinates", "percent_coordinates"), "mends"),
+        **dict.fromkeys(("broken_category", "duplicate_object", "box_disagrees"), "mends"),
+        **dict.fromkeys(("area_differs", "box_convention", "area_convention"), "mends"),
+    }
 )
-"""Kinds of findings that a repair mends, as far as they are certain: no notes, of objects that are
-annotated twice only exact copies, and of categories only those that differ in nothing but the id.
-"""
+"""Kinds of findings of which a repair rids the copy, as far as they are certain, and how: no notes,
+of objects that are annotated twice only exact copies, and of categories only those that differ in
+nothing but the id. What is left out is not in the copy; labels that were drawn on the unrotated
+picture are turned where the source is COCO, and left out where it is of another format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
