@@ -9,6 +9,7 @@ from faults import FAULTS, Data, clean_set, lay_on_its_side, linked_copy
 from PIL import Image
 
 from delineate.data.formats import open_splits
+from delineate.data.pictures import FORBIDDEN
 from delineate.data.sample import UNANNOTATED
 from delineate.data.synthetic import SyntheticScenes
 from delineate.quality import duplicates, label_errors, noise, unlabelled
@@ -131,6 +132,7 @@ def test_of_another_format_pictures_are_left_out(tmp_path):
 def test_every_kind_is_planted_or_needs_more_than_a_small_set():
     elsewhere = {
         UNANNOTATED,
+        FORBIDDEN,
         *duplicates.KINDS,
         *unlabelled.KINDS,
         *noise.KINDS,

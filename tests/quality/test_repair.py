@@ -517,6 +517,8 @@ def test_pictures_that_this_user_may_not_read_are_not_left_out(
         return open(path, mode)
 
     monkeypatch.setattr(image_open, "open", opened, raising=False)
+    found = examine(open_splits(source, on_error="skip"), quick=True)
+    assert [f.kind for f in found if f.severity == "error"] == ["forbidden_picture"]
     sentence = r"scene_0_00003\.png': its file may not be read by this user: change its permissions"
     with pytest.raises(DataError, match=sentence):
         repair(source, tmp_path / "out", version="0")

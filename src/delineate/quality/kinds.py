@@ -28,6 +28,7 @@ TOLD: Mapping[str, Kind] = MappingProxyType(
     {
         "missing_picture": Kind(_ERROR, "a picture's file is not where it is looked for"),
         "unreadable_picture": Kind(_ERROR, "a picture is empty, cut off, damaged or none"),
+        "forbidden_picture": Kind(_ERROR, "a picture is there, but this user may not read it"),
         "wrong_size": Kind(_ERROR, "a picture has another size than its record says"),
         "exif_rotated": Kind(_ERROR, "labels were drawn on a picture as stored, not as seen"),
         "picture_listed_twice": Kind(_ERROR, "two records name one file"),

@@ -12,6 +12,7 @@ from delineate.quality.kinds import TOLD
 KINDS = (
     "missing_picture",
     "unreadable_picture",
+    "forbidden_picture",
     "wrong_size",
     "exif_rotated",
     "picture_listed_twice",
