@@ -29,9 +29,11 @@ from delineate.data.sample import (
 from delineate.data.segmentations import Compact, expand
 from delineate.errors import ConfigError, DataError
 
-OnError = Literal["stop", "skip", "report"]
-"""What broken records do: raise an error that lists them, or be left out and listed; with "report"
-even if no image is left, for a check that tells why."""
+StopOrSkip = Literal["stop", "skip"]
+"""What broken records do: raise an error that lists them, or be left out and listed."""
+
+OnError = Literal[StopOrSkip, "report"]
+"""The same, or "report": left out even if no image is left, for the check that tells why."""
 
 ReadPicture = Callable[[ImageRecord], ImageArray]
 """Gives the pixels of an image that has no file; it can be pickled."""

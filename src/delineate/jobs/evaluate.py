@@ -6,7 +6,7 @@ from typing import Any
 
 from delineate import __version__
 from delineate._files import make_folder, write_whole
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.derived import Relabelled
 from delineate.data.formats import open_source
 from delineate.data.sample import Dataset
@@ -37,7 +37,7 @@ def evaluate(
     images: Path | None = None,
     device: str | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     limit: int = COCO_LIMIT,
     say: Say,
 ) -> tuple[dict[str, Any], str]:

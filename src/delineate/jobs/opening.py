@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_splits
 from delineate.data.layouts import Source
@@ -52,7 +52,7 @@ def opened(
     *,
     images: Path | None,
     format: str | None,
-    on_error: OnError,
+    on_error: StopOrSkip,
     only: Sequence[str] | None,
     say: Say,
 ) -> dict[str, Dataset]:

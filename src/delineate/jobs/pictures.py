@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from delineate.core.image import check_file
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.errors import DataError, ImageError, OutputError
 from delineate.jobs.opening import not_a_run, plural
 from delineate.predict.sources import sources as find_images
@@ -20,7 +20,7 @@ SEGMENTS, MAPS = "panoptic.json", "panoptic"
 _SHOWN = 5
 
 
-def pictures_to_predict(sources: Sequence[str], out: Path, on_error: OnError) -> list[Path]:
+def pictures_to_predict(sources: Sequence[str], out: Path, on_error: StopOrSkip) -> list[Path]:
     """Return the pictures that `sources` name, where `out` can take results.
 
     Raises:
