@@ -40,7 +40,7 @@ def ids_off_by_one(counted: Counts) -> Iterator[Finding]:
     """Find categories that are counted from another number in the annotations than in the list.
 
     Certain if the annotations use as many numbers as there are categories, and all of them fit when
-    each is shifted by one.
+    each is shifted by one; but not where a category is broken, of which they may be.
     """
     for split, one in counted.items():
         strange = {p.got for p in one.dataset.problems if p.kind == "unknown_category"} - {None}
@@ -50,8 +50,9 @@ def ids_off_by_one(counted: Counts) -> Iterator[Finding]:
         used = {one.classes.source_ids[i] for i in np.flatnonzero(one.per_class)}
         used |= {int(i) for i in strange if i is not None}
         shift, certain = shift_of(used, listed)
+        lost = any(p.kind == "broken_category" for p in one.dataset.problems)
         if shift:
-            yield _shifted(split, used, listed, shift, certain)
+            yield _shifted(split, used, listed, shift, certain and not lost, lost)
 
 
 def shift_of(used: set[int], listed: set[int]) -> tuple[int, bool]:
@@ -70,15 +71,19 @@ def shift_of(used: set[int], listed: set[int]) -> tuple[int, bool]:
     return 0, False
 
 
-def _shifted(split: str, used: set[int], listed: set[int], shift: int, certain: bool) -> Finding:
+def _shifted(
+    split: str, used: set[int], listed: set[int], shift: int, certain: bool, lost: bool
+) -> Finding:
+    other = "; or those that are not listed are of a category that is broken in the list"
     return Finding(
         kind="ids_off_by_one",
         severity="error" if certain else "warning",
         place=Place(split=split),
         why=f"the annotations name categories from {min(used)} to {max(used)}, and the file lists "
         f"them from {min(listed)} to {max(listed)}: {'' if certain else 'it seems that '}all are "
-        f"off by {-shift:+d}, so that every object has its neighbour's class",
-        fix=f"add {shift:+d} to every 'category_id'",
+        f"off by {-shift:+d}, so that every object has its neighbour's class{other * lost}",
+        fix=f"{'mend the list of categories first; if they are, ' * lost}add {shift:+d} to every "
+        "'category_id'",
         score=1.0 if certain else 0.5,
     )
 
