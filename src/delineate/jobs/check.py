@@ -21,6 +21,7 @@ from delineate.quality.checks import QUICK_KINDS, examine, wanted
 from delineate.quality.findings import SEVERITIES, Finding, worst_first
 from delineate.quality.kinds import TOLD
 from delineate.quality.label_errors import KINDS as MODEL_KINDS
+from delineate.quality.label_errors import STRANGE
 from delineate.quality.repair import MENDED, Repair, check_repairable, repair
 from delineate.quality.report_html import KIND, write_doctor_report
 from delineate.quality.report_text import report, total
@@ -161,6 +162,9 @@ def check(
         if judge is not None and (shown := {s: data for s, data in splits.items() if len(data)}):
             told, predicted = judge(shown)
             kinds = wanted(only, ignore)
+            for finding in told:
+                if finding.kind == STRANGE and finding.kind not in kinds:
+                    say(str(finding))
             told = [finding for finding in told if finding.kind in kinds]
             findings = worst_first([*findings, *told])
         if folder is not None:

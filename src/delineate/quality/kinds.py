@@ -98,6 +98,7 @@ TOLD: Mapping[str, Kind] = MappingProxyType(
         "shifted_outlines": Kind(_WARNING, "outlines lie beside the edges in the picture"),
         "loose_outlines": Kind(_NOTE, "outlines run outside, or inside, all edges"),
         "mirrored_labels": Kind(_ERROR, "labels fit the mirrored or turned picture"),
+        "strange_to_model": Kind(_WARNING, "with --model: it does not know these objects at all"),
         "missing_label": Kind(_HABIT, "with --model: an object has no label"),
         "spurious_label": Kind(_HABIT, "with --model: a label has no object"),
         "misclassified": Kind(_HABIT, "with --model: a label is of another class"),
