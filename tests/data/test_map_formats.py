@@ -308,6 +308,8 @@ def test_mapillary_counts_from_nothing(tmp_path):
     dataset = open_dataset(tmp_path)
     assert dataset.instances(0).masks.areas.tolist() == [2, 2]
     assert dataset.classes.names == ("bird",)
+    put_picture(tmp_path / "training" / "images" / "b.jpg", 2, 3)
+    assert [problem.name for problem in open_dataset(tmp_path).problems] == ["b.jpg"]
     (tmp_path / "config_v1.2.json").write_text("[]")
     with pytest.raises(DataError, match=r"expected Mapillary's configuration .* got a list of 0"):
         open_dataset(tmp_path)

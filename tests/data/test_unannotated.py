@@ -58,7 +58,7 @@ def test_pictures_without_their_file_are_told_and_do_not_stop(half):
     lines = []
     tell_problems(dataset, lines.append)
     (line,) = lines
-    assert "left out 2 pictures without a file of annotations, c.png, d.png: annotate" in line
+    assert "left out 2 pictures without a file of annotations, c.png, d.png: annotate them" in line
 
 
 def test_of_many_the_first_few_are_named(tmp_path):

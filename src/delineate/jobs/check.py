@@ -13,7 +13,7 @@ from delineate import __version__
 from delineate._files import check_apart, check_free, write_whole, writing_folder
 from delineate.core.page import generator
 from delineate.data.formats import open_splits
-from delineate.data.sample import Dataset
+from delineate.data.sample import UNANNOTATED, Dataset
 from delineate.errors import ConfigError, DataError, OutputError
 from delineate.jobs.opening import Say, counted, plural
 from delineate.quality.changes import NAME, Change, check_changes
@@ -239,8 +239,8 @@ def kind_table(rows: Sequence[Mapping[str, Any]]) -> str:
         f"{', '.join(row['severity']):14}  {row['meaning']}"
         for row in rows
     ]
-    told = [f"{letter}  --fix {fix} it" for fix, letter in _LETTERS.items() if fix]
-    return "\n".join([*lines, f"where that is certain: {', '.join(told)}"])
+    told = "m: --fix mends it, l: --fix leaves it out, ml: the one or the other, where certain"
+    return "\n".join([*lines, told])
 
 
 def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -> None:
@@ -261,7 +261,8 @@ def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -
                 f"{finding.place}: {finding.why}: {finding.fix}; `delineate data check {data}` "
                 "tells more."
             )
-    told = [f for f in findings if f.severity != "note"]
+    # Opening the data has told of pictures without annotations.
+    told = [f for f in findings if f.severity != "note" and f.kind != UNANNOTATED]
     for finding in told[: _WARNINGS - 1]:
         say(f"{finding.severity}: {finding}")
     if told:
@@ -298,6 +299,8 @@ def _left_out(changes: Sequence[Change]) -> dict[str, int]:
 def _left_out_text(images: int, annotations: int, annotations_with_images: int) -> list[str]:
     if not images:
         return [f"{plural(annotations, 'annotation')} left out"] if annotations else []
+    if not annotations:
+        return [f"{plural(images, 'image')} left out"]
     line = (
         f"{plural(annotations_with_images, 'annotation')} left out with {plural(images, 'image')}"
     )

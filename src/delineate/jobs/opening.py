@@ -34,7 +34,8 @@ def tell_problems(dataset: Dataset, say: Say) -> None:
         more = f" and {len(unannotated) - _NAMES:,} more" if len(unannotated) > _NAMES else ""
         say(
             f"{dataset.name}: left out {plural(len(unannotated), 'picture')} without a file of "
-            f"annotations, {names}{more}: {unannotated[0].fix}"
+            f"annotations, {names}{more}: annotate them (a file without objects says that a "
+            "picture shows none), or move them away"
         )
 
 
