@@ -10,6 +10,7 @@ from command_line import call
 from delineate.data.formats import open_dataset, open_splits
 from delineate.data.sample import UNANNOTATED
 from delineate.errors import DataError
+from delineate.jobs.check import check_before_training
 from delineate.jobs.opening import tell_problems
 from delineate.quality.checks import examine
 from delineate.quality.repair import repair
@@ -208,3 +209,9 @@ def test_the_same_of_formats_with_maps(half, tmp_path, monkeypatch, format):
             file.unlink() if file.is_file() else (next(file.iterdir()).unlink(), file.rmdir())
         masks.rmdir()
         assert told(open_dataset(out)) == ["a/a.png"]
+
+
+def test_before_a_training_they_are_not_told_again(half):
+    lines = []
+    check_before_training(half, open_splits(half), lines.append)
+    assert not [line for line in lines if "no file of annotations" in line]
