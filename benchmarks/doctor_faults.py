@@ -1,4 +1,4 @@
-"""Every fault that the tests plant, as what the doctor finds it, and whether a repair mends it.
+"""Every fault that the tests plant, as what the doctor finds it, and whether a repair removes it.
 
     python benchmarks/doctor_faults.py            # a table in Markdown, half a minute
 
@@ -60,7 +60,7 @@ def yes(value: bool) -> str:
 def main() -> None:
     """Print the table, and how long it took."""
     start = time.perf_counter()
-    print("| fault | found as | severity | place right | quick | mended by --fix |")
+    print("| fault | found as | severity | place right | quick | gone with --fix |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

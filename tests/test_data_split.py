@@ -29,9 +29,7 @@ def divided(arguments, monkeypatch, capfd):
 def test_splits_are_put_together_and_divided_anew(data, tmp_path, monkeypatch, capfd):
     before = {name: (data / name).read_bytes() for name in files_in(data)}
     out = tmp_path / "out"
-    result = divided(
-        [data, out, "--fractions", "train=0.5,val=0.25,test=0.25"], monkeypatch, capfd
-    )
+    result = divided([data, out, "--fractions", "train=0.5,val=0.25,test=0.25"], monkeypatch, capfd)
     assert {name: s["images"] for name, s in result["splits"].items()} == {
         "train": 8,
         "val": 4,

@@ -86,6 +86,25 @@ def test_results_point_at_planted_errors(data, tmp_path, monkeypatch, capfd, sha
     assert "misclassified" not in capfd.readouterr()[0]
 
 
+def test_a_model_that_agrees_with_no_label_is_told(data, tmp_path, monkeypatch, capfd):
+    results = results_of(data / "val.json")
+    content = json.loads(results.read_text())
+    for result in content:
+        result["category_id"] = result["category_id"] % 3 + 1
+    results.write_text(json.dumps(content))
+    command = ["data", "check", data, "--model", results, "--out", tmp_path / "out"]
+    assert call(command, monkeypatch) == 0
+    assert "does not know these objects" in capfd.readouterr()[0]
+    findings = json.loads((tmp_path / "out" / "findings.json").read_text())
+    assert [f["kind"] for f in findings if "model" in f["why"]] == ["strange_to_model"]
+    assert "strange_to_model" in (tmp_path / "out" / "report.html").read_text()
+    only = ["data", "check", data, "--model", results, "--only", "missing_label"]
+    assert call(only, monkeypatch) == 0
+    out, err = capfd.readouterr()
+    assert "does not know these objects" in err
+    assert "does not know" not in out
+
+
 def test_sound_labels_pass(data):
     findings, predicted = check_results(open_splits(data), results_of(data / "train.json"))
     assert findings == []

@@ -12,7 +12,7 @@ def formats(as_json: Json = False) -> None:
 
 
 def kinds(as_json: Json = False) -> None:
-    """List the kinds of findings: how bad they may be, what they mean, what --fix mends."""
+    """List the kinds of findings: how bad they may be, what they mean, what --fix does."""
     from delineate.jobs.check import kind_rows, kind_table
 
     rows = kind_rows()

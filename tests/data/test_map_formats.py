@@ -151,9 +151,7 @@ def test_voc_maps_of_indices_and_of_colours_agree(tmp_path):
 def test_voc_takes_the_class_that_most_of_an_object_shows(tmp_path):
     put_picture(tmp_path / "JPEGImages" / "a.jpg", 2, 5)
     put_map(tmp_path / "SegmentationObject" / "a.png", [[1, 1, 1, 1, 1], [2, 2, 2, 2, 2]])
-    put_map(
-        tmp_path / "SegmentationClass" / "a.png", [[15, 7, 15, 7, 15], [255, 255, 255, 7, 0]]
-    )
+    put_map(tmp_path / "SegmentationClass" / "a.png", [[15, 7, 15, 7, 15], [255, 255, 255, 7, 0]])
     assert found(open_dataset(tmp_path)) == {"person": 5, "car": 5}
 
 
@@ -308,6 +306,8 @@ def test_mapillary_counts_from_nothing(tmp_path):
     dataset = open_dataset(tmp_path)
     assert dataset.instances(0).masks.areas.tolist() == [2, 2]
     assert dataset.classes.names == ("bird",)
+    put_picture(tmp_path / "training" / "images" / "b.jpg", 2, 3)
+    assert [problem.name for problem in open_dataset(tmp_path).problems] == ["b.jpg"]
     (tmp_path / "config_v1.2.json").write_text("[]")
     with pytest.raises(DataError, match=r"expected Mapillary's configuration .* got a list of 0"):
         open_dataset(tmp_path)

@@ -14,6 +14,8 @@ from delineate.evaluate.report_html import html_report, write_report
 from html_page import Page
 
 EVIL = "<script>alert(1)</script>\"'&${title}"
+
+
 @pytest.fixture(scope="module")
 def gallery():
     rng = np.random.default_rng(0)
@@ -22,6 +24,7 @@ def gallery():
         image = rng.integers(0, 256, (*truth.image_size, 3), dtype=np.uint8)
         gallery.add(f"image {image_id}.png", image, truth, predicted)
     return gallery
+
 
 VOID = {"meta", "input"}
 

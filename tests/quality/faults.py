@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -90,12 +90,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, as what it is to be found, and whether a repair mends it."""
+    """A fault, as what it is to be found, and what a repair does about it."""
 
     plant: Callable[[Data], Where]
     kind: str
     severity: str = "error"
-    mended: bool = False
+    mended: Literal["", "mends", "leaves out"] = ""
     quick: bool = False
 
 
@@ -143,7 +143,10 @@ def a_pixel_smaller(data, content, image):
 
 def store_on_its_side(data, content, image):
     """Labels were drawn on the stored pixels; viewers turn them by their EXIF orientation."""
-    path = data.picture(image)
+    lay_on_its_side(data.picture(image))
+
+
+def lay_on_its_side(path):
     exif = Image.Exif()
     exif[0x0112] = 6
     picture = Image.open(path)
@@ -164,7 +167,17 @@ def twice_listed():
             list_twice(data, content, content["images"][2])
         return Where("train", 9001)
 
-    return Fault(plant, "picture_listed_twice", mended=True, quick=True)
+    return Fault(plant, "picture_listed_twice", mended="mends", quick=True)
+
+
+def twice_listed_in_two_sizes():
+    def plant(data):
+        with data.train() as content:
+            list_twice(data, content, content["images"][2])
+            content["images"][-1]["width"] += 1
+        return Where("train", 9001)
+
+    return Fault(plant, "picture_listed_twice", mended="leaves out", quick=True)
 
 
 def same_image_id(data, content, image):
@@ -601,65 +614,71 @@ OUTSIDE = [200.0, 10.0, 240.0, 10.0, 240.0, 40.0, 200.0, 40.0]
 OVER_THE_EDGE = [100.0, 10.0, 160.0, 10.0, 160.0, 50.0, 100.0, 50.0]
 
 RECORDS: Mapping[str, Fault] = {
-    "picture missing": on_file(Path.unlink, "missing_picture", mended=True, quick=True),
+    "picture missing": on_file(Path.unlink, "missing_picture", mended="leaves out", quick=True),
     "picture of text": on_file(
-        lambda p: p.write_text("hello"), "unreadable_picture", mended=True, quick=True
+        lambda p: p.write_text("hello"), "unreadable_picture", mended="leaves out", quick=True
     ),
     "picture of 0 bytes": on_file(
-        lambda p: p.write_bytes(b""), "unreadable_picture", mended=True, quick=True
+        lambda p: p.write_bytes(b""), "unreadable_picture", mended="leaves out", quick=True
     ),
     "picture cut off": on_file(
         lambda p: p.write_bytes(p.read_bytes()[:-200]),
         "unreadable_picture",
-        mended=True,
+        mended="leaves out",
         quick=True,
     ),
-    "picture damaged inside": on_file(damage_inside, "unreadable_picture", mended=True),
+    "picture damaged inside": on_file(damage_inside, "unreadable_picture", mended="leaves out"),
     "picture of another size": on_file(
-        lambda p: Image.open(p).resize((64, 48)).save(p), "wrong_size", mended=True, quick=True
+        lambda p: Image.open(p).resize((64, 48)).save(p),
+        "wrong_size",
+        mended="leaves out",
+        quick=True,
     ),
-    "picture a pixel smaller": on_image(a_pixel_smaller, "wrong_size", mended=True, quick=True),
+    "picture a pixel smaller": on_image(a_pixel_smaller, "wrong_size", mended="mends", quick=True),
     "labels of the unrotated picture": on_image(
-        store_on_its_side, "exif_rotated", mended=True, quick=True
+        store_on_its_side, "exif_rotated", mended="mends", quick=True
     ),
     "picture listed twice": twice_listed(),
-    "two images of one id": on_image(same_image_id, "repeated_id", mended=True, quick=True),
+    "picture listed in two sizes": twice_listed_in_two_sizes(),
+    "two images of one id": on_image(same_image_id, "repeated_id", mended="leaves out", quick=True),
     "annotation there twice": on_annotation(
-        repeat_with_same_id, "repeated_id", mended=True, quick=True
+        repeat_with_same_id, "repeated_id", mended="mends", quick=True
     ),
     "two annotations of one id": on_annotation(
-        give_id_of_another, "repeated_id", mended=True, quick=True
+        give_id_of_another, "repeated_id", mended="mends", quick=True
     ),
     "annotation of no image": of_split(
-        on_annotation(updated(image_id=9009), "unknown_image", mended=True, quick=True)
+        on_annotation(updated(image_id=9009), "unknown_image", mended="leaves out", quick=True)
     ),
     "annotation of no category": on_annotation(
-        updated(category_id=99), "unknown_category", mended=True, quick=True
+        updated(category_id=99), "unknown_category", mended="leaves out", quick=True
     ),
-    "categories counted from 0": on_all(one_lower, "ids_off_by_one", mended=True, quick=True),
+    "categories counted from 0": on_all(one_lower, "ids_off_by_one", mended="mends", quick=True),
     "box without a mask": on_annotation(
-        updated(segmentation=None), "no_mask", mended=True, quick=True
+        updated(segmentation=None), "no_mask", mended="leaves out", quick=True
     ),
     "RLE with sides swapped": on_annotation(
-        updated(segmentation=RLE_OF_ANOTHER), "unreadable_mask", mended=True, quick=True
+        updated(segmentation=RLE_OF_ANOTHER), "unreadable_mask", mended="leaves out", quick=True
     ),
-    "crowd mark of 2": on_annotation(updated(iscrowd=2), "broken_record", mended=True, quick=True),
+    "crowd mark of 2": on_annotation(
+        updated(iscrowd=2), "broken_record", mended="leaves out", quick=True
+    ),
     "null among the annotations": Fault(
-        put_among("annotations", None), "broken_record", mended=True, quick=True
+        put_among("annotations", None), "broken_record", mended="mends", quick=True
     ),
     "text among the images": Fault(
-        put_among("images", "a.jpg"), "broken_record", mended=True, quick=True
+        put_among("images", "a.jpg"), "broken_record", mended="mends", quick=True
     ),
     "null among the categories": Fault(
-        put_among("categories", None), "broken_category", mended=True, quick=True
+        put_among("categories", None), "broken_category", mended="mends", quick=True
     ),
 }
 
 MASKS: Mapping[str, Fault] = {
     "mask outside": on_annotation(
-        updated(segmentation=[OUTSIDE]), "mask_outside", mended=True, quick=True
+        updated(segmentation=[OUTSIDE]), "mask_outside", mended="leaves out", quick=True
     ),
-    "mask empty": on_annotation(updated(segmentation=[NOTHING]), "empty_mask", mended=True),
+    "mask empty": on_annotation(updated(segmentation=[NOTHING]), "empty_mask", mended="leaves out"),
     "mask one pixel wide": on_annotation(
         with_outline(lambda *_: LINE), "thin_mask", severity="warning"
     ),
@@ -684,50 +703,54 @@ MASKS: Mapping[str, Fault] = {
         "far_parts",
         severity="note",
     ),
-    "object annotated twice": on_annotation(annotated_twice, "duplicate_object", mended=True),
+    "object annotated twice": on_annotation(annotated_twice, "duplicate_object", mended="mends"),
     "object outlined twice": on_annotation(outlined_twice, "duplicate_object"),
     "object of two classes": on_annotation(under_two_classes, "two_classes"),
     "one outline copied": on_annotation(copied_four_times, "copied_shape", severity="note"),
     "box of another object": on_annotation(
-        updated(bbox=[1.0, 1.0, 9.0, 9.0]), "box_disagrees", mended=True
+        updated(bbox=[1.0, 1.0, 9.0, 9.0]), "box_disagrees", mended="mends"
     ),
     "area of another object": on_annotation(
-        updated(area=9999.0), "area_differs", severity="warning", mended=True
+        updated(area=9999.0), "area_differs", severity="warning", mended="mends"
     ),
     "box of NaN": on_annotation(
-        updated(bbox=[math.nan, 1.0, 9.0, 9.0]), "box_disagrees", mended=True
+        updated(bbox=[math.nan, 1.0, 9.0, 9.0]), "box_disagrees", mended="mends"
     ),
-    "box of words": on_annotation(updated(bbox=["1", "1", "9", "9"]), "box_disagrees", mended=True),
+    "box of words": on_annotation(
+        updated(bbox=["1", "1", "9", "9"]), "box_disagrees", mended="mends"
+    ),
     "area infinite": on_annotation(
-        updated(area=math.inf), "area_differs", severity="warning", mended=True
+        updated(area=math.inf), "area_differs", severity="warning", mended="mends"
     ),
 }
 
 SPLITS: Mapping[str, Fault] = {
-    "boxes as corners": on_all(corners, "box_convention", mended=True, quick=True),
-    "boxes by their centres": on_all(centre, "box_convention", mended=True, quick=True),
-    "boxes as shares": on_all(shares, "box_convention", mended=True, quick=True),
+    "boxes as corners": on_all(corners, "box_convention", mended="mends", quick=True),
+    "boxes by their centres": on_all(centre, "box_convention", mended="mends", quick=True),
+    "boxes as shares": on_all(shares, "box_convention", mended="mends", quick=True),
     "outlines y before x": on_all(
-        moved_points(lambda x, y: (y, x)), "transposed_masks", mended=True, quick=True
+        moved_points(lambda x, y: (y, x)), "transposed_masks", mended="mends", quick=True
     ),
     "outlines as shares": on_all(
         moved_points(lambda x, y: (x / SIZE[1], y / SIZE[0])),
         "normalised_coordinates",
-        mended=True,
+        mended="mends",
         quick=True,
     ),
     "outlines in percent": on_all(
         moved_points(lambda x, y: (100 * x / SIZE[1], 100 * y / SIZE[0])),
         "percent_coordinates",
-        mended=True,
+        mended="mends",
         quick=True,
     ),
-    "areas of the boxes": on_all(area_of_box, "area_convention", severity="warning", mended=True),
+    "areas of the boxes": on_all(
+        area_of_box, "area_convention", severity="warning", mended="mends"
+    ),
     "areas of 0": on_all(
-        lambda a: a.update(area=0), "area_convention", severity="warning", mended=True
+        lambda a: a.update(area=0), "area_convention", severity="warning", mended="mends"
     ),
     "everything a crowd": on_all(
-        lambda a: a.update(iscrowd=1), "all_crowd", mended=True, quick=True
+        lambda a: a.update(iscrowd=1), "all_crowd", mended="mends", quick=True
     ),
     "most a crowd": Fault(most_crowds, "mostly_crowd", "warning", quick=True),
     "pictures without objects": Fault(empty_some, "empty_images", "note", quick=True),
@@ -755,9 +778,11 @@ CLASS_FAULTS: Mapping[str, Fault] = {
     "class that is not measured": on_split("val", without_class, "class_missing_in_val", "warning"),
     "other ids in one split": on_split("val", numbered_from_zero, "class_ids_differ"),
     "other names in one split": on_split("val", renamed, "class_names_differ"),
-    "class listed twice": on_split("train", class_listed_again(), "broken_category", mended=True),
+    "class listed twice": on_split(
+        "train", class_listed_again(), "broken_category", mended="mends"
+    ),
     "class under two ids": on_split(
-        "train", class_listed_again(id=77), "broken_category", mended=True
+        "train", class_listed_again(id=77), "broken_category", mended="mends"
     ),
     "class under two ids, not equal": on_split(
         "train", class_listed_again(id=77, supercategory="fish"), "broken_category"

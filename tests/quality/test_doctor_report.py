@@ -19,6 +19,8 @@ from delineate.quality.shots import Photographer
 from html_page import Page
 
 EVIL = "<script>alert(1)</script>\"'&${title}"
+
+
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
@@ -27,6 +29,7 @@ def splits(tmp_path_factory):
         pictures = [photograph(seed) for seed in seeds]
         write_set(folder, split, pictures, objects, classes=(EVIL, "square"))
     return open_splits(folder)
+
 
 VOID = {"meta", "input", "img"}
 

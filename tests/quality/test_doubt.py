@@ -133,6 +133,30 @@ def test_an_uncertain_shift_neither_stops_nor_hides(data):
     job.check_before_training(data.folder, splits, lambda _: None)
 
 
+def lose_the_first_class(data, record):
+    """Of 1 to 3 the first is broken in the list, and the last has no objects."""
+    with data.train() as content:
+        content["annotations"] = [a for a in content["annotations"] if a["category_id"] < 3]
+        content["categories"][0] = record
+
+
+@pytest.mark.parametrize("record", [None, {"name": "pebble"}, "pebble"])
+def test_a_broken_category_is_no_shift(data, tmp_path, record):
+    lose_the_first_class(data, record)
+    findings = quick(data.folder)
+    (shift,) = [f for f in findings if f.kind == "ids_off_by_one"]
+    assert (shift.severity, shift.score) == ("warning", 0.5)
+    assert "mend the list of categories first" in shift.fix
+    assert {"broken_category", "unknown_category"} <= {f.kind for f in findings}
+    changes = repair(data.folder, tmp_path / "out", version="0").changes
+    assert "ids_off_by_one" not in {change.kind for change in changes}
+
+
+def test_a_category_without_a_name_that_states_its_id_is_none_either(data):
+    lose_the_first_class(data, {"id": 1, "name": None})
+    assert "ids_off_by_one" not in {finding.kind for finding in quick(data.folder)}
+
+
 def test_a_stray_category_in_a_missing_picture_hides_no_shift(clean, data, tmp_path):
     FAULTS["categories counted from 0"].plant(data)
     with data.train() as content:

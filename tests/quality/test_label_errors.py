@@ -10,7 +10,7 @@ from delineate.core.classes import ClassMap
 from delineate.data.formats import open_splits
 from delineate.data.sample import ImageRecord
 from delineate.quality.calibration import Chances, isotonic
-from delineate.quality.label_errors import LEAST, SURE, judged, label_errors
+from delineate.quality.label_errors import AGREES, LEAST, STRANGE, SURE, judged, label_errors
 from delineate.quality.opinions import opinion
 
 CLASSES = ClassMap.from_names(["cat", "dog", "owl"])
@@ -178,6 +178,18 @@ class Simulation(Planting):
         super().__init__(np.random.default_rng(seed), share)
         self.images = []
 
+    def fill(self, count):
+        """Take drawn images of 11 squares in cells."""
+        rng = np.random.default_rng(5)
+        cells = [(x, y) for x in range(0, 240, 60) for y in range(0, 240, 60)]
+        for image_id in range(1, count + 1):
+            truth = [
+                (square(x + 4, y + 4, int(rng.integers(24, 50)), (240, 240)), int(rng.integers(3)))
+                for x, y in (cells[i] for i in rng.permutation(16)[:11])
+            ]
+            self.add(image_id, truth, (240, 240))
+        return self
+
     def add(self, image_id, truth, size, classes=3):
         """Take an image; `truth` is a list of (bitmap, label)."""
         shown = []
@@ -213,15 +225,7 @@ class Simulation(Planting):
 
 @pytest.fixture(scope="module")
 def simulated():
-    simulation, rng = Simulation(0, 0.05), np.random.default_rng(5)
-    for image_id in range(1, 121):
-        cells = [(x, y) for x in range(0, 240, 60) for y in range(0, 240, 60)]
-        truth = [
-            (square(x + 4, y + 4, int(rng.integers(24, 50)), (240, 240)), int(rng.integers(3)))
-            for x, y in (cells[i] for i in rng.permutation(16)[:11])
-        ]
-        simulation.add(image_id, truth, (240, 240))
-    return simulation
+    return Simulation(0, 0.05).fill(120)
 
 
 def test_planted_errors_come_first(simulated):
@@ -263,13 +267,77 @@ def test_what_the_model_was_trained_on_is_doubted(simulated):
     assert {f.place.split for f in told} == {"train", "val"}
 
 
+class Guessing(Simulation):
+    """A model that knows a share of the objects, and guesses the others in one of several ways."""
+
+    def __init__(self, way, knows):
+        super().__init__(0, 0.05)
+        self.way, self.knows = way, knows
+
+    def _predict(self, shown, bitmap, label, classes):
+        if self.rng.random() < self.knows:
+            super()._predict(shown, bitmap, label, classes)
+        elif self.way == "noise":
+            for _ in range(3):
+                place = self.anywhere(bitmap.shape, int(self.rng.integers(10, 60)))
+                shown.append((place, self.rng.integers(classes), self.rng.beta(5, 2)))
+        elif self.way == "parts":  # a small part of the object
+            y, x = (int(v.min()) for v in np.nonzero(bitmap))
+            side = int(np.sqrt(bitmap.sum()) * self.rng.uniform(0.4, 0.7))
+            shown.append((square(x, y, side, bitmap.shape), label, self.rng.beta(9, 1.3)))
+        elif self.way == "one" and not shown:  # all of the picture
+            shown.append((np.ones(bitmap.shape, bool), 0, 0.99))
+        elif self.way == "other class":
+            shown.append((bitmap, (label + 1) % classes, self.rng.beta(9, 1.3)))
+
+
+@pytest.mark.parametrize("knows", [0, 0.05, 0.1])
+@pytest.mark.parametrize("way", ["noise", "parts", "one", "other class", "nothing"])
+def test_a_model_that_does_not_know_the_objects_judges_no_label(way, knows):
+    (told,) = label_errors(Guessing(way, knows).fill(40).images, CLASSES)
+    assert (told.kind, told.severity, told.place.split) == (STRANGE, "warning", "train, val")
+    assert "this model does not know these objects" in told.why
+    assert "no label is judged" in told.why
+
+
+@pytest.mark.parametrize("way", ["noise", "parts", "one", "other class", "nothing"])
+def test_a_model_that_knows_most_objects_is_asked(way):
+    simulation = Guessing(way, 0.6).fill(40)
+    found = list(label_errors(simulation.images, CLASSES))
+    assert STRANGE not in {finding.kind for finding in found}
+    assert sum(map(simulation.is_planted, found)) >= 5
+
+
+@pytest.mark.parametrize("right", [13, 15])
+def test_the_agreement_is_measured(right):
+    """Of 100 labels `right` are seen, and nothing else: F1 is 2 right / (100 + right)."""
+    record = ImageRecord(image_id=1, name="a", path=None, size=SIZE)
+    places = [square(10 * x, 10 * y, 8) for x in range(10) for y in range(10)]
+    truth = objects(places, [0] * 100)
+    found = truth[:right].replace(scores=np.full(right, 0.9))
+    kinds = {f.kind for f in label_errors([judged("train", record, truth, found)], CLASSES)}
+    assert (STRANGE in kinds) == (2 * right / (100 + right) < AGREES)
+    assert (STRANGE in kinds) == (right == 13)
+    noise = objects(places, [1] * 100, np.linspace(0.06, 0.5, 100))  # less sure: not counted
+    both = objects(
+        [*places[:right], *places],
+        [*[0] * right, *[1] * 100],
+        [*[0.9] * right, *noise.scores.tolist()],
+    )
+    told = list(label_errors([judged("train", record, truth, both)], CLASSES))
+    assert (STRANGE in {f.kind for f in told}) == (right == 13)
+    if right == 13:
+        assert "of its surest 13 predictions 13 agree with one of the 100 labels" in told[0].why
+
+
 def test_few_labels_or_a_blind_model_say_nothing():
     record = ImageRecord(image_id=1, name="a", path=None, size=SIZE)
     truth = objects([square(10 * k, 10 * (k % 3), 8) for k in range(9)], [0] * 9)
     nothing = objects([], [], [])
     few = [judged("train", record, truth, truth.replace(scores=np.full(9, 0.9)))]
     assert list(label_errors(few, CLASSES)) == []
-    assert list(label_errors([judged("train", record, truth, nothing)] * 9, CLASSES)) == []
+    (told,) = label_errors([judged("train", record, truth, nothing)] * 9, CLASSES)
+    assert told.kind == STRANGE
     most = truth[:7].replace(scores=np.full(7, 0.9))  # what it does not notice may well be there
     assert list(label_errors([judged("train", record, truth, most)] * 9, CLASSES)) == []
     many = judged("train", record, truth, truth.replace(scores=np.full(9, 0.9)))

@@ -277,6 +277,44 @@ def test_another_format_becomes_coco(clean, tmp_path):
     assert not any(name.endswith(".jpg") for name in listed["source_sha256"])
 
 
+NOTES = {"outline_spike": "2,2 30,2 30,20 90,20 30,20.5 30,38 2,38"}
+NOTES["repeated_points"] = " ".join(f"{x},{y} " * 4 for x, y in ((2, 2), (40, 2), (40, 30)))
+NOTES["self_crossing"] = "10,10 70,50 70,10 10,50"
+
+
+@pytest.mark.parametrize("kind", NOTES)
+@pytest.mark.parametrize("format", ["alto", "labelme"])
+def test_what_is_said_of_the_points_of_an_outline_is_said_of_the_copy(tmp_path, kind, format):
+    """The copy used to have the masks alone: what was found in the source was not found in it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 100, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "a.png")
+    if format == "alto":
+        (folder / "a.xml").write_text(
+            '<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><MeasurementUnit>'
+            "pixel</MeasurementUnit><sourceImageInformation><fileName>a.png</fileName>"
+            '</sourceImageInformation></Description><Layout><Page WIDTH="100" HEIGHT="60">'
+            '<PrintSpace><TextBlock ID="b" HPOS="2" VPOS="2" WIDTH="9" HEIGHT="9"><Shape>'
+            f'<Polygon POINTS="{NOTES[kind]}"/></Shape></TextBlock></PrintSpace></Page></Layout>'
+            "</alto>"
+        )
+    else:
+        points = [list(map(float, point.split(","))) for point in NOTES[kind].split()]
+        shape = {"label": "leaf", "points": points, "shape_type": "polygon", "group_id": None}
+        page = {"shapes": [shape], "imagePath": "a.png", "imageData": None}
+        (folder / "a.json").write_text(json.dumps(page))
+    result = repair(folder, tmp_path / "out", version="0")
+    before, after = open_splits(folder)["train"], open_splits(tmp_path / "out")["train"]
+    found = [finding.to_json() for finding in examine({"train": before})]
+    assert kind in {finding["kind"] for finding in found}
+    assert [finding.to_json() for finding in examine({"train": after})] == found
+    assert result.changes == ()
+    assert before.instances(0).masks.to_coco() == after.instances(0).masks.to_coco()
+    ours, theirs = (d.stated(0).outlines[0][0].tolist() for d in (before, after))
+    assert ours == theirs
+
+
 def test_stuff_is_not_thrown_away(tmp_path):
     write_coco_panoptic(tmp_path / "data" / "train.json", PanopticScenes(2, size=(64, 64)))
     with pytest.raises(DataError, match="whose stuff a copy"):
@@ -502,9 +540,7 @@ def test_an_unrotated_picture_without_a_size_is_turned_only_where_a_side_tells(d
 
 
 @pytest.mark.parametrize("format", ["coco", "voc"])
-def test_pictures_that_this_user_may_not_read_are_not_left_out(
-    data, tmp_path, monkeypatch, format
-):
+def test_pictures_that_this_user_may_not_read_are_not_left_out(data, tmp_path, monkeypatch, format):
     source = data.folder
     if format != "coco":
         source = tmp_path / "source"
@@ -517,6 +553,8 @@ def test_pictures_that_this_user_may_not_read_are_not_left_out(
         return open(path, mode)
 
     monkeypatch.setattr(image_open, "open", opened, raising=False)
+    found = examine(open_splits(source, on_error="skip"), quick=True)
+    assert [f.kind for f in found if f.severity == "error"] == ["forbidden_picture"]
     sentence = r"scene_0_00003\.png': its file may not be read by this user: change its permissions"
     with pytest.raises(DataError, match=sentence):
         repair(source, tmp_path / "out", version="0")

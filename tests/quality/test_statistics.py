@@ -18,6 +18,8 @@ from html_page import Page
 
 SIZE = (200, 150)
 EVIL = "<script>alert(1)</script>\"'&${title}"
+
+
 def scenes(names=("cat", "dog", "owl")):
     """Three images: a small and a large cat, which touch; a medium dog; nothing."""
     return Drawn(
@@ -28,6 +30,7 @@ def scenes(names=("cat", "dog", "owl")):
         ],
         names=names,
     )
+
 
 VOID = {"meta"}
 

@@ -81,7 +81,6 @@ IMAGE_SUFFIXES = tuple(_ENCODERS)
 """Endings of the names of image files, in lower case."""
 
 
-
 def read_image(
     source: ImageSource, *, max_pixels: int = MAX_PIXELS, at_least: int | None = None
 ) -> ImageArray:

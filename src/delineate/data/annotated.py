@@ -18,13 +18,22 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import ImageArray, read_image
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
-from delineate.data.sample import ImageRecord, Outlines, Problem, Sample, Stated
+from delineate.data.sample import (
+    UNANNOTATED,
+    ImageRecord,
+    Outlines,
+    Problem,
+    Sample,
+    Stated,
+)
 from delineate.data.segmentations import Compact, expand
 from delineate.errors import ConfigError, DataError
 
-OnError = Literal["stop", "skip", "report"]
-"""What broken records do: raise an error that lists them, or be left out and listed; with "report"
-even if no image is left, for a check that tells why."""
+StopOrSkip = Literal["stop", "skip"]
+"""What broken records do: raise an error that lists them, or be left out and listed."""
+
+OnError = Literal[StopOrSkip, "report"]
+"""The same, or "report": left out even if no image is left, for the check that tells why."""
 
 ReadPicture = Callable[[ImageRecord], ImageArray]
 """Gives the pixels of an image that has no file; it can be pickled."""
@@ -211,19 +220,20 @@ def settle(
         path: Where it was read from, for messages.
         pictures: How many it lists.
         kept: How many of them can be used.
-        problems: Everything that cannot.
+        problems: Everything that cannot; pictures without annotations stop nothing.
         on_error: What broken records do.
 
     Raises:
         DataError: No picture can be used and `on_error` is not "report", or there are problems and
             it is "stop".
     """
+    broken = [problem for problem in problems if problem.kind != UNANNOTATED]
     if not kept and not problems:
         raise DataError(f"{path}: expected images, but it lists none: name the right file.")
     if not kept and on_error != "report":
-        raise none_usable(path, "images", pictures, problems[0])
-    if problems and on_error == "stop":
-        raise DataError(listing(path, problems))
+        raise none_usable(path, "images", pictures, [*broken, *problems][0])
+    if broken and on_error == "stop":
+        raise DataError(listing(path, broken))
 
 
 def none_usable(path: Path, things: str, count: int, first: Problem) -> DataError:

@@ -6,7 +6,8 @@ them, a crowd. Pictures lie in ``leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png``. 
 Cityscapes unless `label_colors.txt` names others (``red green blue name``, as Datumaro writes it).
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from delineate.data.layouts import Source, Sources, add_split, in_order, split_n
 from delineate.data.naming import flat
 from delineate.data.pictures import of_any_suffix
 from delineate.data.sample import Dataset
+from delineate.data.unannotated import unannotated
 from delineate.data.writing import masks_of, put_png
 from delineate.errors import DataError
 
@@ -73,9 +75,19 @@ def read_cityscapes(
         name = f"{stem}{_PICTURE}{found.suffix if found else '.png'}"
         maps[name] = path
         listed.append(Listed(name, (folder / name,)))
+    for name in () if images is not None else _without_map(pictures, maps):
+        collector.unannotated(name)
     for name, record in collector.pictures(listed).items():
         add_coded(collector, record, maps[name], base=BASE, names=names, crowds=True)
     return collector.dataset(f"{root.resolve().name}/{source.split}", on_error)
+
+
+def _without_map(pictures: Path, maps: Mapping[str, Path]) -> Iterator[str]:
+    """Yield the names of the pictures of which there is no map."""
+    told = {os.path.abspath(pictures / name) for name in maps}
+    for folder in sorted({(pictures / name).parent for name in maps}):
+        for picture in unannotated(folder, told) if folder.is_dir() else ():
+            yield picture.relative_to(pictures).as_posix()
 
 
 def write_cityscapes(folder: Path, splits: Mapping[str, Dataset]) -> dict[str, list[str]]:

@@ -25,9 +25,12 @@ from delineate.data.annotated import (
     settle,
 )
 from delineate.data.pictures import Broken, check_inside, checked_size, in_threads, lies_at
-from delineate.data.sample import ImageRecord, Problem
+from delineate.data.sample import UNANNOTATED, ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact, reaches
 from delineate.errors import DataError, nearest
+
+OBJECT = "the object left out"
+"""What is missing for a broken object; all other `Problem.action` are about its whole picture."""
 
 _WHOLE = "the image and its objects left out"
 
@@ -105,7 +108,7 @@ class Collector:
         return sound
 
     @contextlib.contextmanager
-    def judging(self, where: str, action: str = "the object left out") -> Iterator[None]:
+    def judging(self, where: str, action: str = OBJECT) -> Iterator[None]:
         """Make a Problem of what goes wrong in a block: a `Broken` record or a `DataError`.
 
         Args:
@@ -132,6 +135,12 @@ class Collector:
             except (Broken, DataError):
                 self.drop(record)
                 raise
+
+    def unannotated(self, name: str, why: str = "no file of annotations tells of it") -> None:
+        """Tell of a picture, by its name, that nobody has annotated."""
+        fix = "annotate it (a file without objects says that it shows none), or move it away"
+        broken = Broken(why, fix, UNANNOTATED)
+        self._problem(f"image {name!r}", broken, "the image left out", name)
 
     def drop(self, record: ImageRecord) -> None:
         """Leave out a picture that `pictures` returned, and its objects; say so as a Problem."""
@@ -221,10 +230,15 @@ class Collector:
             read_picture=read_picture,
         )
 
-    def _problem(self, where: str, broken: Broken, action: str) -> None:
+    def _problem(self, where: str, broken: Broken, action: str, name: str = "") -> None:
         self._problems.append(
             Problem(
-                where=where, why=broken.why, fix=broken.fix, action=action, kind=broken.kind
+                where=where,
+                why=broken.why,
+                fix=broken.fix,
+                action=action,
+                kind=broken.kind,
+                name=name,
             )
         )
 

@@ -24,6 +24,8 @@ class Conversion:
         format: Name of the format it was written in.
         images: Images of each split.
         objects: Objects of each split.
+        left_out: Broken records, and pictures that nobody annotated, which opening each split of
+            the source left out.
         losses: What is not as it was, by split.
         lost_classes: Classes of the source, stuff included, that the result does not know.
         renamed: Old name -> new name of the pictures that are called otherwise now, by split. In
@@ -35,6 +37,7 @@ class Conversion:
     format: str
     images: Mapping[str, int]
     objects: Mapping[str, int]
+    left_out: Mapping[str, int]
     losses: Mapping[str, tuple[Difference, ...]]
     lost_classes: tuple[str, ...]
     renamed: Mapping[str, Mapping[str, str]]
@@ -51,6 +54,7 @@ class Conversion:
             "format": self.format,
             "images": dict(self.images),
             "objects": dict(self.objects),
+            "left_out": dict(self.left_out),
             "exact": self.exact,
             "losses": {s: [loss.to_json() for loss in found] for s, found in self.losses.items()},
             "lost_classes": list(self.lost_classes),
@@ -145,6 +149,7 @@ def _compared(
             split: sum(len(dataset.instances(i)) for i in range(len(dataset)))
             for split, dataset in splits.items()
         },
+        left_out={split: len(dataset.problems) for split, dataset in splits.items()},
         losses=losses,
         lost_classes=tuple(name for name in wanted if name not in known),
         renamed={

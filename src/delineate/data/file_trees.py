@@ -1,18 +1,22 @@
 """Formats in which a file tells of one picture, and a folder of such files is a data set."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from delineate.core.classes import ClassMap
+from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.annotated import AnnotatedDataset, OnError, ReadPicture, check_on_error
 from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
-from delineate.data.layouts import Source, Sources
+from delineate.data.layouts import Source, Sources, split_named
 from delineate.data.layouts import folders as split_folders
 from delineate.data.parts import Piece, add_pieces
+from delineate.data.pictures import Broken
+from delineate.data.sample import ImageRecord
+from delineate.data.unannotated import is_made, shallowest, unannotated
 from delineate.errors import DataError
 
 _A_FEW = 8  # files of a folder that are looked at
@@ -26,6 +30,7 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
 
     A folder with files of the format is a data set with all that is below it. Else the folders of
     its splits are; else the folder is, if there are such files in a folder not far below it.
+    Folders of splits that have lost all their files are `Source.bare` of the first split.
 
     Args:
         path: What the user named: a folder, or one file.
@@ -54,7 +59,9 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
             f"{splits}: move them into one of these, or name one of these."
         )
     if found:
-        return found
+        bare = tuple(f for f in _named_after(path, found) if not holds(f, _DEEPEST))
+        (first, source), *others = found.items()
+        return {first: replace(source, bare=bare), **dict(others)}
     return {"train": Source(path)} if holds(path, _DEEPEST) else None
 
 
@@ -97,6 +104,9 @@ def read_tree(
 ) -> AnnotatedDataset:
     """Read a data set; the content of some hundred files is in memory at a time.
 
+    Pictures in its folder of which no file tells, and those of `Source.bare`, are told and left
+    out. Folders outside it may be those of other splits, too, and are not looked at.
+
     Args:
         source: Its folder, with all below it, or its only file.
         suffix: As for `find_tree`.
@@ -114,6 +124,7 @@ def read_tree(
     collector = Collector(path, classes=classes)
     folders = [] if images is None else picture_folders(path, images)
     files = tree_files(path, suffix)
+    seen = _Seen(files)
     for start in range(0, len(files), _AT_ONCE):
         pages = []
         for file in files[start : start + _AT_ONCE]:
@@ -122,11 +133,18 @@ def read_tree(
                 try:
                     pages.append(read_page(file, top, folders))
                 except DataError as error:
+                    seen.unread.add(file.stem)
                     raise DataError(str(error).removeprefix(f"{file}: ")) from None
+                except Broken:
+                    seen.unread.add(file.stem)
+                    raise
         records = collector.pictures([page.listed for page in pages])
+        seen.add(pages, records.values())
         for page in pages:
             if (record := records.pop(page.listed.name, None)) is not None:
                 add_pieces(collector, record, page.pieces)
+    if path.is_dir():
+        _tell_unannotated(collector, source, seen)
     name = path.resolve()
     return collector.dataset(f"{name.parent.name}/{name.stem}", on_error, read_picture)
 
@@ -136,7 +154,54 @@ def folder_of(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _folders(top: Path, suffix: str, depth: int | None = None) -> Iterator[tuple[str, list[str]]]:
+def _named_after(path: Path, found: Sources) -> list[Path]:
+    """Return the folders that are named after splits of which none is found."""
+    return [
+        folder
+        for folder in sorted(path.iterdir())
+        if split_named(folder.name) not in (None, *found)
+        and not is_made(folder.name)
+        and folder.is_dir()
+    ]
+
+
+class _Seen:
+    """What a reader has seen: where pictures lie, and of which of them a file tells."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.unread: set[str] = set()  # names without suffix of files that cannot be read
+        self.places: set[str] = set()
+        self.stems: dict[Path, set[str]] = {}  # of the files in each folder
+        for file in files:
+            self.stems.setdefault(Path(os.path.abspath(file.parent)), set()).add(file.stem)
+
+    def add(self, pages: Iterable[Page], records: Iterable[ImageRecord]) -> None:
+        """Add what some files tell of, and the sound ones among their pictures."""
+        for page in pages:
+            self.places.update(map(os.path.abspath, page.listed.places))
+        for record in records:
+            if record.path is not None:
+                self.stems.setdefault(Path(os.path.abspath(record.path.parent)), set())
+
+
+def _tell_unannotated(collector: Collector, source: Source, seen: _Seen) -> None:
+    """Tell the pictures of which no file tells."""
+    top = Path(os.path.abspath(source.path))
+    for folder in sorted(seen.stems):
+        if folder.is_relative_to(top):
+            for picture in unannotated(folder, seen.places, seen.stems[folder] | seen.unread):
+                collector.unannotated(picture.relative_to(top).as_posix())
+    for bare in source.bare:
+        for folder in shallowest(_folders(bare, IMAGE_SUFFIXES)):
+            for picture in unannotated(folder, seen.places):
+                name = os.path.relpath(os.path.abspath(picture), top)
+                why = f"{bare.name}/ has no file of annotations, of this picture or any other"
+                collector.unannotated(Path(name).as_posix(), why)
+
+
+def _folders(
+    top: Path, suffix: str | tuple[str, ...], depth: int | None = None
+) -> Iterator[tuple[str, list[str]]]:
     """Yield each folder from `top` on, with the names of its files that end in `suffix`.
 
     Links to folders are followed; a folder comes once, however many links lead to it.

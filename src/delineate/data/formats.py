@@ -29,7 +29,8 @@ def open_dataset(
         images: Folder of the pictures; None: where the format expects it.
         format: A name in `FORMATS`; None: found out from the content.
         on_error: What broken records do: "stop" raises, "skip" leaves exactly them out and lists
-            them as `problems`, "report" does so even if no image is left.
+            them as `problems`, "report" does so even if no image is left. A picture that nobody
+            annotated is no fault: it is left out and listed in any case.
 
     Raises:
         DataError: There is no such place, or folder of pictures; it is of no known format, or may

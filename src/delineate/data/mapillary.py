@@ -5,6 +5,7 @@ number and says of which of them the objects are told apart; the others are pass
 lie in ``SPLIT/images/``.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from delineate.data.coded_maps import add_coded
 from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, add_split, in_order, split_named
 from delineate.data.pictures import of_any_suffix
+from delineate.data.unannotated import unannotated
 from delineate.errors import DataError
 
 BASE = 256
@@ -48,6 +50,9 @@ def read_mapillary(
         name = f"{path.stem}{found.suffix if found else '.jpg'}"
         files[name] = path
         listed.append(Listed(name, (folder / name,)))
+    if images is None and folder.is_dir():
+        for picture in unannotated(folder, {os.path.abspath(folder / name) for name in files}):
+            collector.unannotated(picture.name)
     for name, record in collector.pictures(listed).items():
         add_coded(collector, record, files[name], base=BASE, names=names, zero=True)
     return collector.dataset(f"{source.path.resolve().parent.name}/{source.split}", on_error)

@@ -14,8 +14,8 @@ from delineate.core.image import IMAGE_SUFFIXES, check_file, stored_size
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError
 
-SHUT = "change its permissions"
-"""What to do about a picture that is there, but may not be read, as `core.image` says, too."""
+FORBIDDEN = "forbidden_picture"
+"""The kind of `Problem` that is a picture, or its folder, which this user may not read."""
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/|[A-Za-z][A-Za-z0-9+.-]*://")
 _LOWER = (".jpg", *(suffix for suffix in IMAGE_SUFFIXES if suffix != ".jpg"))
@@ -116,9 +116,8 @@ def lies_at(places: Iterable[Path]) -> Path:
         empty.append(place)
     folders = list(dict.fromkeys(place.parent for place in empty))
     if shut := [f for f in folders if f.is_dir() and not os.access(f, os.X_OK)]:
-        raise Broken(
-            f"this user may not look into {shut[0]}", SHUT, "missing_picture"
-        )
+        why = f"this user may not look into {shut[0]}"
+        raise Broken(why, "change its permissions", FORBIDDEN)
     raise Broken(
         f"its file is missing in {' and in '.join(map(str, folders[:2]))}"
         f"{f' and {len(folders) - 2} more folders' if len(folders) > 2 else ''}",
@@ -161,7 +160,7 @@ def checked_size(path: Path | bytes, stated: Size | None) -> Size:
         stated: What the annotations say; None: they say nothing.
 
     Raises:
-        Broken: It is unreadable, truncated, or of another size than stated.
+        Broken: It is unreadable, forbidden, truncated, or of another size than stated.
     """
     try:
         size = check_file(path)
@@ -169,7 +168,8 @@ def checked_size(path: Path | bytes, stated: Size | None) -> Size:
     except DataError as error:
         name = "the encoded image" if isinstance(path, bytes) else str(path)
         sentence = type(error)(str(error).replace(name, "its file"))
-        raise Broken.by(sentence, "unreadable_picture") from None
+        forbidden = isinstance(error.__cause__, PermissionError)
+        raise Broken.by(sentence, FORBIDDEN if forbidden else "unreadable_picture") from None
     if stated in (None, size):
         return size
     if stored == stated:

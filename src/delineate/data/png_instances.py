@@ -56,7 +56,11 @@ def read_png_instances(
     root = source.path
     collector = Collector(root, otherwise=ONE_CLASS)
     listed: list[Listed] = []
-    for folder in sorted(f for f in root.iterdir() if (f / "masks").is_dir()):
+    for folder in sorted(f for f in root.iterdir() if f.is_dir()):
+        if not (folder / "masks").is_dir():
+            if (picture := _picture(folder)) is not None and images is None:
+                collector.unannotated(f"{folder.name}/{picture.name}")
+            continue
         place = _picture(folder) or folder / "images" / f"{folder.name}.png"
         places = [place] if images is None else [Path(images) / place.name]
         listed.append(Listed(f"{folder.name}/{place.name}", places))

@@ -74,9 +74,13 @@ class ImageRecord:
     size: tuple[int, int]
 
 
+UNANNOTATED = "no_annotation_file"
+"""The kind of `Problem` that is no fault: a picture that nobody has annotated. It never stops."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A broken record of a data set.
+    """A broken record of a data set, or a picture that nobody has annotated.
 
     Attributes:
         where: The record: ``image 12 'a.jpg', annotation 7``.
@@ -124,7 +128,7 @@ class Dataset(Protocol):
 
     @property
     def problems(self) -> Sequence[Problem]:
-        """Broken records that were left out."""
+        """Broken records, and pictures without annotations, that were left out."""
         ...
 
     def __len__(self) -> int: ...

@@ -13,7 +13,7 @@ from delineate import __version__
 from delineate._files import check_apart, check_free, write_whole, writing_folder
 from delineate.core.page import generator
 from delineate.data.formats import open_splits
-from delineate.data.sample import Dataset
+from delineate.data.sample import UNANNOTATED, Dataset
 from delineate.errors import ConfigError, DataError, OutputError
 from delineate.jobs.opening import Say, counted, plural
 from delineate.quality.changes import NAME, Change, check_changes
@@ -21,6 +21,7 @@ from delineate.quality.checks import QUICK_KINDS, examine, wanted
 from delineate.quality.findings import SEVERITIES, Finding, worst_first
 from delineate.quality.kinds import TOLD
 from delineate.quality.label_errors import KINDS as MODEL_KINDS
+from delineate.quality.label_errors import STRANGE
 from delineate.quality.repair import MENDED, Repair, check_repairable, repair
 from delineate.quality.report_html import KIND, write_doctor_report
 from delineate.quality.report_text import report, total
@@ -46,6 +47,8 @@ _OWN = {
 
 MOSTLY = 0.5
 """Share of the validation's objects that cannot be learnt from which training is meaningless."""
+
+_LETTERS = {"mends": "m ", "leaves out": "l ", "mends or leaves out": "ml", None: "  "}
 
 _WARNINGS = 10  # lines told before a training
 
@@ -159,6 +162,9 @@ def check(
         if judge is not None and (shown := {s: data for s, data in splits.items() if len(data)}):
             told, predicted = judge(shown)
             kinds = wanted(only, ignore)
+            for finding in told:
+                if finding.kind == STRANGE and finding.kind not in kinds:
+                    say(str(finding))
             told = [finding for finding in told if finding.kind in kinds]
             findings = worst_first([*findings, *told])
         if folder is not None:
@@ -219,21 +225,22 @@ def kind_rows() -> list[dict[str, Any]]:
             "kind": kind,
             "severity": list(told.severities),
             "meaning": told.meaning,
-            "mended": kind in MENDED,
+            "fix": MENDED.get(kind),
         }
         for kind, told in TOLD.items()
     ]
 
 
 def kind_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the kinds of findings to read; a star: `--fix` mends it where that is certain."""
+    """Return the kinds of findings to read; a letter says what `--fix` does about it."""
     width = max(len(row["kind"]) for row in rows)
     lines = [
-        f"{row['kind']:{width}}  {'*' if row['mended'] else ' '}  "
+        f"{row['kind']:{width}}  {_LETTERS[row['fix']]}  "
         f"{', '.join(row['severity']):14}  {row['meaning']}"
         for row in rows
     ]
-    return "\n".join([*lines, "* mended by --fix, where that is certain"])
+    told = "m: --fix mends it, l: --fix leaves it out, ml: the one or the other, where certain"
+    return "\n".join([*lines, told])
 
 
 def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -> None:
@@ -254,7 +261,8 @@ def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -
                 f"{finding.place}: {finding.why}: {finding.fix}; `delineate data check {data}` "
                 "tells more."
             )
-    told = [f for f in findings if f.severity != "note"]
+    # Opening the data has told of pictures without annotations.
+    told = [f for f in findings if f.severity != "note" and f.kind != UNANNOTATED]
     for finding in told[: _WARNINGS - 1]:
         say(f"{finding.severity}: {finding}")
     if told:
@@ -291,6 +299,8 @@ def _left_out(changes: Sequence[Change]) -> dict[str, int]:
 def _left_out_text(images: int, annotations: int, annotations_with_images: int) -> list[str]:
     if not images:
         return [f"{plural(annotations, 'annotation')} left out"] if annotations else []
+    if not annotations:
+        return [f"{plural(images, 'image')} left out"]
     line = (
         f"{plural(annotations_with_images, 'annotation')} left out with {plural(images, 'image')}"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from delineate._files import check_apart
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.conversion import Conversion, convert, writable
 from delineate.data.format_table import FORMATS
 from delineate.data.formats import find_sources
@@ -24,7 +24,7 @@ def convert_data(
     to: str,
     images: Path | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     strict: bool = False,
     say: Say,
 ) -> Conversion:

@@ -6,7 +6,7 @@ from typing import Any
 
 from delineate import __version__
 from delineate._files import make_folder, write_whole
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.derived import Relabelled
 from delineate.data.formats import open_source
 from delineate.data.sample import Dataset
@@ -15,7 +15,15 @@ from delineate.evaluate.coco_result import COCO_LIMIT, CocoResult, kinds, limits
 from delineate.evaluate.gallery import Gallery
 from delineate.evaluate.report import text_report
 from delineate.evaluate.report_html import write_report
-from delineate.jobs.opening import Say, counted, evaluation_source, not_a_run, tell_problems
+from delineate.jobs.opening import (
+    Say,
+    counted,
+    evaluation_source,
+    not_a_run,
+    plural,
+    tell_problems,
+    told_apart,
+)
 from delineate.models.api import SegModel
 from delineate.predict.predictor import Predictor
 from delineate.weights.load import load
@@ -29,7 +37,7 @@ def evaluate(
     images: Path | None = None,
     device: str | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     limit: int = COCO_LIMIT,
     say: Say,
 ) -> tuple[dict[str, Any], str]:
@@ -107,7 +115,10 @@ def report(
 ) -> None:
     """Write ``report.html`` into `folder`."""
     facts = {"model": model, "data": dataset.name, "delineate": __version__}
-    if dataset.problems:
-        facts["left out"] = f"{len(dataset.problems)} broken records"
+    broken, unannotated = told_apart(dataset.problems)
+    left_out = [plural(len(broken), "broken record")] if broken else []
+    left_out += [f"{plural(len(unannotated), 'picture')} not annotated"] if unannotated else []
+    if left_out:
+        facts["left out"] = ", ".join(left_out)
     title = f"{Path(model).name} on {dataset.name}"
     write_report(folder / "report.html", result, title=title, facts=facts, gallery=gallery)

@@ -9,7 +9,7 @@ from delineate._files import make_folder
 from delineate.core.classes import ClassMap
 from delineate.core.panoptic import relabelled
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.formats import open_source
 from delineate.data.panoptic_parts import PanopticRelabelled, as_panoptic
 from delineate.errors import ClassMismatch
@@ -27,7 +27,7 @@ def evaluate_panoptic(
     images: Path | None = None,
     device: str | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     say: Say,
 ) -> tuple[dict[str, Any], str]:
     """Run a model over panoptic data and measure its segments.

@@ -6,28 +6,46 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_splits
 from delineate.data.layouts import Source
-from delineate.data.sample import Dataset
+from delineate.data.sample import UNANNOTATED, Dataset, Problem
 from delineate.errors import DataError, OutputError
 
 Say = Callable[[str], None]
 """Where a job tells the user what happens: the command line prints it on stderr."""
 
 _SHOWN = 10
+_NAMES = 5  # of pictures without annotations
 
 
 def tell_problems(dataset: Dataset, say: Say) -> None:
-    """Tell which broken records of a data set were left out."""
-    problems = dataset.problems
-    if problems:
-        say(f"{dataset.name}: {len(problems)} broken record(s) left out:")
-    for problem in problems[:_SHOWN]:
+    """Tell which broken records of a data set were left out, and which pictures unannotated."""
+    broken, unannotated = told_apart(dataset.problems)
+    if broken:
+        say(f"{dataset.name}: {len(broken)} broken record(s) left out:")
+    for problem in broken[:_SHOWN]:
         say(f"  {problem}")
-    if len(problems) > _SHOWN:
-        say(f"  ... and {len(problems) - _SHOWN} more")
+    if len(broken) > _SHOWN:
+        say(f"  ... and {len(broken) - _SHOWN} more")
+    if unannotated:
+        names = ", ".join(problem.name for problem in unannotated[:_NAMES])
+        more = f" and {len(unannotated) - _NAMES:,} more" if len(unannotated) > _NAMES else ""
+        say(
+            f"{dataset.name}: left out {plural(len(unannotated), 'picture')} without a file of "
+            f"annotations, {names}{more}: annotate them (a file without objects says that a "
+            "picture shows none), or move them away"
+        )
+
+
+def told_apart(problems: Iterable[Problem]) -> tuple[list[Problem], list[Problem]]:
+    """Return the broken records, and the pictures without annotations."""
+    problems = list(problems)
+    return (
+        [problem for problem in problems if problem.kind != UNANNOTATED],
+        [problem for problem in problems if problem.kind == UNANNOTATED],
+    )
 
 
 def opened(
@@ -35,7 +53,7 @@ def opened(
     *,
     images: Path | None,
     format: str | None,
-    on_error: OnError,
+    on_error: StopOrSkip,
     only: Sequence[str] | None,
     say: Say,
 ) -> dict[str, Dataset]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from delineate.core.image import check_file
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.errors import DataError, ImageError, OutputError
 from delineate.jobs.opening import Say, not_a_run, plural
 from delineate.predict.sources import in_subfolders
@@ -23,7 +23,7 @@ _SHOWN = 5
 
 
 def pictures_to_predict(
-    sources: Sequence[str], out: Path, on_error: OnError, say: Say
+    sources: Sequence[str], out: Path, on_error: StopOrSkip, say: Say
 ) -> list[Path]:
     """Return the pictures that `sources` name, where `out` can take results.
 

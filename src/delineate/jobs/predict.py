@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from delineate._files import make_folder
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.errors import ImageError, OutputError
 from delineate.jobs.opening import Say
 from delineate.jobs.pictures import (
@@ -33,7 +33,7 @@ def predict(
     label_masks: bool = False,
     batch_size: int = 1,
     device: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     say: Say,
 ) -> dict[str, Any]:
     """Find the objects in pictures.

@@ -9,7 +9,7 @@ from delineate._files import make_folder
 from delineate.core.draw import panoptic_overlay
 from delineate.core.image import read_image, write_image
 from delineate.core.panoptic import Panoptic
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.coco_panoptic_write import write_panoptic_results
 from delineate.data.sample import ImageRecord
 from delineate.errors import DataError, ImageError, ModelError
@@ -35,7 +35,7 @@ def predict_panoptic(
     *,
     overlays: bool = True,
     device: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     say: Say,
 ) -> dict[str, Any]:
     """Find the segments of pictures, things and stuff, by the rules of the model's family.
@@ -98,7 +98,7 @@ class _Answers:
         pictures: Sequence[Path],
         *,
         drawn: FilesOfImages | None,
-        on_error: OnError,
+        on_error: StopOrSkip,
         is_enough: Callable[[], bool],
         advance: Callable[[int], None],
         say: Say,

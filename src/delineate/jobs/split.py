@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from delineate._files import check_apart, check_free, writing_folder
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.coco_panoptic_write import write_coco_panoptic
 from delineate.data.coco_write import write_coco
 from delineate.data.conversion import convert, writable
@@ -36,7 +36,7 @@ def split_data(
     images: Path | None = None,
     format: str | None = None,
     copy: bool = True,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     say: Say,
 ) -> dict[str, Any]:
     """Divide a data set and write the parts, all or none.

@@ -9,7 +9,7 @@ from typing import Any
 
 from delineate._files import check_free, write_whole, writing_folder
 from delineate.core.page import generator
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.one_table import in_one_table
 from delineate.jobs.opening import Say, counted, opened, title_of
 from delineate.quality.measures import measure
@@ -33,7 +33,7 @@ def stats(
     only: Sequence[str] | None = None,
     images: Path | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     say: Say,
 ) -> tuple[dict[str, Any], str]:
     """Measure a data set; no picture is decoded.

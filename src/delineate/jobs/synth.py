@@ -14,7 +14,7 @@ from delineate._files import check_free, writing_folder
 from delineate.core.boxes import Size
 from delineate.core.draw import overlay, sheet
 from delineate.core.image import ImageArray, write_image
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.drawn.scenes import DrawnScenes
 from delineate.data.formats import open_splits
 from delineate.data.pasted.cut_paste import CutPaste
@@ -40,7 +40,7 @@ def synth(
     classes: Sequence[str] | None = None,
     source: Path | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     backgrounds: str = OWN,
     size: Size | None = None,
     objects: tuple[int, int] | None = None,
@@ -167,7 +167,7 @@ def _counts(images: int, val: float, say: Say) -> dict[str, tuple[int, int]]:
 def _parts(
     source: Path,
     format: str | None,
-    on_error: OnError,
+    on_error: StopOrSkip,
     counts: Mapping[str, tuple[int, int]],
     seed: int,
     say: Say,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.formats import open_splits
 from delineate.errors import ConfigError, DataError
 from delineate.evaluate.report import KINDS
@@ -30,7 +30,7 @@ def train(
     images: Path | None = None,
     device: str | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     resume: bool = False,
     say: Say,
 ) -> dict[str, Any]:

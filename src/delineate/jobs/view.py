@@ -12,7 +12,7 @@ from delineate._files import check_own
 from delineate.core.image import write_image
 from delineate.core.json_file import read_json
 from delineate.core.page import generator
-from delineate.data.annotated import OnError
+from delineate.data.annotated import StopOrSkip
 from delineate.data.derived import Subset
 from delineate.data.one_table import in_one_table
 from delineate.data.sample import Dataset
@@ -39,7 +39,7 @@ def view(
     only: Sequence[str] | None = None,
     images: Path | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     show: bool = False,
     say: Say,
 ) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def view_augmented(
     only: Sequence[str] | None = None,
     images: Path | None = None,
     format: str | None = None,
-    on_error: OnError = "stop",
+    on_error: StopOrSkip = "stop",
     show: bool = False,
     say: Say,
 ) -> dict[str, Any]:

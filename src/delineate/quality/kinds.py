@@ -1,6 +1,7 @@
 """What there is to find: every kind of finding, how bad it may be, and what it means.
 
-`delineate.quality.checks` says which check finds it, `delineate.quality.repair` which are mended.
+`delineate.quality.checks` says which check finds it, `delineate.quality.repair` what is done
+about it.
 """
 
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ TOLD: Mapping[str, Kind] = MappingProxyType(
     {
         "missing_picture": Kind(_ERROR, "a picture's file is not where it is looked for"),
         "unreadable_picture": Kind(_ERROR, "a picture is empty, cut off, damaged or none"),
+        "forbidden_picture": Kind(_ERROR, "a picture is there, but this user may not read it"),
         "wrong_size": Kind(_ERROR, "a picture has another size than its record says"),
         "exif_rotated": Kind(_ERROR, "labels were drawn on a picture as stored, not as seen"),
         "picture_listed_twice": Kind(_ERROR, "two records name one file"),
@@ -38,6 +40,7 @@ TOLD: Mapping[str, Kind] = MappingProxyType(
         "unreadable_mask": Kind(_ERROR, "a mask is neither outlines nor run lengths that fit"),
         "broken_category": Kind(_ERROR, "a class has no name, or shares its name or id"),
         "broken_record": Kind(_ERROR, "a record is none, lacks a field or has a wrong one"),
+        "no_annotation_file": Kind(_WARNING, "a picture has no file of annotations"),
         "ids_off_by_one": Kind(_DOUBT, "class ids are counted from another number than the list"),
         "transposed_masks": Kind(_DOUBT, "all outlines are written y before x"),
         "normalised_coordinates": Kind(_ERROR, "all outlines are shares of the picture"),
@@ -95,6 +98,7 @@ TOLD: Mapping[str, Kind] = MappingProxyType(
         "shifted_outlines": Kind(_WARNING, "outlines lie beside the edges in the picture"),
         "loose_outlines": Kind(_NOTE, "outlines run outside, or inside, all edges"),
         "mirrored_labels": Kind(_ERROR, "labels fit the mirrored or turned picture"),
+        "strange_to_model": Kind(_WARNING, "with --model: it does not know these objects at all"),
         "missing_label": Kind(_HABIT, "with --model: an object has no label"),
         "spurious_label": Kind(_HABIT, "with --model: a label has no object"),
         "misclassified": Kind(_HABIT, "with --model: a label is of another class"),

@@ -14,6 +14,9 @@ model, whose 0.9 may be right in half of the cases:
   often, the others in the same image, where it noticed none. A picture of a kind that it has never
   seen is not full of wrong labels.
 
+These are chances where the model knows the objects. Where it agrees with hardly any label, what it
+says of the others means nothing: that is told, and no label is judged (`AGREES`).
+
 A model has learnt the labels that it was trained on, errors included: train on one half of the
 data, judge the other. hotcoco's `image_diagnostics` lists candidates of the first two kinds by the
 model's own score; it knows nothing of the other two, nor of crowds of another class, so overlaps
@@ -30,11 +33,20 @@ from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.data.sample import ImageRecord
 from delineate.quality.calibration import Bools, Chances, Floats, Ints
-from delineate.quality.findings import Finding, place_of
+from delineate.quality.findings import Finding, Place, place_of
 from delineate.quality.opinions import SAME_OBJECT, Labelled, Said, opinion
 
-KINDS = ("missing_label", "spurious_label", "misclassified", "badly_outlined")
+STRANGE = "strange_to_model"
+"""The kind of finding that says that the model judges no label, since it does not know them."""
+
+KINDS = (STRANGE, "missing_label", "spurious_label", "misclassified", "badly_outlined")
 """Kinds of findings."""
+
+AGREES = 0.25
+"""Agreement from which a model's view of labels is told: F1 of its predictions and the labels, of
+one class and an IoU of `SAME_OBJECT`, at the score where it is best. Simulated models that know one
+object in ten and guess the others have up to 0.18, and up to 98% of what they would say of labels
+is false; a decent one has 0.91. Between, the worse the model the more is false."""
 
 LEAST, SURE = 0.7, 0.9
 """Score from which a disagreement is told, as a note, and from which it is a warning."""
@@ -84,6 +96,9 @@ def label_errors(
     """
     if sum(len(image.labelled.labels) for image in images) < _FEWEST:
         return
+    if (strange := _strange(images)) is not None:
+        yield strange
+        return
     for finding in _findings(images, classes):
         split = finding.place.split
         if split in trained_on:
@@ -91,6 +106,28 @@ def label_errors(
             yield replace(finding, why=why, severity="note")
         else:
             yield finding
+
+
+def _strange(images: Sequence[Judged]) -> Finding | None:
+    """Tell that the model does not know these objects, if it does not."""
+    scores = np.concatenate([image.said.scores for image in images])
+    right = np.concatenate([image.said.right for image in images])
+    count = sum(len(image.labelled.labels) for image in images)
+    hits = np.append(0, np.cumsum(right[np.argsort(-scores, kind="stable")]))
+    agreement = 2 * hits / (count + np.arange(len(hits)))
+    shown = int(agreement.argmax())
+    if agreement[shown] >= AGREES:
+        return None
+    return Finding(
+        kind=STRANGE,
+        severity="warning",
+        place=Place(split=", ".join(dict.fromkeys(image.split for image in images))),
+        why=f"this model does not know these objects: of its surest {shown:,} predictions "
+        f"{hits[shown]:,} agree with one of the {count:,} labels (F1 {agreement[shown]:.2f}, the "
+        f"least is {AGREES}), so that no label is judged by it",
+        fix="name a model that was trained on such pictures, or look whether its classes mean what "
+        "these are called",
+    )
 
 
 def _findings(images: Sequence[Judged], classes: ClassMap) -> Iterator[Finding]:

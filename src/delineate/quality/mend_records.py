@@ -15,7 +15,7 @@ from delineate.core.classes import ClassMap
 from delineate.core.image import image_size, orientation, read_image
 from delineate.data.annotated import settle
 from delineate.data.coco_checks import NoObject, check_annotations, check_images
-from delineate.data.pictures import SHUT, lies_at
+from delineate.data.pictures import FORBIDDEN, lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError, ImageError
 from delineate.quality.records import shift_of
@@ -198,11 +198,11 @@ def check_open(source: Path, problems: Iterable[Problem]) -> None:
     Raises:
         DataError: One would.
     """
-    if shut := [problem for problem in problems if problem.fix == SHUT]:
+    if shut := [problem for problem in problems if problem.kind == FORBIDDEN]:
         more = f", and {len(shut) - 1:,} more" if len(shut) > 1 else ""
         raise DataError(
             f"{source}: expected pictures that can be copied, got {shut[0].where}: {shut[0].why}"
-            f"{more}: {SHUT}, then repair."
+            f"{more}: {shut[0].fix}, then repair."
         )
 
 

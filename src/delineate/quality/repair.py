@@ -8,12 +8,14 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from delineate._files import check_apart, write_whole, writing_folder
 from delineate.core.json_file import text_of
 from delineate.data.coco import picture_folders, read_content
-from delineate.data.coco_write import write_coco_splits
+from delineate.data.coco_write import More, has_own_ids, write_coco
+from delineate.data.collect import OBJECT
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_source
 from delineate.data.layouts import Sources
@@ -21,7 +23,7 @@ from delineate.data.lvis import LvisDataset
 from delineate.data.naming import uniquely_named
 from delineate.data.one_table import in_one_table
 from delineate.data.pictures import lies_at
-from delineate.data.sample import Dataset, PanopticDataset
+from delineate.data.sample import UNANNOTATED, Dataset, PanopticDataset
 from delineate.errors import DataError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
 from delineate.quality.mend_categories import join_categories
@@ -39,6 +41,7 @@ from delineate.quality.mend_records import (
     shift_ids,
     turn_labels,
 )
+from delineate.quality.view import stated_by
 from delineate.quality.work import Work
 
 STEPS: tuple[Callable[[Work], None], ...] = (
@@ -59,17 +62,25 @@ STEPS: tuple[Callable[[Work], None], ...] = (
 """The repairs of a split's records, in their order: what is said of all annotations is said of
 those that stay, so that another repair finds nothing. What compares splits and masks follows."""
 
-MENDED = (
-    *("picture_listed_twice", "exif_rotated", "ids_off_by_one", "transposed_masks"),
-    *("normalised_coordinates", "percent_coordinates", "repeated_id", "missing_picture"),
-    *("unreadable_picture", "wrong_size", "unknown_image", "unknown_category", "no_mask"),
-    *("mask_outside", "unreadable_mask", "broken_record", "broken_category", "all_crowd"),
-    *("empty_mask", "duplicate_object", "box_disagrees", "area_differs", "box_convention"),
-    "area_convention",
+Mending = Literal["mends", "leaves out", "mends or leaves out"]
+
+MENDED: Mapping[str, Mending] = MappingProxyType(
+    {
+        **dict.fromkeys(("picture_listed_twice", "exif_rotated"), "mends or leaves out"),
+        **dict.fromkeys(("repeated_id", "wrong_size", "broken_record"), "mends or leaves out"),
+        **dict.fromkeys(("missing_picture", "unreadable_picture", UNANNOTATED), "leaves out"),
+        **dict.fromkeys(("unknown_image", "unknown_category", "no_mask"), "leaves out"),
+        **dict.fromkeys(("mask_outside", "unreadable_mask", "empty_mask"), "leaves out"),
+        **dict.fromkeys(("ids_off_by_one", "transposed_masks", "all_crowd"), "mends"),
+        **dict.fromkeys(("normalised_coordinates", "percent_coordinates"), "mends"),
+        **dict.fromkeys(("broken_category", "duplicate_object", "box_disagrees"), "mends"),
+        **dict.fromkeys(("area_differs", "box_convention", "area_convention"), "mends"),
+    }
 )
-"""Kinds of findings that a repair mends, as far as they are certain: no notes, of objects that are
-annotated twice only exact copies, and of categories only those that differ in nothing but the id.
-"""
+"""Kinds of findings of which a repair rids the copy, as far as they are certain, and how: no notes,
+of objects that are annotated twice only exact copies, and of categories only those that differ in
+nothing but the id. What is left out is not in the copy; labels that were drawn on the unrotated
+picture are turned where the source is COCO, and left out where it is of another format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,18 +199,41 @@ def _converted(
         for split, place in sources.items()
     }
     check_repairable(source, splits)
-    write_coco_splits(folder, uniquely_named(in_one_table(splits)))
+    for split, dataset in uniquely_named(in_one_table(splits)).items():
+        ids, more = has_own_ids(dataset), _as_drawn(splits[split])
+        write_coco(folder / f"{split}.json", dataset, keep_ids=ids, more=more)
     works = []
     for split, dataset in splits.items():
         path = folder / f"{split}.json"
         work = Work(split, path, read_content(path), [folder / "images"])
         for problem in dataset.problems:
             what = f"left out: {problem.where}: {problem.why}"
-            work.done(problem.kind, what, image_id=problem.image_id)
+            part: Literal["annotation", "image"]
+            part = "annotation" if problem.action == OBJECT else "image"
+            work.done(problem.kind, what, image_id=problem.image_id, left_out=part)
         works.append(work)
     pictures = {record.path for dataset in splits.values() for record in dataset.records}
     inside = [source] if source.is_file() else sorted(source.rglob("*"))
     return works, [file for file in inside if file.is_file() and file not in pictures]
+
+
+def _as_drawn(dataset: Dataset) -> More:
+    """Return what gives the outlines of an image's objects point by point, not as their masks are.
+
+    The copy has the very points that the source has, and what there is to say of them.
+    """
+    stated = stated_by(dataset)
+
+    def outlines(index: int) -> list[dict[str, Any]]:
+        said = stated(index)
+        return [
+            {}
+            if outline is None or crowd
+            else {"segmentation": [part.ravel().tolist() for part in outline]}
+            for outline, crowd in zip(said.outlines, said.crowd.tolist(), strict=True)
+        ]
+
+    return outlines
 
 
 def _copy_pictures(works: Sequence[Work], folder: Path) -> None:
