@@ -16,6 +16,7 @@ setup: .venv/installed  ## a virtual environment with the tested versions
 
 check: setup            ## lint, format of imports, types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 test: setup             ## everything but the slow marker, on both cores

@@ -44,6 +44,7 @@ from delineate.core.image_open import (
     stream,
     upright_size,
 )
+from delineate.core.jpeg_header import HEADER, plain_size
 from delineate.core.tiff import tiff_tags
 from delineate.errors import ImageError, OutputError
 
@@ -194,12 +195,15 @@ def check_file(path: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PI
         ImageError: The file is missing, empty, no image, truncated or too large.
     """
     with stream(path) as (file, name), decoding(name):
-        image = open_header(file, name)
-        size = upright_size(image)
+        size, format_name = plain_size(file.read(HEADER)), "JPEG"
+        if size is None:
+            file.seek(0)
+            image = open_header(file, name)
+            size, format_name = upright_size(image), image.format or ""
         check_pixels(size, max_pixels, name)
-        marker = _END_MARKERS.get(image.format or "")
+        marker = _END_MARKERS.get(format_name)
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-        if marker is None or marker not in file.read():
+        if marker is None or marker not in file.read(_TAIL):
             file.seek(0)
             open_header(file, name).load()
     return size

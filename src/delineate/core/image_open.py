@@ -81,10 +81,18 @@ def _file(name: str) -> IO[bytes]:
 
 @contextlib.contextmanager
 def decoding(name: str) -> Iterator[None]:
-    """Turn whatever Pillow raises on broken bytes into one sentence."""
+    """Turn whatever Pillow raises on broken bytes into one sentence, and keep its warnings back.
+
+    Those are about odd files; what matters is raised. Not by `warnings.catch_warnings`: it swaps
+    the filters of all threads (before Python 3.14), and threads that end in another order than they
+    began leave wrong ones behind. This puts one filter in front and takes one away, and as all are
+    equal, it does not matter whose. Meanwhile other threads miss Pillow's warnings too, and no
+    others.
+    """
+    filters = cast("list[Any]", warnings.filters)
+    filters.insert(0, _REMARKS)
     try:
-        with _without_remarks():
-            yield
+        yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -93,21 +101,6 @@ def decoding(name: str) -> Iterator[None]:
         raise ImageError(
             f"{name} is truncated or damaged ({error}): fetch it again or leave it out."
         ) from error
-
-
-@contextlib.contextmanager
-def _without_remarks() -> Iterator[None]:
-    """Keep Pillow's warnings about odd files from the user; what matters is raised.
-
-    Not by `warnings.catch_warnings`: it swaps the filters of all threads (before Python 3.14), and
-    threads that end in another order than they began leave wrong ones behind. This puts one filter
-    in front and takes one away, and as all are equal, it does not matter whose. Meanwhile other
-    threads miss Pillow's warnings too, and no others.
-    """
-    filters = cast("list[Any]", warnings.filters)
-    filters.insert(0, _REMARKS)
-    try:
-        yield
     finally:
         with contextlib.suppress(ValueError):  # somebody has emptied the list
             filters.remove(_REMARKS)

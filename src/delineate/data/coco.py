@@ -18,14 +18,9 @@ from delineate.data.annotated import (
     check_on_error,
     settle,
 )
+from delineate.data.coco_annotations import check_annotations, compact_outlines
 from delineate.data.coco_categories import check_categories
-from delineate.data.coco_checks import (
-    NoObject,
-    check_annotations,
-    check_images,
-    compact_outlines,
-    ids_left_out,
-)
+from delineate.data.coco_checks import NoObject, check_images, ids_left_out
 from delineate.data.layouts import Sources, files, split_named
 from delineate.data.pictures import check_folder
 from delineate.data.sample import ImageRecord, Problem

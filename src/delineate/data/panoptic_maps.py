@@ -18,7 +18,8 @@ from delineate.core.image import ImageArray, read_image
 from delineate.core.json_file import kind
 from delineate.core.panoptic import ID_LIMIT, IdMap, Panoptic, Segment, areas_by_id
 from delineate.core.panoptic_classes import PanopticClasses
-from delineate.data.coco_checks import JsonObject, file_name, stated_area, whole
+from delineate.data.coco_annotations import stated_area
+from delineate.data.coco_checks import JsonObject, file_name, whole
 from delineate.data.pictures import Broken
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError

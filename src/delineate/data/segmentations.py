@@ -95,7 +95,7 @@ def _read(
     numbers = list(itertools.chain.from_iterable(parts))
     if not set(map(type, numbers)) <= {int, float}:
         raise TypeError
-    values = np.array(numbers, dtype=np.float64)
+    values = np.fromiter(numbers, np.float64, len(numbers))
     lengths, counts = (np.array([*map(len, lists)]) for lists in (parts, objects))
     starts, firsts = lengths.cumsum() - lengths, counts.cumsum() - counts
     low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
@@ -105,22 +105,22 @@ def _read(
     sound = np.logical_and.reduceat(within, firsts) & (around <= _SURE_OUTLINE)
     sound &= np.add.reduceat(lengths, firsts) <= 2 * polygons.MAX_POINTS
     bounds = itertools.pairwise([*starts.tolist(), len(values)])
-    arrays = iter([values[start:end].copy() for start, end in bounds])  # none keeps the others
+    arrays = iter([values[start:end] for start, end in bounds])  # copies would double the time
     held = [tuple(itertools.islice(arrays, count)) for count in counts.tolist()]
     return [own if good else None for own, good in zip(held, sound.tolist(), strict=True)]
 
 
 def reaches(held: Compact, size: Size) -> bool:
     """Tell whether a mask may have pixels: False for polygons outside the image and empty RLEs."""
+    if isinstance(held, tuple):
+        height, width = size
+        first = held[0]
+        if 0 < first.item(0) < width and 0 < first.item(1) < height:  # most do; the rest is slower
+            return True
+        return any(_touches(polygon, size) for polygon in held)
     if isinstance(held, str):
         return _ONE_COUNT.fullmatch(held) is None
-    if isinstance(held, np.ndarray):
-        return bool(held[1::2].any())
-    height, width = size
-    first = held[0]
-    if 0 < first.item(0) < width and 0 < first.item(1) < height:  # most do; the rest is slower
-        return True
-    return any(_touches(polygon, size) for polygon in held)
+    return bool(held[1::2].any())
 
 
 def _touches(polygon: npt.NDArray[np.float64], size: Size) -> bool:

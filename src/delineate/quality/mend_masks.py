@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from delineate.core import rle
-from delineate.data.coco_checks import stated_box
+from delineate.data.coco_annotations import stated_box
 from delineate.quality.checks import examine
 from delineate.quality.conventions import written_so
 from delineate.quality.findings import Finding

@@ -14,7 +14,8 @@ from delineate.core.boxes import Size, xyxy_to_xywh
 from delineate.core.classes import ClassMap
 from delineate.core.image import image_size, orientation, read_image
 from delineate.data.annotated import settle
-from delineate.data.coco_checks import NoObject, check_annotations, check_images
+from delineate.data.coco_annotations import check_annotations
+from delineate.data.coco_checks import NoObject, check_images
 from delineate.data.pictures import FORBIDDEN, lies_at
 from delineate.data.sample import ImageRecord, Problem
 from delineate.errors import DataError, ImageError
