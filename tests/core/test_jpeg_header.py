@@ -69,6 +69,15 @@ def test_a_header_that_is_cut_off_has_no_size(name):
     assert all(plain_size(PLAIN[name][:n]) is None for n in range(end + 4))
 
 
+@pytest.mark.parametrize("length", [16, 20])
+def test_a_frame_of_another_length_than_its_layers_take_is_left_to_pillow(length):
+    whole = PLAIN["usual"]
+    start = whole.index(b"\xff\xc0\x00\x11") + 4
+    frame = (whole[start : start + 15] + bytes(3))[: length - 2]
+    broken = whole[: start - 1] + bytes([length]) + frame + whole[start + 15 :]
+    assert plain_size(broken[:HEADER]) is None
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_whatever_a_damaged_header_says_pillow_says_too(name):
     rng = np.random.default_rng(7)
