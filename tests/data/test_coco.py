@@ -19,8 +19,9 @@ from delineate.core.image import read_image
 from delineate.data import annotated, segmentations
 from delineate.data.coco import read_coco
 from delineate.data.coco_write import write_coco
-from delineate.data.derived import Concat, Subset
+from delineate.data.derived import Concat, Relabelled, Subset
 from delineate.data.formats import open_splits
+from delineate.data.naming import renamed
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import DataError, OutputError
 
@@ -190,6 +191,33 @@ def test_stated_boxes_of_an_empty_image_and_beyond_the_last(tmp_path):
     assert dataset.stated_boxes(1).shape == (0, 4)
     with pytest.raises(IndexError):
         dataset.stated_boxes(2)
+
+
+@pytest.mark.parametrize("through", ["itself", "a subset", "another table", "other names", "two"])
+def test_outlines_are_written_point_by_point(tmp_path, through):
+    path = tiny_coco(tmp_path / "source", 2, spelling="polygons", crowd=True)
+    with edited(path) as content:
+        content["annotations"][0]["segmentation"] = [[3, 3, 20.25, 3, 20.25, 3, 20.25, 9, 3, 3.5]]
+        drawn = [annotation["segmentation"] for annotation in content["annotations"]]
+    dataset = {
+        "itself": lambda d: d,
+        "a subset": lambda d: Subset(d, [0, 1]),
+        "another table": lambda d: Relabelled(d, ClassMap(("disc", "box", "rod"), (3, 7, 9))),
+        "other names": lambda d: renamed(d, ["a.png", "b.png"]),
+        "two": lambda d: Concat([d]),
+    }[through](read_coco(path))
+    write_coco(tmp_path / "out.json", dataset)
+    written = [
+        a["segmentation"] for a in json.loads((tmp_path / "out.json").read_text())["annotations"]
+    ]
+    crowds = [isinstance(outlines, dict) for outlines in drawn]
+    assert [isinstance(outlines, dict) for outlines in written] == crowds
+    assert any(crowds)
+    for before, after in zip(drawn, written, strict=True):
+        assert isinstance(before, dict) or before == after
+    again = read_coco(tmp_path / "out.json")
+    for i in range(2):
+        assert again.instances(i).masks.to_coco() == dataset.instances(i).masks.to_coco()
 
 
 def test_stated_boxes_survive_writing(tmp_path):

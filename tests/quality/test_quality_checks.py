@@ -12,7 +12,7 @@ from delineate.core.masks import Masks
 from delineate.data.annotated import AnnotatedDataset, Annotation
 from delineate.data.derived import Subset
 from delineate.data.formats import open_splits
-from delineate.data.sample import ImageRecord
+from delineate.data.sample import ImageRecord, stated_by
 from delineate.data.synthetic import SyntheticScenes
 from delineate.errors import ConfigError
 from delineate.quality.agreement import paired_iou
@@ -22,7 +22,6 @@ from delineate.quality.class_balance import class_counts
 from delineate.quality.conventions import BOXES
 from delineate.quality.distributions import ks_distance, places
 from delineate.quality.pixels import pixels
-from delineate.quality.view import stated_by
 
 SIZE = (60, 80)
 NAN = float("nan")

@@ -1,4 +1,4 @@
-"""Write any data set in COCO's format: compressed RLE, boxes and areas, and the pictures."""
+"""Write any data set in COCO's format: outlines or run lengths, boxes, areas, and the pictures."""
 
 import contextlib
 import filecmp
@@ -14,7 +14,7 @@ from delineate._files import output_error, writing_whole
 from delineate.core.image import read_image, write_image
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, StatedDataset
 from delineate.errors import DataError, OutputError
 
 More = Callable[[int], Iterable[Mapping[str, Any]]]
@@ -32,6 +32,9 @@ def write_coco(
     count: Callable[[int], Iterable[int]] = range,
 ) -> None:
     """Write a data set that `read_coco` gives back exactly.
+
+    Objects whose source has outlines keep them, point by point; the others, and crowds, are
+    compressed run lengths.
 
     Args:
         path: The JSON file. It appears last, whole, and replaces an older one.
@@ -195,7 +198,7 @@ def annotations(
     Args:
         dataset: Where they are.
         keep_ids: As for `write_coco`.
-        spell: Gives the segmentation of each mask.
+        spell: Gives the segmentation of each mask that has no outlines in its source.
         more: As for `write_coco`.
 
     Raises:
@@ -213,7 +216,7 @@ def annotations(
         columns = (
             ids,
             instances.labels.tolist(),
-            spell(instances.masks),
+            _as_drawn(dataset, index, spell(instances.masks)),
             dataset.areas(index).tolist(),
             dataset.stated_boxes(index).tolist(),
             np.zeros(len(ids), bool) if instances.crowd is None else instances.crowd,
@@ -236,6 +239,17 @@ def annotations(
                 "iscrowd": int(crowd),
                 **known,
             }
+
+
+def _as_drawn(dataset: Dataset, index: int, spelled: Sequence[Any]) -> list[Any]:
+    """Return the outlines of an image's objects as their source has them, else what is given."""
+    if not isinstance(dataset, StatedDataset):
+        return list(spelled)
+    stated = dataset.stated(index)
+    return [
+        mask if outlines is None or crowd else [part.ravel().tolist() for part in outlines]
+        for mask, outlines, crowd in zip(spelled, stated.outlines, stated.crowd, strict=True)
+    ]
 
 
 def _ids(instances: Instances, start: int) -> list[int]:

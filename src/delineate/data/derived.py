@@ -10,7 +10,7 @@ import numpy.typing as npt
 from delineate.core.classes import ClassMap
 from delineate.core.instances import Instances
 from delineate.data.federated import Federated, federated_of, put_together
-from delineate.data.sample import Dataset, ImageRecord, Sample, Stated, StatedDataset
+from delineate.data.sample import Dataset, ImageRecord, Sample, Stated, stated_by
 from delineate.errors import DataError
 
 
@@ -67,6 +67,10 @@ class Subset:
         """The boxes of image `index` as the source states them."""
         return self._dataset.stated_boxes(self.indices[index])
 
+    def stated(self, index: int) -> Stated:
+        """What the source says of the objects of image `index`."""
+        return stated_by(self._dataset)(self.indices[index])
+
 
 class Relabelled:
     """A data set whose labels index another class table, for example a model's.
@@ -117,21 +121,13 @@ class Relabelled:
         """The boxes of image `index` as the source states them."""
         return self._dataset.stated_boxes(index)
 
-    def _relabel(self, instances: Instances) -> Instances:
-        return instances.replace(labels=self._label[instances.labels])
-
-
-class StatedRelabelled(Relabelled):
-    """A data set that says what its source states, with another class table; see `Relabelled`."""
-
-    def __init__(self, dataset: StatedDataset, classes: ClassMap, *, empty: bool = False) -> None:
-        super().__init__(dataset, classes, empty=empty)
-        self._source = dataset
-
     def stated(self, index: int) -> Stated:
         """What the source says of the objects of image `index`."""
-        stated = self._source.stated(index)
+        stated = stated_by(self._dataset)(index)
         return replace(stated, labels=self._label[stated.labels])
+
+    def _relabel(self, instances: Instances) -> Instances:
+        return instances.replace(labels=self._label[instances.labels])
 
 
 class Concat:
@@ -193,3 +189,8 @@ class Concat:
         """The boxes of image `index` as the source states them."""
         part, i = self._place[index]
         return part.stated_boxes(i)
+
+    def stated(self, index: int) -> Stated:
+        """What the sources say of the objects of image `index`."""
+        part, i = self._place[index]
+        return part.stated(i)

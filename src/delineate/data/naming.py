@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from delineate.core.instances import Instances
 from delineate.core.panoptic import Panoptic
-from delineate.data.sample import Dataset, ImageRecord, PanopticDataset, Problem, Sample
+from delineate.data.sample import (
+    Dataset,
+    ImageRecord,
+    PanopticDataset,
+    Problem,
+    Sample,
+    Stated,
+    stated_by,
+)
 
 
 def flat(name: str) -> str:
@@ -100,6 +108,10 @@ class Renamed:
     def stated_boxes(self, index: int) -> npt.NDArray[np.float64]:
         """The boxes of image `index` as the source states them."""
         return self._dataset.stated_boxes(index)
+
+    def stated(self, index: int) -> Stated:
+        """What the source says of the objects of image `index`."""
+        return stated_by(self._dataset)(index)
 
 
 class PanopticRenamed(Renamed):

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from delineate.core.classes import ClassMap
-from delineate.data.derived import Relabelled, StatedRelabelled
-from delineate.data.sample import Dataset, PanopticDataset, StatedDataset
+from delineate.data.derived import Relabelled
+from delineate.data.sample import Dataset, PanopticDataset
 
 
 def in_one_table(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
@@ -24,15 +24,9 @@ def in_one_table(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
     unlisted = all(table.from_objects for table in tables)
     classes = ClassMap.from_names(sorted(names) if unlisted else names, from_objects=unlisted)
     return {
-        split: _relabelled(dataset, classes, empty=split in empty)
+        split: Relabelled(dataset, classes, empty=split in empty)
         for split, dataset in splits.items()
     }
-
-
-def _relabelled(dataset: Dataset, classes: ClassMap, *, empty: bool) -> Relabelled:
-    if isinstance(dataset, StatedDataset):
-        return StatedRelabelled(dataset, classes, empty=empty)
-    return Relabelled(dataset, classes, empty=empty)
 
 
 def _is_empty(dataset: Dataset) -> bool:

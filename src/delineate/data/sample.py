@@ -4,7 +4,7 @@ Reading pixels is the expensive half of a sample, so a data set hands out its in
 statistics, splits and evaluation never decode a picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -185,11 +185,35 @@ class Stated:
 
 @runtime_checkable
 class StatedDataset(Dataset, Protocol):
-    """A data set that can say what its source states, at no cost: no mask is rasterised."""
+    """A data set that can say what its source states, at no cost: no mask is rasterised.
+
+    One that is made of another data set says what that one does; see `stated_by`.
+    """
 
     def stated(self, index: int) -> Stated:
         """What the source says of the objects of image `index`, in the order of `instances`."""
         ...
+
+
+def stated_by(dataset: Dataset) -> Callable[[int], Stated]:
+    """Return what gives the statements of a data set about an image, whatever its kind."""
+    if isinstance(dataset, StatedDataset):
+        return dataset.stated
+
+    def computed(index: int) -> Stated:
+        instances = dataset.instances(index)
+        count = len(instances)
+        crowd = np.zeros(count, dtype=bool) if instances.crowd is None else instances.crowd
+        return Stated(
+            labels=instances.labels,
+            crowd=crowd,
+            areas=dataset.areas(index),
+            boxes=dataset.stated_boxes(index),
+            misstated=np.zeros((count, 2), dtype=bool),
+            outlines=(None,) * count,
+        )
+
+    return computed
 
 
 @runtime_checkable

@@ -8,9 +8,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from delineate.core.classes import ClassMap
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, stated_by
 from delineate.quality.findings import Place
-from delineate.quality.view import stated_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

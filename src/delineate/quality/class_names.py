@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from delineate.data.sample import stated_by
 from delineate.quality.census import Census, Counts, joined, whole
 from delineate.quality.findings import Finding, Place, place_of
-from delineate.quality.view import stated_by
 
 RARER = 10
 """How many times rarer the one of two names must be to count as a misspelling of the other, where

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from delineate.data.sample import Dataset, Outlines
+from delineate.data.sample import Dataset, Outlines, stated_by
 from delineate.quality.agreement import ROUNDING, paired_iou
 from delineate.quality.findings import Finding, Place
-from delineate.quality.view import edges, stated_by
+from delineate.quality.view import edges
 
 Boxes = npt.NDArray[np.float64]
 

@@ -16,12 +16,12 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, stated_by
 from delineate.quality.copies import labels_disagree
 from delineate.quality.findings import Finding, Place, Severity, place_of
 from delineate.quality.likeness import Pairs, alike
 from delineate.quality.signatures import Known, Signatures, signatures, signatures_of
-from delineate.quality.view import Counted, silently, stated_by
+from delineate.quality.view import Counted, silently
 
 KINDS = ("leakage", "leaked_image", "near_duplicate", "exact_copy", "labels_disagree")
 """Kinds of findings."""

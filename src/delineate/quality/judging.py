@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, stated_by
 from delineate.quality.findings import Finding
-from delineate.quality.view import stated_by
 
 _OF_OBJECTS = (
     *("empty_mask", "thin_mask", "tiny_mask", "whole_picture", "partly_outside", "far_parts"),

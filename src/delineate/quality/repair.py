@@ -14,7 +14,7 @@ from typing import Any, Literal
 from delineate._files import check_apart, write_whole, writing_folder
 from delineate.core.json_file import text_of
 from delineate.data.coco import picture_folders, read_content
-from delineate.data.coco_write import More, has_own_ids, write_coco
+from delineate.data.coco_write import has_own_ids, write_coco
 from delineate.data.collect import OBJECT
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_source
@@ -41,7 +41,6 @@ from delineate.quality.mend_records import (
     shift_ids,
     turn_labels,
 )
-from delineate.quality.view import stated_by
 from delineate.quality.work import Work
 
 STEPS: tuple[Callable[[Work], None], ...] = (
@@ -200,8 +199,7 @@ def _converted(
     }
     check_repairable(source, splits)
     for split, dataset in uniquely_named(in_one_table(splits)).items():
-        ids, more = has_own_ids(dataset), _as_drawn(splits[split])
-        write_coco(folder / f"{split}.json", dataset, keep_ids=ids, more=more)
+        write_coco(folder / f"{split}.json", dataset, keep_ids=has_own_ids(dataset))
     works = []
     for split, dataset in splits.items():
         path = folder / f"{split}.json"
@@ -215,25 +213,6 @@ def _converted(
     pictures = {record.path for dataset in splits.values() for record in dataset.records}
     inside = [source] if source.is_file() else sorted(source.rglob("*"))
     return works, [file for file in inside if file.is_file() and file not in pictures]
-
-
-def _as_drawn(dataset: Dataset) -> More:
-    """Return what gives the outlines of an image's objects point by point, not as their masks are.
-
-    The copy has the very points that the source has, and what there is to say of them.
-    """
-    stated = stated_by(dataset)
-
-    def outlines(index: int) -> list[dict[str, Any]]:
-        said = stated(index)
-        return [
-            {}
-            if outline is None or crowd
-            else {"segmentation": [part.ravel().tolist() for part in outline]}
-            for outline, crowd in zip(said.outlines, said.crowd.tolist(), strict=True)
-        ]
-
-    return outlines
 
 
 def _copy_pictures(works: Sequence[Work], folder: Path) -> None:

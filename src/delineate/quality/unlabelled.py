@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from delineate.data.sample import Dataset
+from delineate.data.sample import Dataset, stated_by
 from delineate.quality.findings import Finding, place_of
 from delineate.quality.signatures import Known, Signatures, signatures_of
-from delineate.quality.view import Counted, silently, stated_by
+from delineate.quality.view import Counted, silently
 
 KINDS = ("unlabelled",)
 """Kinds of findings."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from delineate.core.boxes import Boxes, xywh_to_xyxy
 from delineate.core.instances import Instances
 from delineate.core.masks import Masks
-from delineate.data.sample import Dataset, ImageRecord, Stated, StatedDataset
+from delineate.data.sample import Dataset, ImageRecord, Stated, stated_by
 from delineate.quality.findings import Place, place_of
 
 Counted = Callable[[int, str], Iterable[int]]
@@ -77,27 +77,6 @@ def views(split: str, dataset: Dataset, counted: Counted = silently) -> Iterator
             areas=instances.masks.areas,
             class_names=dataset.classes.names,
         )
-
-
-def stated_by(dataset: Dataset) -> Callable[[int], Stated]:
-    """Return what gives the statements of a data set about an image, whatever its kind."""
-    if isinstance(dataset, StatedDataset):
-        return dataset.stated
-
-    def computed(index: int) -> Stated:
-        instances = dataset.instances(index)
-        count = len(instances)
-        crowd = np.zeros(count, dtype=bool) if instances.crowd is None else instances.crowd
-        return Stated(
-            labels=instances.labels,
-            crowd=crowd,
-            areas=dataset.areas(index),
-            boxes=dataset.stated_boxes(index),
-            misstated=np.zeros((count, 2), dtype=bool),
-            outlines=(None,) * count,
-        )
-
-    return computed
 
 
 def edges(xywh: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
