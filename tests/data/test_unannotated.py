@@ -135,6 +135,17 @@ def test_pictures_in_a_folder_of_their_own(tmp_path):
     assert told(open_dataset(tmp_path)) == ["images/b.png"]
 
 
+def test_a_link_on_the_way_to_the_pictures(tmp_path):
+    """The system goes behind the link, and from there to the pictures; `abspath` does not."""
+    labelme(tmp_path / "far" / "labels" / "a.json", "../images/a.png")
+    picture(tmp_path / "far" / "images" / "a.png")
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "labels").symlink_to(tmp_path / "far" / "labels")
+    dataset = open_dataset(tmp_path / "near")
+    assert len(dataset) == 1
+    assert told(dataset) == []
+
+
 def test_pictures_that_other_splits_share_are_theirs(tmp_path):
     for split, name in (("train", "a"), ("val", "b")):
         labelme(tmp_path / split / f"{name}.json", f"../images/{name}.png")
