@@ -165,6 +165,7 @@ def test_pictures_that_other_splits_share_are_theirs(tmp_path):
         *("a.jpg", "a_mask.png", "mask_a.png", "a_labelIds.png", "a.thumb.jpg", "b_color.png"),
         *("aachen_1_gtFine_instanceIds.png", "THUMB-7.png", ".c.png", "._a.png", "c.txt"),
         *("masks/c.png", "thumbnails/c.png", "a_json/img.png", "a_json/label_viz.png"),
+        *("a.bin.png", "a.nrm.png", "a_binarized.png"),
     ],
 )
 def test_other_pictures_are_passed_over(tmp_path, other):
@@ -219,6 +220,7 @@ def test_the_same_of_formats_with_maps(half, tmp_path, monkeypatch, format):
         for file in masks.iterdir():
             file.unlink() if file.is_file() else (next(file.iterdir()).unlink(), file.rmdir())
         masks.rmdir()
+        picture(out / "train" / "previews" / "images" / "b.png")
         assert told(open_dataset(out)) == ["a/a.png"]
 
 

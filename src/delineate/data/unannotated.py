@@ -21,6 +21,7 @@ _OTHERS = frozenset(
         *("contour", "contours", "edges", "depth", "heatmap", "overlay", "overlays", "vis", "viz"),
         *("visualization", "visualisation", "pred", "preds", "prediction", "predictions"),
         *("preview", "previews", "thumb", "thumbs", "thumbnail", "thumbnails"),
+        *("bin", "binarized", "nrm"),  # as OCRopus and OCR-D write them beside pages
     )
 )
 """Words in the names of pictures, and of their folders, that are made from others."""
