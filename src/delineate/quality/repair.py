@@ -15,7 +15,7 @@ from delineate._files import check_apart, write_whole, writing_folder
 from delineate.core.json_file import text_of
 from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_write import More, has_own_ids, write_coco
-from delineate.data.collect import OBJECT
+from delineate.data.collect import PARTS
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_source
 from delineate.data.layouts import Sources
@@ -209,7 +209,7 @@ def _converted(
         for problem in dataset.problems:
             what = f"left out: {problem.where}: {problem.why}"
             part: Literal["annotation", "image"]
-            part = "annotation" if problem.action == OBJECT else "image"
+            part = "annotation" if problem.action in PARTS else "image"
             work.done(problem.kind, what, image_id=problem.image_id, left_out=part)
         works.append(work)
     pictures = {record.path for dataset in splits.values() for record in dataset.records}
