@@ -12,6 +12,8 @@ from command_line import call, files_in, refused
 from delineate import open_dataset
 from delineate.core.image import read_image, write_image
 from delineate.data.drawn.settings import CLASSES
+from delineate.errors import ConfigError
+from delineate.jobs import synth as job
 
 
 def synth(out, *words, monkeypatch, capfd):
@@ -19,6 +21,15 @@ def synth(out, *words, monkeypatch, capfd):
     out_text, err = capfd.readouterr()
     assert code == 0, err
     return json.loads(out_text)
+
+
+@pytest.mark.parametrize(
+    "option", [{"backgrounds": "/nowhere"}, {"format": "yolo"}, {"on_error": "skip"}]
+)
+def test_what_belongs_to_a_source_is_refused_without_one(tmp_path, option):
+    with pytest.raises(ConfigError, match="no source came with them"):
+        job.synth(tmp_path / "out", images=2, say=print, **option)
+    assert not (tmp_path / "out").exists()
 
 
 def test_drawn_scenes_become_a_data_set(tmp_path, monkeypatch, capfd):

@@ -106,7 +106,9 @@ def test_a_model_that_agrees_with_no_label_is_told(data, tmp_path, monkeypatch, 
 
 
 def test_sound_labels_pass(data):
-    findings, predicted = check_results(open_splits(data), results_of(data / "train.json"))
+    findings, predicted = check_results(
+        open_splits(data), results_of(data / "train.json"), say=print
+    )
     assert findings == []
     assert len(predicted) == 14
 
@@ -238,3 +240,14 @@ def test_a_model_of_more_classes_is_drawn_with_the_names_of_the_data(data, tmp_p
     assert objects > 0
     assert drawn.split("</g>")[0].count("leaf 0.90</title>") == objects
     assert "star" not in drawn
+
+
+def test_results_of_a_few_images_judge_these_alone(data):
+    file = results_of(data / "train.json")
+    few = [result for result in json.loads(file.read_text()) if result["image_id"] <= 4]
+    file.write_text(json.dumps(few))
+    lines = []
+    findings, predicted = check_results(open_splits(data), file, say=lines.append)
+    assert "is of 4 images of 14" in lines[0]
+    assert {image_id for _, image_id in predicted} == {1, 2, 3, 4}
+    assert findings == []

@@ -78,7 +78,7 @@ def check(
         refuse(context, "device", why=f"with {model}, for which no model runs: leave it out.")
         from delineate.jobs.label_results import check_results
 
-        judge = partial(check_results, results=Path(model))
+        judge = partial(check_results, results=Path(model), say=say)
     else:
         from delineate.jobs.label_check import check_labels
 

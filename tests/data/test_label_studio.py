@@ -15,6 +15,7 @@ from delineate.data import label_studio_rle
 from delineate.data.formats import open_dataset, open_splits
 from delineate.data.label_studio_write import write_label_studio
 from delineate.errors import DataError
+from delineate.quality.repair import repair
 from mutations import generators, mutated, survives
 from rich_set import CLASSES, ONE, PLAIN, assert_kept, rich_set
 
@@ -222,6 +223,8 @@ def test_the_first_annotation_that_was_not_cancelled(tmp_path):
     assert found.where == "task 7, annotation 6"
     assert found.why == "another annotation of its task is taken"
     assert described(open_dataset(path, on_error="skip")) == {"a.png": ["disc"]}
+    changes = repair(path, tmp_path / "copy", version="0").changes
+    assert [change.left_out for change in changes] == ["annotation"]
 
 
 def test_nothing_and_nobody_are_different(tmp_path):

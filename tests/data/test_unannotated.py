@@ -113,6 +113,8 @@ def test_a_split_that_lost_all_its_files_is_told(tmp_path):
     picture(tmp_path / "val" / "masks" / "v.png")
     picture(tmp_path / "train_masks" / "a.png")
     picture(tmp_path / "test_masks" / "t.png")
+    picture(tmp_path / "testing_results" / "loss.png")
+    picture(tmp_path / "validation_curves" / "loss.png")
     picture(tmp_path / "test" / "images" / "t.png")
     splits = open_splits(tmp_path)
     assert list(splits) == ["train"]
@@ -135,6 +137,17 @@ def test_pictures_in_a_folder_of_their_own(tmp_path):
     assert told(open_dataset(tmp_path)) == ["images/b.png"]
 
 
+def test_a_link_on_the_way_to_the_pictures(tmp_path):
+    """The system goes behind the link, and from there to the pictures; `abspath` does not."""
+    labelme(tmp_path / "far" / "labels" / "a.json", "../images/a.png")
+    picture(tmp_path / "far" / "images" / "a.png")
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "labels").symlink_to(tmp_path / "far" / "labels")
+    dataset = open_dataset(tmp_path / "near")
+    assert len(dataset) == 1
+    assert told(dataset) == []
+
+
 def test_pictures_that_other_splits_share_are_theirs(tmp_path):
     for split, name in (("train", "a"), ("val", "b")):
         labelme(tmp_path / split / f"{name}.json", f"../images/{name}.png")
@@ -154,6 +167,7 @@ def test_pictures_that_other_splits_share_are_theirs(tmp_path):
         *("a.jpg", "a_mask.png", "mask_a.png", "a_labelIds.png", "a.thumb.jpg", "b_color.png"),
         *("aachen_1_gtFine_instanceIds.png", "THUMB-7.png", ".c.png", "._a.png", "c.txt"),
         *("masks/c.png", "thumbnails/c.png", "a_json/img.png", "a_json/label_viz.png"),
+        *("a.bin.png", "a.nrm.png", "a_binarized.png"),
     ],
 )
 def test_other_pictures_are_passed_over(tmp_path, other):
@@ -208,6 +222,7 @@ def test_the_same_of_formats_with_maps(half, tmp_path, monkeypatch, format):
         for file in masks.iterdir():
             file.unlink() if file.is_file() else (next(file.iterdir()).unlink(), file.rmdir())
         masks.rmdir()
+        picture(out / "train" / "previews" / "images" / "b.png")
         assert told(open_dataset(out)) == ["a/a.png"]
 
 

@@ -97,5 +97,7 @@ def test_pictures_in_subfolders_are_told(folder, tmp_path):
     assert pattern == str(folder / "**" / "*.bmp")
     assert named(folder, pattern) == 7
     assert not said
+    (folder / "found" / "overlays").mkdir(parents=True)
+    (folder / "found" / "overlays" / "5.png").touch()  # of an earlier prediction
     assert named(folder, folder / "deep") == 6
     assert [line.split(" picture")[0] for line in said] == [f"{folder}: 1", f"{folder}/deep: 1"]

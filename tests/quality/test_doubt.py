@@ -240,7 +240,7 @@ def test_results_with_a_list_for_a_number_are_refused(clean, tmp_path, key):
     result = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9, key: [1]}
     (tmp_path / "results.json").write_text(json.dumps([result]))
     with pytest.raises(DataError):
-        check_results(open_splits(clean), tmp_path / "results.json")
+        check_results(open_splits(clean), tmp_path / "results.json", say=print)
 
 
 def thin_cracks(data, count=4):

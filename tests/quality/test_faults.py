@@ -15,7 +15,7 @@ from delineate.data.synthetic import SyntheticScenes
 from delineate.quality import duplicates, label_errors, noise, unlabelled
 from delineate.quality.checks import KINDS, examine
 from delineate.quality.judging import EXPLAINS
-from delineate.quality.repair import MENDED, repair
+from delineate.quality.repair import FIXES, repair
 
 
 def checked(folder, **options):
@@ -67,8 +67,8 @@ def test_a_repair_mends_it_and_only_once(clean, tmp_path, name):
     first = repair(data, tmp_path / "first", version="0")
     assert listing(data) == before
     assert {how(change) for change in first.changes if change.kind == fault.kind} == {fault.mended}
-    assert all(how(change) in MENDED[change.kind] for change in first.changes)
-    assert not [f for f in checked(tmp_path / "first") if f.kind in MENDED and f.severity != "note"]
+    assert all(how(change) in FIXES[change.kind] for change in first.changes)
+    assert not [f for f in checked(tmp_path / "first") if f.kind in FIXES and f.severity != "note"]
     assert first.images["val"] == 8
     second = repair(tmp_path / "first", tmp_path / "second", version="0")
     assert second.changes == ()
@@ -101,7 +101,7 @@ def test_a_repair_of_clean_data_is_a_copy(clean, tmp_path):
 
 
 def test_the_tables_name_only_what_there_is():
-    assert set(MENDED) <= set(KINDS)
+    assert set(FIXES) <= set(KINDS)
     assert {fault.kind for fault in FAULTS.values()} <= set(KINDS)
     assert set(EXPLAINS) | {kind for kinds in EXPLAINS.values() for kind in kinds} <= set(KINDS)
 
@@ -110,7 +110,7 @@ def test_what_a_repair_is_said_to_do_is_what_it_does():
     """Each planted fault is compared with the list of changes above; two are of other formats."""
     done = {(fault.kind, fault.mended) for fault in FAULTS.values() if fault.mended}
     done |= {("exif_rotated", "leaves out"), (UNANNOTATED, "leaves out")}
-    assert done == {(kind, way) for kind, ways in MENDED.items() for way in ways.split(" or ")}
+    assert done == {(kind, way) for kind, ways in FIXES.items() for way in ways.split(" or ")}
 
 
 def test_of_another_format_pictures_are_left_out(tmp_path):

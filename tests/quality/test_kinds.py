@@ -16,7 +16,7 @@ from delineate.quality.checks import KINDS
 from delineate.quality.findings import SEVERITIES
 from delineate.quality.judging import ODD
 from delineate.quality.kinds import TOLD
-from delineate.quality.repair import MENDED
+from delineate.quality.repair import FIXES
 
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
 
@@ -62,7 +62,7 @@ def test_the_verb_lists_them(monkeypatch, capfd):
     assert call(["data", "kinds", "--json"], monkeypatch) == 0
     rows = json.loads(capfd.readouterr()[0])["kinds"]
     assert [row["kind"] for row in rows] == list(KINDS)
-    assert {row["kind"]: row["fix"] for row in rows if row["fix"]} == MENDED
+    assert {row["kind"]: row["fix"] for row in rows if row["fix"]} == FIXES
     assert call(["data", "kinds"], monkeypatch) == 0
     lines = capfd.readouterr()[0].splitlines()
     assert len(lines) == len(KINDS) + 1

@@ -308,6 +308,19 @@ def test_a_model_that_knows_most_objects_is_asked(way):
     assert sum(map(simulation.is_planted, found)) >= 5
 
 
+def test_a_model_of_one_class_in_many_is_asked():
+    """It is right each time: that the others are not its business is no ignorance."""
+    record = ImageRecord(image_id=1, name="a", path=None, size=SIZE)
+    places = [square(10 * x, 10 * y, 8) for x in range(10) for y in range(10)]
+    truth = objects(places, [0] * 10 + [1] * 90)
+    found = truth[:10].replace(scores=np.full(10, 0.9))
+    kinds = {f.kind for f in label_errors([judged("train", record, truth, found)], CLASSES)}
+    assert STRANGE not in kinds
+    none = found.replace(labels=np.full(10, 2))
+    (told,) = label_errors([judged("train", record, truth, none)], CLASSES)
+    assert "0 agree with one of the 100 labels" in told.why
+
+
 @pytest.mark.parametrize("right", [13, 15])
 def test_the_agreement_is_measured(right):
     """Of 100 labels `right` are seen, and nothing else: F1 is 2 right / (100 + right)."""

@@ -86,7 +86,7 @@ def _without_map(pictures: Path, maps: Mapping[str, Path]) -> Iterator[str]:
     """Yield the names of the pictures of which there is no map."""
     told = {os.path.abspath(pictures / name) for name in maps}
     for folder in sorted({(pictures / name).parent for name in maps}):
-        for picture in unannotated(folder, told) if folder.is_dir() else ():
+        for picture in unannotated(folder, told):
             yield picture.relative_to(pictures).as_posix()
 
 

@@ -29,8 +29,8 @@ from delineate.data.sample import UNANNOTATED, ImageRecord, Problem
 from delineate.data.segmentations import Compact, compact, reaches
 from delineate.errors import DataError, nearest
 
-OBJECT = "the object left out"
-"""What is missing for a broken object; all other `Problem.action` are about its whole picture."""
+OBJECT, ANNOTATION = PARTS = ("the object left out", "that annotation left out")
+"""What is missing for a part of a picture; all other `Problem.action` are about all of it."""
 
 _WHOLE = "the image and its objects left out"
 

@@ -1,6 +1,7 @@
 """Formats in which a file tells of one picture, and a folder of such files is a data set."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,13 +17,16 @@ from delineate.data.layouts import folders as split_folders
 from delineate.data.parts import Piece, add_pieces
 from delineate.data.pictures import Broken
 from delineate.data.sample import ImageRecord
-from delineate.data.unannotated import is_made, shallowest, unannotated
+from delineate.data.unannotated import shallowest, unannotated
 from delineate.errors import DataError
 
 _A_FEW = 8  # files of a folder that are looked at
 _MOST = 200  # files and folders of a tree that are looked at
 _DEEPEST = 2  # folders below the one named, in which files are looked for to know the format
 _AT_ONCE = 500  # files whose content is in memory
+_SPLIT = re.compile(  # a folder that is named after a split and after nothing else
+    r"(stage|images?)?[\W\d_]*(train(ing)?|val(id(ation)?)?|dev|test(ing)?)[\W\d_]*(images?|set|data)?"
+)
 
 
 def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Sources | None:
@@ -155,12 +159,12 @@ def folder_of(path: Path) -> Path:
 
 
 def _named_after(path: Path, found: Sources) -> list[Path]:
-    """Return the folders that are named after splits of which none is found."""
+    """Return the folders that are named after splits of which none is found, and nothing else."""
     return [
         folder
         for folder in sorted(path.iterdir())
         if split_named(folder.name) not in (None, *found)
-        and not is_made(folder.name)
+        and _SPLIT.fullmatch(folder.name.lower())
         and folder.is_dir()
     ]
 

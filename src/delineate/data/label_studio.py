@@ -15,7 +15,7 @@ from delineate.core.json_keys import first_mark, has_keys
 from delineate.core.xml_file import read_xml
 from delineate.data.annotated import AnnotatedDataset, OnError
 from delineate.data.coco import picture_folders
-from delineate.data.collect import Collector, Listed
+from delineate.data.collect import ANNOTATION, Collector, Listed
 from delineate.data.label_studio_pictures import address, picture
 from delineate.data.label_studio_regions import (
     Region,
@@ -38,7 +38,6 @@ _CONTROLS = (
     *("Labels", "BrushLabels", "BitmaskLabels"),
     *("PolygonLabels", "RectangleLabels", "EllipseLabels"),
 )
-_LEFT_OUT = "that annotation left out"
 _EXPECTED = "an export of Label Studio (a list of tasks with their data and annotations)"
 
 
@@ -87,7 +86,7 @@ def read_label_studio(
             pictures.append(Listed(listed.name, listed.places, sizes[0] if sizes else None))
             regions.setdefault(listed.name, found)
         for number, other in enumerate(others, start=2):
-            with collector.judging(f"{where}, annotation {_number(other, number)}", _LEFT_OUT):
+            with collector.judging(f"{where}, annotation {_number(other, number)}", ANNOTATION):
                 raise Broken("another annotation of its task is taken", "remove one of them")
     for name, record in collector.pictures(pictures).items():
         for region in regions[name]:

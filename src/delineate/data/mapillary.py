@@ -50,7 +50,7 @@ def read_mapillary(
         name = f"{path.stem}{found.suffix if found else '.jpg'}"
         files[name] = path
         listed.append(Listed(name, (folder / name,)))
-    if images is None and folder.is_dir():
+    if images is None:
         for picture in unannotated(folder, {os.path.abspath(folder / name) for name in files}):
             collector.unannotated(picture.name)
     for name, record in collector.pictures(listed).items():

@@ -19,6 +19,7 @@ from delineate.data.collect import Collector, Listed
 from delineate.data.layouts import Source, Sources, folders
 from delineate.data.naming import flat
 from delineate.data.sample import Dataset
+from delineate.data.unannotated import is_made
 from delineate.data.writing import masks_of, put_png
 
 ONE_CLASS = "object"
@@ -58,7 +59,8 @@ def read_png_instances(
     listed: list[Listed] = []
     for folder in sorted(f for f in root.iterdir() if f.is_dir()):
         if not (folder / "masks").is_dir():
-            if (picture := _picture(folder)) is not None and images is None:
+            picture = None if images is not None or is_made(folder.name) else _picture(folder)
+            if picture is not None:
                 collector.unannotated(f"{folder.name}/{picture.name}")
             continue
         place = _picture(folder) or folder / "images" / f"{folder.name}.png"

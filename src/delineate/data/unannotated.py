@@ -21,6 +21,7 @@ _OTHERS = frozenset(
         *("contour", "contours", "edges", "depth", "heatmap", "overlay", "overlays", "vis", "viz"),
         *("visualization", "visualisation", "pred", "preds", "prediction", "predictions"),
         *("preview", "previews", "thumb", "thumbs", "thumbnail", "thumbnails"),
+        *("bin", "binarized", "nrm"),  # as OCRopus and OCR-D write them beside pages
     )
 )
 """Words in the names of pictures, and of their folders, that are made from others."""
@@ -32,11 +33,12 @@ def unannotated(folder: Path, told: Set[str], stems: Set[str] = frozenset()) -> 
     """Yield the pictures of a folder, in the order of their names, that have no annotations.
 
     Args:
-        folder: Where pictures lie, some of them annotated.
+        folder: Where pictures lie, some of them annotated. One that is not there (as where a link
+            lies on the way to the pictures), or may not be listed, has none.
         told: Absolute paths of those that are.
         stems: Names without suffix of pictures that are annotated, or were to be.
     """
-    pictures = [name for name in sorted(os.listdir(folder)) if _is_picture(name)]
+    pictures = [name for name in sorted(_names(folder)) if _is_picture(name)]
     annotated = {n for n in pictures if os.path.abspath(folder / n) in told}
     usual: set[str] = set().union(*map(_words, annotated))
     seen = {PurePath(name).stem for name in annotated} | stems
@@ -67,6 +69,13 @@ def shallowest(folders: Iterable[tuple[str, list[str]]]) -> list[Path]:
     found = [Path(folder) for folder, names in folders if names and not is_made(Path(folder).name)]
     depth = min((len(folder.parts) for folder in found), default=0)
     return [folder for folder in found if len(folder.parts) == depth]
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _is_picture(name: str) -> bool:

@@ -22,7 +22,7 @@ from delineate.quality.findings import SEVERITIES, Finding, worst_first
 from delineate.quality.kinds import TOLD
 from delineate.quality.label_errors import KINDS as MODEL_KINDS
 from delineate.quality.label_errors import STRANGE
-from delineate.quality.repair import MENDED, Repair, check_repairable, repair
+from delineate.quality.repair import FIXES, Repair, check_repairable, repair
 from delineate.quality.report_html import KIND, write_doctor_report
 from delineate.quality.report_text import report, total
 from delineate.quality.shots import Predicted
@@ -225,7 +225,7 @@ def kind_rows() -> list[dict[str, Any]]:
             "kind": kind,
             "severity": list(told.severities),
             "meaning": told.meaning,
-            "fix": MENDED.get(kind),
+            "fix": FIXES.get(kind),
         }
         for kind, told in TOLD.items()
     ]

@@ -1,6 +1,6 @@
 """What a file of a model's results says about the labels of a data set; without torch."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from delineate.core.masks import Masks
 from delineate.data.sample import Dataset
 from delineate.errors import DataError
 from delineate.evaluate.coco_records import JsonObject, Known, Record, Shape, sound_results
+from delineate.jobs.opening import Say, plural
 from delineate.quality.findings import Finding
 from delineate.quality.label_errors import Judged, judged, label_errors
 from delineate.quality.shots import Predicted
@@ -21,16 +22,24 @@ from delineate.quality.shots import Predicted
 LEAST_SCORE = 0.05
 """What is less sure says nothing, not even that an object was noticed."""
 
+_PART = 0.5  # of the images, below which results are of these alone
+
 Found = Iterator[tuple[int, Instances]]
 """The position of an image in its split, and what was found in it."""
 
 
-def check_results(splits: Mapping[str, Dataset], results: Path) -> tuple[list[Finding], Predicted]:
+def check_results(
+    splits: Mapping[str, Dataset], results: Path, *, say: Say
+) -> tuple[list[Finding], Predicted]:
     """Find labels that results disagree with.
+
+    Results that name fewer than half of the images are of these alone; else a model has seen
+    nothing in those that are not named.
 
     Args:
         splits: Split name -> data set; the results are of one of them.
         results: A file in COCO's result format.
+        say: Receives a line where they are of some of the images.
 
     Returns:
         The findings, and what was found in each image.
@@ -40,7 +49,12 @@ def check_results(splits: Mapping[str, Dataset], results: Path) -> tuple[list[Fi
     """
     split, records = _results(results, splits)
     dataset = splits[split]
-    return disagreements({split: (dataset, _read(records, dataset))}, dataset.classes)
+    of = {record["image_id"] for record in records}
+    if len(of) < _PART * len(dataset):
+        say(f"{results} is of {plural(len(of), 'image')} of {len(dataset):,}: no others are judged")
+    else:
+        of = {record.image_id for record in dataset.records}
+    return disagreements({split: (dataset, _read(records, dataset, of))}, dataset.classes)
 
 
 def disagreements(
@@ -94,11 +108,13 @@ def _results(path: Path, splits: Mapping[str, Dataset]) -> tuple[str, list[Recor
     return fitting[0], sound_results(path, numbered, known, [shape])
 
 
-def _read(records: Sequence[Record], dataset: Dataset) -> Found:
+def _read(records: Sequence[Record], dataset: Dataset, of: Set[int]) -> Found:
     of_image: dict[int, list[Record]] = {}
     for record in records:
         of_image.setdefault(record["image_id"], []).append(record)
     for index, image in enumerate(dataset.records):
+        if image.image_id not in of:
+            continue
         mine = of_image.get(image.image_id, [])
         yield index, _instances(mine, image.size, dataset.classes)
 

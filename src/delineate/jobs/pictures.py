@@ -27,7 +27,8 @@ def pictures_to_predict(
 ) -> list[Path]:
     """Return the pictures that `sources` name, where `out` can take results.
 
-    Those in subfolders of folders that are named are left out, which is told.
+    Those in subfolders of folders that are named are left out, which is told, but for what earlier
+    predictions have drawn there.
 
     Raises:
         DataError: Something named does not exist, or holds no picture.
@@ -43,9 +44,13 @@ def pictures_to_predict(
 
 
 def _tell_subfolders(sources: Sequence[str], pictures: Sequence[Path], say: Say) -> None:
-    taken = set(map(os.path.abspath, pictures))
+    taken, made = set(map(os.path.abspath, pictures)), {OVERLAYS, LABEL_MASKS, MAPS}
     for folder in dict.fromkeys(Path(name) for name in sources if Path(name).is_dir()):
-        below = [p for p in in_subfolders(folder) if os.path.abspath(p) not in taken]
+        below = [
+            p
+            for p in in_subfolders(folder)
+            if os.path.abspath(p) not in taken and made.isdisjoint(p.relative_to(folder).parts)
+        ]
         if below:
             pattern = folder / "**" / f"*{below[0].suffix}"
             say(

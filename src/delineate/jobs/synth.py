@@ -72,11 +72,13 @@ def synth(
         The images and objects of each split, and where the preview is.
 
     Raises:
-        ConfigError: A number makes no sense.
+        ConfigError: A number makes no sense, or an option belongs to `source`, which is not given.
         DataError: A class is unknown, there is nothing to cut out or to paste on, too little of
             either for both splits, or the source cannot be read.
         OutputError: The place cannot be written, or is not empty.
     """
+    if source is None:
+        _check_drawn(format, on_error, backgrounds)
     check_free(out)
     counts = _counts(images, val, say)
     given = {"classes": classes, "size": size, "objects": objects, "seed": seed}
@@ -148,6 +150,19 @@ def parsed_range(text: str) -> tuple[int, int]:
     if not found:
         raise ConfigError(f"expected --objects as 5-20 or 12, got {text!r}.")
     return int(found[1]), int(found[2] or found[1])
+
+
+def _check_drawn(format: str | None, on_error: StopOrSkip, backgrounds: str) -> None:
+    """Make sure that nothing was asked for that belongs to a source of objects.
+
+    Raises:
+        ConfigError: Something was.
+    """
+    if format is not None or on_error != "stop" or backgrounds != OWN:
+        raise ConfigError(
+            "format, on_error and backgrounds say how objects of `source` are read and pasted, and "
+            "no source came with them: name it, or leave them out."
+        )
 
 
 def _counts(images: int, val: float, say: Say) -> dict[str, tuple[int, int]]:

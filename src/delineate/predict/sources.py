@@ -1,6 +1,7 @@
 """From what a user names (files, folders, patterns) to image files, in the order people expect."""
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from delineate.core.image import IMAGE_SUFFIXES
 from delineate.errors import DataError
+
+MOST_FOLDERS = 1000
+"""Subfolders that are searched for pictures which were not asked for."""
 
 
 def sources(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
@@ -36,9 +40,12 @@ def sources(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) ->
 
 
 def in_subfolders(folder: Path) -> list[Path]:
-    """Return the images below a folder that are not directly in it, without what is hidden."""
+    """Return the images below a folder that are not directly in it, without what is hidden.
+
+    No more than the first `MOST_FOLDERS` folders are looked at.
+    """
     found: list[Path] = []
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in itertools.islice(os.walk(folder), MOST_FOLDERS):
         folders[:] = [name for name in folders if not name.startswith(".")]
         if Path(place) != folder:
             found += [Path(place, name) for name in files if not name.startswith(".")]

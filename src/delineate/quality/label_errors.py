@@ -44,9 +44,10 @@ KINDS = (STRANGE, "missing_label", "spurious_label", "misclassified", "badly_out
 
 AGREES = 0.25
 """Agreement from which a model's view of labels is told: F1 of its predictions and the labels, of
-one class and an IoU of `SAME_OBJECT`, at the score where it is best. Simulated models that know one
-object in ten and guess the others have up to 0.18, and up to 98% of what they would say of labels
-is false; a decent one has 0.91. Between, the worse the model the more is false."""
+one class and an IoU of `SAME_OBJECT`, at the score where it is best. Labels of classes that it
+never names do not count, unless all are. Simulated models that know one object in ten and guess the
+others have up to 0.18, and up to 98% of what they would say of labels is false; a decent one has
+0.91. Between, the worse the model the more is false."""
 
 LEAST, SURE = 0.7, 0.9
 """Score from which a disagreement is told, as a note, and from which it is a warning."""
@@ -112,7 +113,9 @@ def _strange(images: Sequence[Judged]) -> Finding | None:
     """Tell that the model does not know these objects, if it does not."""
     scores = np.concatenate([image.said.scores for image in images])
     right = np.concatenate([image.said.right for image in images])
-    count = sum(len(image.labelled.labels) for image in images)
+    named = np.concatenate([image.said.labels for image in images])
+    labels = np.concatenate([image.labelled.labels for image in images])
+    count = int(np.isin(labels, named).sum()) or len(labels)
     hits = np.append(0, np.cumsum(right[np.argsort(-scores, kind="stable")]))
     agreement = 2 * hits / (count + np.arange(len(hits)))
     shown = int(agreement.argmax())

@@ -74,16 +74,18 @@ def shift_of(used: set[int], listed: set[int]) -> tuple[int, bool]:
 def _shifted(
     split: str, used: set[int], listed: set[int], shift: int, certain: bool, lost: bool
 ) -> Finding:
-    other = "; or those that are not listed are of a category that is broken in the list"
+    other, first = "", ""
+    if lost:
+        other = "; or those that are not listed are of a category that is broken in the list"
+        first = "mend the list of categories first; if they are, "
     return Finding(
         kind="ids_off_by_one",
         severity="error" if certain else "warning",
         place=Place(split=split),
         why=f"the annotations name categories from {min(used)} to {max(used)}, and the file lists "
         f"them from {min(listed)} to {max(listed)}: {'' if certain else 'it seems that '}all are "
-        f"off by {-shift:+d}, so that every object has its neighbour's class{other * lost}",
-        fix=f"{'mend the list of categories first; if they are, ' * lost}add {shift:+d} to every "
-        "'category_id'",
+        f"off by {-shift:+d}, so that every object has its neighbour's class{other}",
+        fix=f"{first}add {shift:+d} to every 'category_id'",
         score=1.0 if certain else 0.5,
     )
 

@@ -15,7 +15,7 @@ from delineate._files import check_apart, write_whole, writing_folder
 from delineate.core.json_file import text_of
 from delineate.data.coco import picture_folders, read_content
 from delineate.data.coco_write import has_own_ids, write_coco
-from delineate.data.collect import OBJECT
+from delineate.data.collect import PARTS
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_source
 from delineate.data.layouts import Sources
@@ -23,7 +23,7 @@ from delineate.data.lvis import LvisDataset
 from delineate.data.naming import uniquely_named
 from delineate.data.one_table import in_one_table
 from delineate.data.pictures import lies_at
-from delineate.data.sample import UNANNOTATED, Dataset, PanopticDataset
+from delineate.data.sample import UNANNOTATED, Dataset, PanopticDataset, Problem
 from delineate.errors import DataError
 from delineate.quality.changes import NAME, Change, changes_file, sha256
 from delineate.quality.mend_categories import join_categories
@@ -61,19 +61,35 @@ STEPS: tuple[Callable[[Work], None], ...] = (
 """The repairs of a split's records, in their order: what is said of all annotations is said of
 those that stay, so that another repair finds nothing. What compares splits and masks follows."""
 
-Mending = Literal["mends", "leaves out", "mends or leaves out"]
+Fix = Literal["mends", "leaves out", "mends or leaves out"]
 
-MENDED: Mapping[str, Mending] = MappingProxyType(
+FIXES: Mapping[str, Fix] = MappingProxyType(
     {
-        **dict.fromkeys(("picture_listed_twice", "exif_rotated"), "mends or leaves out"),
-        **dict.fromkeys(("repeated_id", "wrong_size", "broken_record"), "mends or leaves out"),
-        **dict.fromkeys(("missing_picture", "unreadable_picture", UNANNOTATED), "leaves out"),
-        **dict.fromkeys(("unknown_image", "unknown_category", "no_mask"), "leaves out"),
-        **dict.fromkeys(("mask_outside", "unreadable_mask", "empty_mask"), "leaves out"),
-        **dict.fromkeys(("ids_off_by_one", "transposed_masks", "all_crowd"), "mends"),
-        **dict.fromkeys(("normalised_coordinates", "percent_coordinates"), "mends"),
-        **dict.fromkeys(("broken_category", "duplicate_object", "box_disagrees"), "mends"),
-        **dict.fromkeys(("area_differs", "box_convention", "area_convention"), "mends"),
+        "picture_listed_twice": "mends or leaves out",
+        "exif_rotated": "mends or leaves out",
+        "wrong_size": "mends or leaves out",
+        "repeated_id": "mends or leaves out",
+        "broken_record": "mends or leaves out",
+        "missing_picture": "leaves out",
+        "unreadable_picture": "leaves out",
+        UNANNOTATED: "leaves out",
+        "unknown_image": "leaves out",
+        "unknown_category": "leaves out",
+        "no_mask": "leaves out",
+        "mask_outside": "leaves out",
+        "unreadable_mask": "leaves out",
+        "empty_mask": "leaves out",
+        "broken_category": "mends",
+        "ids_off_by_one": "mends",
+        "transposed_masks": "mends",
+        "normalised_coordinates": "mends",
+        "percent_coordinates": "mends",
+        "all_crowd": "mends",
+        "box_convention": "mends",
+        "box_disagrees": "mends",
+        "area_convention": "mends",
+        "area_differs": "mends",
+        "duplicate_object": "mends",
     }
 )
 """Kinds of findings of which a repair rids the copy, as far as they are certain, and how: no notes,
@@ -206,13 +222,15 @@ def _converted(
         work = Work(split, path, read_content(path), [folder / "images"])
         for problem in dataset.problems:
             what = f"left out: {problem.where}: {problem.why}"
-            part: Literal["annotation", "image"]
-            part = "annotation" if problem.action == OBJECT else "image"
-            work.done(problem.kind, what, image_id=problem.image_id, left_out=part)
+            work.done(problem.kind, what, image_id=problem.image_id, left_out=_part(problem))
         works.append(work)
     pictures = {record.path for dataset in splits.values() for record in dataset.records}
     inside = [source] if source.is_file() else sorted(source.rglob("*"))
     return works, [file for file in inside if file.is_file() and file not in pictures]
+
+
+def _part(problem: Problem) -> Literal["annotation", "image"]:
+    return "annotation" if problem.action in PARTS else "image"
 
 
 def _copy_pictures(works: Sequence[Work], folder: Path) -> None:
