@@ -105,9 +105,7 @@ def _read(
     sound = np.logical_and.reduceat(within, firsts) & (around <= _SURE_OUTLINE)
     sound &= np.add.reduceat(lengths, firsts) <= 2 * polygons.MAX_POINTS
     bounds = itertools.pairwise([*starts.tolist(), len(values)])
-    arrays = iter(
-        [values[start:end] for start, end in bounds]
-    )  # views: a piece stays with the last of them
+    arrays = iter([values[start:end].copy() for start, end in bounds])  # none keeps the others
     held = [tuple(itertools.islice(arrays, count)) for count in counts.tolist()]
     return [own if good else None for own, good in zip(held, sound.tolist(), strict=True)]
 
