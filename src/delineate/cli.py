@@ -317,7 +317,10 @@ def _run() -> None:
             sys.exit(INTERRUPTED)
         if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():
             raise
-        say("delineate: memory is full: lower the batch size or, in training, augment.crop.")
+        say(
+            "delineate: memory is full: lower the batch size, the size of pictures or, in training,"
+            " augment.crop."
+        )
         sys.exit(2)
 
 

@@ -13,7 +13,7 @@ def formats(as_json: Json = False) -> None:
 
 def kinds(as_json: Json = False) -> None:
     """List the kinds of findings: how bad they may be, what they mean, what --fix does."""
-    from delineate.jobs.check import kind_rows, kind_table
+    from delineate.jobs.kinds import kind_rows, kind_table
 
     rows = kind_rows()
     show({"kinds": rows}, as_json, kind_table(rows))

@@ -265,12 +265,20 @@ def test_places_that_are_no_file(tmp_path, read, monkeypatch):
     with pytest.raises(ImageError, match=r"n cannot be opened \(File name too long\)"):
         read(tmp_path / ("n" * 300))
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("delineate.core.image_open.open", refuse, raising=False)
     with pytest.raises(ImageError, match="may not be read"):
         read(tmp_path / "secret.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("read", [read_image, check_file])
+def test_a_named_pipe_is_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(ImageError, match="is empty"):
+        read(tmp_path / "a.jpg")
 
 
 def test_the_pixel_limit_is_the_callers_and_nobody_elses(tmp_path):

@@ -11,7 +11,7 @@ from faults import FAULTS
 
 from command_line import call
 from delineate import quality
-from delineate.jobs.check import kind_rows
+from delineate.jobs.kinds import kind_rows
 from delineate.quality.checks import KINDS
 from delineate.quality.findings import SEVERITIES
 from delineate.quality.judging import ODD

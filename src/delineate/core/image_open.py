@@ -63,9 +63,14 @@ def stream(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Iterator[tuple
         )
 
 
+def _at_once(name: str, flags: int) -> int:
+    """Open a file without waiting for somebody to write, as a named pipe does; that is empty."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _file(name: str) -> IO[bytes]:
     try:
-        return open(name, "rb")
+        return open(name, "rb", opener=_at_once)
     except (OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             problem = "does not exist: check the path."

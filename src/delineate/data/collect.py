@@ -136,10 +136,10 @@ class Collector:
                 self.drop(record)
                 raise
 
-    def unannotated(self, name: str, why: str = "no file of annotations tells of it") -> None:
+    def unannotated(self, name: str) -> None:
         """Tell of a picture, by its name, that nobody has annotated."""
         fix = "annotate it (a file without objects says that it shows none), or move it away"
-        broken = Broken(why, fix, UNANNOTATED)
+        broken = Broken("no file of annotations tells of it", fix, UNANNOTATED)
         self._problem(f"image {name!r}", broken, "the image left out", name)
 
     def drop(self, record: ImageRecord) -> None:

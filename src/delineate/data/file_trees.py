@@ -1,32 +1,27 @@
 """Formats in which a file tells of one picture, and a folder of such files is a data set."""
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from delineate.core.classes import ClassMap
-from delineate.core.image import IMAGE_SUFFIXES
 from delineate.data.annotated import AnnotatedDataset, OnError, ReadPicture, check_on_error
 from delineate.data.coco import picture_folders
 from delineate.data.collect import Collector, Listed
-from delineate.data.layouts import Source, Sources, split_named
+from delineate.data.layouts import Source, Sources
 from delineate.data.layouts import folders as split_folders
 from delineate.data.parts import Piece, add_pieces
 from delineate.data.pictures import Broken
 from delineate.data.sample import ImageRecord
-from delineate.data.unannotated import shallowest, unannotated
+from delineate.data.unannotated import unannotated
 from delineate.errors import DataError
 
 _A_FEW = 8  # files of a folder that are looked at
 _MOST = 200  # files and folders of a tree that are looked at
 _DEEPEST = 2  # folders below the one named, in which files are looked for to know the format
 _AT_ONCE = 500  # files whose content is in memory
-_SPLIT = re.compile(  # a folder that is named after a split and after nothing else
-    r"(stage|images?)?[\W\d_]*(train(ing)?|val(id(ation)?)?|dev|test(ing)?)[\W\d_]*(images?|set|data)?"
-)
 
 
 def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Sources | None:
@@ -34,7 +29,6 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
 
     A folder with files of the format is a data set with all that is below it. Else the folders of
     its splits are; else the folder is, if there are such files in a folder not far below it.
-    Folders of splits that have lost all their files are `Source.bare` of the first split.
 
     Args:
         path: What the user named: a folder, or one file.
@@ -63,9 +57,7 @@ def find_tree(path: Path, suffix: str, is_one: Callable[[Path], bool]) -> Source
             f"{splits}: move them into one of these, or name one of these."
         )
     if found:
-        bare = tuple(f for f in _named_after(path, found) if not holds(f, _DEEPEST))
-        (first, source), *others = found.items()
-        return {first: replace(source, bare=bare), **dict(others)}
+        return found
     return {"train": Source(path)} if holds(path, _DEEPEST) else None
 
 
@@ -108,8 +100,8 @@ def read_tree(
 ) -> AnnotatedDataset:
     """Read a data set; the content of some hundred files is in memory at a time.
 
-    Pictures in its folder of which no file tells, and those of `Source.bare`, are told and left
-    out. Folders outside it may be those of other splits, too, and are not looked at.
+    Pictures in its folder of which no file tells are told and left out. Folders outside it may be
+    those of other splits, too, and are not looked at.
 
     Args:
         source: Its folder, with all below it, or its only file.
@@ -158,17 +150,6 @@ def folder_of(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _named_after(path: Path, found: Sources) -> list[Path]:
-    """Return the folders that are named after splits of which none is found, and nothing else."""
-    return [
-        folder
-        for folder in sorted(path.iterdir())
-        if split_named(folder.name) not in (None, *found)
-        and _SPLIT.fullmatch(folder.name.lower())
-        and folder.is_dir()
-    ]
-
-
 class _Seen:
     """What a reader has seen: where pictures lie, and of which of them a file tells."""
 
@@ -195,12 +176,6 @@ def _tell_unannotated(collector: Collector, source: Source, seen: _Seen) -> None
         if folder.is_relative_to(top):
             for picture in unannotated(folder, seen.places, seen.stems[folder] | seen.unread):
                 collector.unannotated(picture.relative_to(top).as_posix())
-    for bare in source.bare:
-        for folder in shallowest(_folders(bare, IMAGE_SUFFIXES)):
-            for picture in unannotated(folder, seen.places):
-                name = os.path.relpath(os.path.abspath(picture), top)
-                why = f"{bare.name}/ has no file of annotations, of this picture or any other"
-                collector.unannotated(Path(name).as_posix(), why)
 
 
 def _folders(

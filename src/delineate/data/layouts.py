@@ -27,13 +27,10 @@ class Source:
     Attributes:
         path: The file or folder that says what is in it.
         split: Its name, which is part of the place where one file or folder holds all splits.
-        bare: Folders beside it that are named after missing splits and hold pictures alone, where
-            annotations are expected among them.
     """
 
     path: Path
     split: str = "train"
-    bare: tuple[Path, ...] = ()
 
 
 Sources = Mapping[str, Source]

@@ -8,7 +8,7 @@ suffix, and those whose name has a word such as ``mask``, unless annotated ones 
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterator, Set
 from pathlib import Path, PurePath
 
 from delineate.core.image import IMAGE_SUFFIXES
@@ -58,17 +58,6 @@ def is_made(name: str, usual: Set[str] = frozenset()) -> bool:
         usual: Words that do not tell it.
     """
     return not _OTHERS.isdisjoint(_words(name) - usual)
-
-
-def shallowest(folders: Iterable[tuple[str, list[str]]]) -> list[Path]:
-    """Return the folders of pictures that lie less deep than all others, but for made ones.
-
-    Args:
-        folders: Each with the names of its pictures.
-    """
-    found = [Path(folder) for folder, names in folders if names and not is_made(Path(folder).name)]
-    depth = min((len(folder.parts) for folder in found), default=0)
-    return [folder for folder in found if len(folder.parts) == depth]
 
 
 def _names(folder: Path) -> list[str]:

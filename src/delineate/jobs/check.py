@@ -12,17 +12,17 @@ from typing import Any
 from delineate import __version__
 from delineate._files import check_apart, check_free, write_whole, writing_folder
 from delineate.core.page import generator
+from delineate.data.bare_splits import bare_splits
 from delineate.data.formats import open_splits
 from delineate.data.sample import UNANNOTATED, Dataset
 from delineate.errors import ConfigError, DataError, OutputError
 from delineate.jobs.opening import Say, counted, plural
 from delineate.quality.changes import NAME, Change, check_changes
 from delineate.quality.checks import QUICK_KINDS, examine, wanted
-from delineate.quality.findings import SEVERITIES, Finding, worst_first
-from delineate.quality.kinds import TOLD
+from delineate.quality.findings import SEVERITIES, Finding, Place, worst_first
 from delineate.quality.label_errors import KINDS as MODEL_KINDS
 from delineate.quality.label_errors import STRANGE
-from delineate.quality.repair import FIXES, Repair, check_repairable, repair
+from delineate.quality.repair import Repair, check_repairable, repair
 from delineate.quality.report_html import KIND, write_doctor_report
 from delineate.quality.report_text import report, total
 from delineate.quality.shots import Predicted
@@ -48,7 +48,6 @@ _OWN = {
 MOSTLY = 0.5
 """Share of the validation's objects that cannot be learnt from which training is meaningless."""
 
-_LETTERS = {"mends": "m ", "leaves out": "l ", "mends or leaves out": "ml", None: "  "}
 
 _WARNINGS = 10  # lines told before a training
 
@@ -158,7 +157,7 @@ def check(
     predicted: Predicted = {}
     with contextlib.ExitStack() as stack:
         folder = out and stack.enter_context(writing_folder(out, own=_OWN))
-        findings = examine(splits, **options)
+        findings = _found(data, splits, options)
         if judge is not None and (shown := {s: data for s, data in splits.items() if len(data)}):
             told, predicted = judge(shown)
             kinds = wanted(only, ignore)
@@ -178,6 +177,24 @@ def check(
     copy = open_splits(repaired.out, format="coco", on_error="skip")
     left = worst_first([*examine(copy, **options), *told])  # no repair changes what a model says
     return Checked(splits=splits, findings=findings, repaired=repaired, left=left)
+
+
+def _found(data: Path, splits: Mapping[str, Dataset], options: Mapping[str, Any]) -> list[Finding]:
+    """Examine splits, and look for pictures of others that have none."""
+    findings = examine(splits, **options)
+    if UNANNOTATED not in wanted(options["only"], options["ignore"]):
+        return findings
+    bare = (
+        Finding(
+            kind=UNANNOTATED,
+            severity="warning",
+            place=Place(split=one.split),
+            why=f"{one.folder}: {one.why}",
+            fix=one.fix,
+        )
+        for one in bare_splits(data, splits)
+    )
+    return worst_first([*findings, *bare])
 
 
 def _overlap(one: Path, other: Path) -> bool:
@@ -216,31 +233,6 @@ def text(checked: Checked) -> str:
         left = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.items())
         lines.append(f"left in it: {total(checked.left)}{f': {left}' if left else ''}")
     return "\n".join(lines)
-
-
-def kind_rows() -> list[dict[str, Any]]:
-    """Return what there is to know of each kind of finding."""
-    return [
-        {
-            "kind": kind,
-            "severity": list(told.severities),
-            "meaning": told.meaning,
-            "fix": FIXES.get(kind),
-        }
-        for kind, told in TOLD.items()
-    ]
-
-
-def kind_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the kinds of findings to read; a letter says what `--fix` does about it."""
-    width = max(len(row["kind"]) for row in rows)
-    lines = [
-        f"{row['kind']:{width}}  {_LETTERS[row['fix']]}  "
-        f"{', '.join(row['severity']):14}  {row['meaning']}"
-        for row in rows
-    ]
-    told = "m: --fix mends it, l: --fix leaves it out, ml: the one or the other, where certain"
-    return "\n".join([*lines, told])
 
 
 def check_before_training(data: Path, splits: Mapping[str, Dataset], say: Say) -> None:

@@ -1,15 +1,16 @@
 """What jobs have in common: find the annotations, tell what is wrong with them, show progress."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
 from delineate.data.annotated import StopOrSkip
+from delineate.data.bare_splits import bare_splits
 from delineate.data.format_table import Format
 from delineate.data.formats import find_sources, open_splits
-from delineate.data.layouts import Source
+from delineate.data.layouts import SPLITS, Source
 from delineate.data.sample import UNANNOTATED, Dataset, Problem
 from delineate.errors import DataError, OutputError
 
@@ -24,7 +25,7 @@ def tell_problems(dataset: Dataset, say: Say) -> None:
     """Tell which broken records of a data set were left out, and which pictures unannotated."""
     broken, unannotated = told_apart(dataset.problems)
     if broken:
-        say(f"{dataset.name}: {len(broken)} broken record(s) left out:")
+        say(f"{dataset.name}: {plural(len(broken), 'broken record')} left out:")
     for problem in broken[:_SHOWN]:
         say(f"  {problem}")
     if len(broken) > _SHOWN:
@@ -37,6 +38,14 @@ def tell_problems(dataset: Dataset, say: Say) -> None:
             f"annotations, {names}{more}: annotate them (a file without objects says that a "
             "picture shows none), or move them away"
         )
+
+
+def tell_bare_splits(
+    data: Path, splits: Mapping[str, Dataset], say: Say, *, of: Sequence[str] = SPLITS
+) -> None:
+    """Tell which folders hold pictures of a split, one of `of`, that has no annotations."""
+    for bare in (bare for bare in bare_splits(data, splits) if bare.split in of):
+        say(f"{bare.folder}: left out, for {bare.why}: {bare.fix}")
 
 
 def told_apart(problems: Iterable[Problem]) -> tuple[list[Problem], list[Problem]]:
@@ -80,6 +89,8 @@ def opened(
         )
     for dataset in splits.values():
         tell_problems(dataset, say)
+    if only is None:
+        tell_bare_splits(data, splits, say)
     return splits
 
 

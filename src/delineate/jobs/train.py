@@ -10,7 +10,7 @@ from delineate.errors import ConfigError, DataError
 from delineate.evaluate.report import KINDS
 from delineate.jobs.check import check_before_training
 from delineate.jobs.evaluate import measure, report
-from delineate.jobs.opening import Say, tell_problems
+from delineate.jobs.opening import Say, tell_bare_splits, tell_problems
 from delineate.recipes.table import recipe_by_name
 from delineate.train.config import TrainConfig, with_settings
 from delineate.train.folder import saved_config
@@ -67,6 +67,7 @@ def train(
         )
     for split in splits.values():
         tell_problems(split, say)
+    tell_bare_splits(data, splits, say, of=("train", "val"))
     check_before_training(data, splits, say)
     result = fit(
         config,

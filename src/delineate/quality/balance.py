@@ -140,7 +140,7 @@ def _advice(
     common = int(np.argmax(objects))
     times = objects[common] / objects[rare]
     facts = (
-        f"{names[rare]!r} has {percent(shares[rare])} of the objects, {times:,.0f} times fewer "
+        f"{names[rare]!r} has {percent(shares[rare])} of the objects, {times:,.1f} times fewer "
         f"than {names[common]!r}"
     )
     repeated, drawn = fitted.shares[rare], aware.shares[rare]
