@@ -4,10 +4,12 @@
 """
 
 import contextlib
+import errno
 import io
 import math
 import os
 import re
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
@@ -63,14 +65,22 @@ def stream(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Iterator[tuple
         )
 
 
-def _at_once(name: str, flags: int) -> int:
-    """Open a file without waiting for somebody to write, as a named pipe does; that is empty."""
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+def _regular(name: str, flags: int) -> int:
+    """Open a file that is one: a named pipe would wait for somebody to write, a device never end.
+
+    Raises:
+        OSError: It is another thing.
+    """
+    handle = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "a pipe or device where a file was expected")
+    return handle
 
 
 def _file(name: str) -> IO[bytes]:
     try:
-        return open(name, "rb", opener=_at_once)
+        return open(name, "rb", opener=_regular)
     except (OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             problem = "does not exist: check the path."
