@@ -155,7 +155,7 @@ def test_says_what_came_out(data, tmp_path, monkeypatch, capfd):
     assert len(out.splitlines()) < 50
     assert "disc" in out
     assert "12 groups, the largest of 2 images" in out
-    assert "largest deviation: " in out
+    assert "largest deviation of objects: " in out
     assert f"open it with --images {data / 'images'}" in out
 
 

@@ -101,8 +101,8 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
     lines = []
     if (worst := result["largest_deviation"]) is not None:
         lines.append(
-            f"largest deviation of objects: {worst['split']} has {worst['got']:.1%} of the {worst['objects']} "
-            f"{worst['size']} objects of {worst['class']!r}, wished {worst['wished']:.1%}"
+            f"largest deviation of objects: {worst['split']} has {worst['got']:.1%} of the "
+            f"{worst['objects']} {worst['size']} objects of {worst['class']!r}, wished {worst['wished']:.1%}"
         )
     if result["group_by"]:
         lines.append(
