@@ -102,7 +102,8 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
     if (worst := result["largest_deviation"]) is not None:
         lines.append(
             f"largest deviation of objects: {worst['split']} has {worst['got']:.1%} of the "
-            f"{worst['objects']} {worst['size']} objects of {worst['class']!r}, wished {worst['wished']:.1%}"
+            f"{worst['objects']} {worst['size']} objects of {worst['class']!r}, wished "
+            f"{worst['wished']:.1%}"
         )
     if result["group_by"]:
         lines.append(
