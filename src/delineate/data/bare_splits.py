@@ -65,11 +65,15 @@ def bare_splits(path: Path, splits: Mapping[str, Dataset]) -> list[BareSplit]:
 
 
 def _bare(parent: Path, used: Iterable[Path], splits: Iterable[str]) -> Iterator[BareSplit]:
-    for folder in sorted(parent.iterdir()):
-        split = split_named(folder.name)
-        if split in (None, *splits) or not _NAME.fullmatch(folder.name.lower()):
+    try:
+        names = sorted(os.listdir(parent))
+    except OSError:  # what may not be listed is not told
+        return
+    for name in names:
+        folder, split = parent / name, split_named(name)
+        if split in (None, *splits) or not _NAME.fullmatch(name.lower()):
             continue
-        if not folder.is_dir() or any(place.is_relative_to(folder) for place in used):
+        if not os.path.isdir(folder) or any(place.is_relative_to(folder) for place in used):
             continue
         if split is not None and (picture := _picture(folder)) is not None:
             yield BareSplit(split=split, folder=folder, picture=picture)
