@@ -161,7 +161,7 @@ def test_train_lists_what_it_leaves_out_before_the_first_step(tmp_path, monkeypa
     arguments = ["train", path, "--out", tmp_path / "run", "--on-error", "skip", *SMALL]
     assert call(arguments, monkeypatch) == 0
     err = capfd.readouterr().err
-    assert "2 broken record(s) left out" in err
+    assert "2 broken records left out" in err
     assert err.index("3 points") < err.index("training:")
 
 

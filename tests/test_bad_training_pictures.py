@@ -76,7 +76,7 @@ def test_bad_pictures_are_left_out_when_told_to(all_faults, tmp_path, monkeypatc
     printed, err = capfd.readouterr()
     assert json.loads(printed)["step"] == 1
     before = err[: err.index("training: ")]
-    assert "6 broken record(s) left out:" in before
+    assert "6 broken records left out:" in before
     for _, word in FAULTS.values():
         assert word in before
     assert re.search(r"training: 3 images in \d+ crops an epoch, 1 for validation", err)

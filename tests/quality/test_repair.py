@@ -547,10 +547,10 @@ def test_pictures_that_this_user_may_not_read_are_not_left_out(data, tmp_path, m
         convert(open_splits(data.folder), format, source)
     shut = sorted(source.rglob("scene_0_00003.png"))[0]
 
-    def opened(path, mode):
+    def opened(path, mode, **options):
         if path == str(shut):
             raise PermissionError(13, "Permission denied")
-        return open(path, mode)
+        return open(path, mode, **options)
 
     monkeypatch.setattr(image_open, "open", opened, raising=False)
     found = examine(open_splits(source, on_error="skip"), quick=True)

@@ -139,8 +139,9 @@ def _advice(
     rare = int(candidates[np.argmin(objects[candidates])])
     common = int(np.argmax(objects))
     times = objects[common] / objects[rare]
+    digits = int(times < _IMBALANCED)  # 1.8 times, 500 times
     facts = (
-        f"{names[rare]!r} has {percent(shares[rare])} of the objects, {times:,.1f} times fewer "
+        f"{names[rare]!r} has {percent(shares[rare])} of the objects, {times:,.{digits}f} times fewer "
         f"than {names[common]!r}"
     )
     repeated, drawn = fitted.shares[rare], aware.shares[rare]
