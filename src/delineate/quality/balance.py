@@ -141,8 +141,8 @@ def _advice(
     times = objects[common] / objects[rare]
     digits = int(times < _IMBALANCED)  # 1.8 times, 500 times
     facts = (
-        f"{names[rare]!r} has {percent(shares[rare])} of the objects, {times:,.{digits}f} times fewer "
-        f"than {names[common]!r}"
+        f"{names[rare]!r} has {percent(shares[rare])} of the objects, {times:,.{digits}f} times "
+        f"fewer than {names[common]!r}"
     )
     repeated, drawn = fitted.shares[rare], aware.shares[rare]
     if times < _IMBALANCED:
