@@ -37,10 +37,14 @@ PLAIN = {
     "restarts": jpeg(restart_marker_rows=1),
     "a comment": jpeg(comment=b"made by hand"),
     "a density": jpeg(dpi=(300, 300)),
+    "a profile": jpeg(icc_profile=bytes(range(250)) * 12),
 }
 UNUSUAL = {
     "turned": jpeg(exif=turned(6)),
-    "a profile": jpeg(icc_profile=b"0" * 200),
+    "a long profile": jpeg(icc_profile=b"0" * HEADER),
+    "a profile without a number": jpeg(icc_profile=b"").replace(
+        b"\xff\xdb", b"\xff\xe2\x00\x0eICC_PROFILE\0\xff\xdb", 1
+    ),
     "four colours": jpeg(PICTURE.convert("CMYK")),
     "a long comment": jpeg(comment=b"-" * HEADER),
     "a PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),

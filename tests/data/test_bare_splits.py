@@ -55,6 +55,12 @@ def test_only_what_is_named_after_a_missing_split_and_holds_pictures(tmp_path):
     assert bare_splits(tmp_path / "train", open_splits(tmp_path / "train")) == []
 
 
+def test_pictures_that_are_made_from_others_are_no_split(tmp_path):
+    labelled(tmp_path / "train", "a")
+    picture(tmp_path / "val" / "masks" / "v.png")
+    assert folders(tmp_path) == []
+
+
 @pytest.mark.parametrize("format", ["coco", "cvat", "labelme", "via", "yolo", "voc", "png_ids"])
 @pytest.mark.parametrize("left", ["annotations.xml", "val.json", "via_region_data.json", ""])
 def test_whatever_the_format_and_what_is_left_of_its_file(tmp_path, format, left):

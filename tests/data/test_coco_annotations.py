@@ -19,6 +19,7 @@ IMAGES = {
 CLASSES = ClassMap(("disc", "box"), (3, 7))
 FAULTS = {
     "an id twice": {"id": 5},
+    "the id of a neighbour": {"id": 590},
     "no id": {"id": None},
     "a large id": {"id": 2**63},
     "a true id": {"id": True},
@@ -26,6 +27,8 @@ FAULTS = {
     "an image that was left out": {"image_id": 44},
     "a class that is not there": {"category_id": 4},
     "a class by its name": {"category_id": "disc"},
+    "a class of a float": {"category_id": 3.0},
+    "an image by truth": {"image_id": True},
     "a class without a place": {"category_id": [3]},
     "a crowd of two": {"iscrowd": 2},
     "a crowd of nobody": {"iscrowd": None},

@@ -1,8 +1,8 @@
-"""The size of the most usual JPEGs, by their header, in a tenth of the time that Pillow takes.
+"""The size of the most usual JPEGs, by their header, in a fifth of the time that Pillow takes.
 
 A data set of a hundred thousand pictures is opened with a look at each. What is read here is what
 nearly every program writes, and it is read only to the point where Pillow surely agrees: whatever
-else a file has (EXIF, colour profiles, tables of 16 bits, a fault) is Pillow's to judge.
+else a file has (EXIF, tables of 16 bits, a fault) is Pillow's to judge.
 
 The format: ITU-T T.81 (1992), annex B.
 """
@@ -11,15 +11,15 @@ import struct
 
 from delineate.core.boxes import Size
 
-HEADER = 2048
-"""Bytes from the start of a file that are looked at; what most programs write has 600 to 700."""
+HEADER = 8192
+"""Bytes from the start of a file that are looked at; most have 600 to 700, 4000 with a profile."""
 
 _START = b"\xff\xd8"
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 _FRAME = struct.Struct(">BHHB")  # bits, height, width, layers
 _TABLES, _SCAN = 0xDB, 0xDA
-# Huffman tables, restart interval, comment, and what JFIF and Adobe say; with the least length.
-_SKIPPED = {0xC4: 2, 0xDD: 2, 0xFE: 2, 0xE0: 16, 0xEE: 14}
+# Huffman tables, restart interval, comment, JFIF, profile of colours, Adobe; their least length.
+_SKIPPED = {0xC4: 2, 0xDD: 2, 0xFE: 2, 0xE0: 16, 0xE2: 16, 0xEE: 14}
 _TABLE = 65  # bytes of a table of 8 bits
 
 

@@ -6,20 +6,19 @@ left. The other splits open as ever, so that nothing would say what is missing.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from delineate.core.image import IMAGE_SUFFIXES
-from delineate.data.layouts import split_named
+from delineate.data.layouts import SPLIT_WORDS, split_named
 from delineate.data.sample import Dataset
 from delineate.data.unannotated import is_made
 
 _MOST = 50  # folders in which a picture is looked for
 _NAME = re.compile(  # of a folder that is named after a split and after nothing else
-    r"(?!\.)(stage|images?)?[\W\d_]*(train(ing)?|val(id(ation)?)?|dev|test(ing)?)[\W\d_]*(images?|set|data)?"
-    r"[\W\d_]*"
+    rf"(?!\.)(stage|images?)?[\W\d_]*({'|'.join(SPLIT_WORDS)})[\W\d_]*(images?|set|data)?[\W\d_]*"
 )
 
 
@@ -64,18 +63,18 @@ def bare_splits(path: Path, splits: Mapping[str, Dataset]) -> list[BareSplit]:
     return [bare for parent in sorted(parents) for bare in _bare(parent, used, splits)]
 
 
-def _bare(parent: Path, used: Iterable[Path], splits: Iterable[str]) -> Iterator[BareSplit]:
+def _bare(parent: Path, used: Set[Path], splits: Container[str]) -> Iterator[BareSplit]:
     try:
         names = sorted(os.listdir(parent))
     except OSError:  # what may not be listed is not told
         return
     for name in names:
         folder, split = parent / name, split_named(name)
-        if split in (None, *splits) or not _NAME.fullmatch(name.lower()):
+        if split is None or split in splits or not _NAME.fullmatch(name.lower()):
             continue
         if not os.path.isdir(folder) or any(place.is_relative_to(folder) for place in used):
             continue
-        if split is not None and (picture := _picture(folder)) is not None:
+        if (picture := _picture(folder)) is not None:
             yield BareSplit(split=split, folder=folder, picture=picture)
 
 

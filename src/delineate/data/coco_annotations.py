@@ -2,7 +2,7 @@
 
 Nothing is repaired and nothing dropped in silence. An image that is left out takes its annotations
 with it, so an annotation is judged only if its image is kept. What is wrong with an annotation is
-decided for each alone; that nothing is wrong with many is told together, in a third of the time.
+decided for each alone; that nothing is wrong with many is told together, in two thirds of the time.
 """
 
 import itertools

@@ -11,13 +11,15 @@ from delineate.errors import DataError
 SPLITS = ("train", "val", "test")
 """The splits of a data set, by the names that they have inside Delineate."""
 
-_WORDS = {
+SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+"""What splits are called -> their names."""
+
 _MOST_FILES = 100  # of a folder, that are data sets; where there are more, each tells of a picture
-_WORD = re.compile(rf"(?<![a-z])({'|'.join(_WORDS)})(?![a-z])")
+_WORD = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_WORDS)})(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ Sources = Mapping[str, Source]
 
 def split_named(name: str) -> str | None:
     """Return the split that a file's or folder's name tells: ``instances_val2017`` is "val"."""
-    found = {_WORDS[word] for word in _WORD.findall(name.lower())}
+    found = {SPLIT_WORDS[word] for word in _WORD.findall(name.lower())}
     return found.pop() if len(found) == 1 else None
 
 
